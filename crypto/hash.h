@@ -1,0 +1,23 @@
+/*
+ * hash.h: domain-separated SHA-256.  No digest of one purpose can be mistaken
+ * for one of another: every hash begins with the length and text of its tag.
+ */
+#ifndef QUORATE_HASH_H
+#define QUORATE_HASH_H
+
+#include "wire.h"
+
+/* crypto_init() must have succeeded before anything else of crypto/ is used (see crypto.h). */
+
+struct span {
+	const void *data;
+	size_t len;
+};
+
+/* SHA-256( u8(strlen(tag)) || tag || part[0] || ... ).  Tags are at most 255 bytes. */
+void hash_tagged(const char *tag, const struct span *parts, size_t part_cnt, uint8_t out[32]);
+
+/* The same over one part. */
+void hash_bytes(const char *tag, const void *data, size_t len, uint8_t out[32]);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * cert.h: votes and certificates: one statement, many signatures.  The same code checks
+ * every kind.
+ */
+#ifndef QUORATE_CERT_H
+#define QUORATE_CERT_H
+
+#include "genesis.h"
+#include "ident.h"
+#include "wire.h"
+
+/* The encoded qmessage that a vote of this kind signs; cap >= CERT_STATEMENT_MAX. Returns its length. */
+#define CERT_STATEMENT_MAX 128
+size_t cert_statement(enum qkind kind, const struct qvote *vote, uint8_t buf[CERT_STATEMENT_MAX]);
+
+bool vote_verify(const struct genesis *g, unsigned replica, enum qkind kind, const struct qvote *vote,
+                 const struct qsig *sig);
+
+/* Shape only: kind is a vote, signers in range and strictly ascending, a quorum of them, unused
+ * fields of the statement zero. Cheap. */
+bool cert_well_formed(const struct genesis *g, const struct qcert *cert);
+
+/* Shape and every signature. *bad (may be NULL): the replica whose signature fails, or -1. */
+bool cert_verify(const struct genesis *g, const struct qcert *cert, int *bad);
+
+/* Deep copy; wire_free(WIRE(qcert), ...) returns it. */
+void cert_copy(struct qcert *to, const struct qcert *from);
+
+#endif

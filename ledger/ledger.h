@@ -1,0 +1,91 @@
+/*
+ * ledger.h: the ledger of one node: a SQLite file that anyone can read, and the
+ * unspent set in memory.
+ *
+ * One connection writes and checkpoints the WAL (synchronous=FULL, pragmas read back); readers
+ * are separate read-only connections (reader_*) that never checkpoint.  Appends collect in one
+ * SQLite transaction until ledger_commit().  Any error of the store is final for the process: the
+ * caller stops, nothing is retried.
+ */
+#ifndef QUORATE_LEDGER_H
+#define QUORATE_LEDGER_H
+
+#include "cert.h"
+#include "state.h"
+
+struct ledger;
+
+/*
+ * Opens or creates the ledger of this chain at `path`; `vfs` is a SQLite VFS name or NULL. Loads
+ * the unspent set. Errors: another chain's ledger (names both ids), a newer schema, locked by
+ * another process, damaged, disk.
+ */
+struct ledger *ledger_open(const char *path, const struct genesis *g, const char *vfs, struct err *err);
+void ledger_close(struct ledger *l); /* rolls back what was not committed */
+
+struct qheight ledger_height(const struct ledger *l);     /* 0: only the genesis */
+const struct qhash *ledger_tip(const struct ledger *l);   /* hash of that block; the chain id at 0 */
+uint64_t ledger_tip_time(const struct ledger *l);         /* its time_ms; the genesis' at 0 */
+struct state *ledger_state(struct ledger *l);
+
+/*
+ * Appends a certified run of blocks (contiguous, on the tip) and the certificate of the last one. `overlays[i]` is
+ * blocks[i]'s effect, validated by overlay_add_block(); they are applied in order.
+ */
+bool ledger_append(struct ledger *l, struct block *const *blocks, struct overlay *const *overlays,
+                   size_t cnt, const struct qcert *cert, struct err *err);
+
+/* Appends an entry to the journal (a hash-linked table: NEW-VIEWs, stable checkpoints, evidence). */
+bool ledger_journal(struct ledger *l, const struct qjournal *entry, struct err *err);
+
+/* One fsync: everything since the last commit is durable. Does nothing if nothing was appended. */
+bool ledger_commit(struct ledger *l, struct err *err);
+
+/* The certificate that covers the tip (none at height 0: returns false); the newest stable one. */
+bool ledger_tip_cert(struct ledger *l, struct qcert *cert, struct err *err);
+bool ledger_stable_cert(struct ledger *l, struct qcert *cert, struct err *err);
+
+/* ---- reading (any thread, one reader each) ------------------------------ */
+
+struct reader;
+struct reader *reader_open(const char *path, const char *vfs, struct err *err);
+void reader_close(struct reader *r);
+
+/* Where a transaction is. */
+struct tx_place {
+	struct qheight height;
+	uint32_t position;
+};
+enum found { FOUND, NOT_FOUND, FOUND_ERROR };
+
+enum found reader_header(struct reader *r, struct qheight h, struct qheader *out, struct err *err); /* wire_free */
+enum found reader_block(struct reader *r, struct qheight h, struct qblock *out, struct err *err);   /* wire_free */
+enum found reader_block_by_hash(struct reader *r, const struct qhash *hash, struct qblock *out, struct err *err);
+enum found reader_tx(struct reader *r, const struct qtxid *id, struct tx_place *place, struct bytes *raw, struct err *err);
+/* The certificate that covers height h (its own or a descendant's); for receipts and catch-up. */
+enum found reader_cert_for(struct reader *r, struct qheight h, struct qcert *out, struct err *err);
+/* Who spent this output: FOUND with the spender; NOT_FOUND: unspent or unknown, told apart by *known. */
+enum found reader_spender(struct reader *r, const struct qoutpoint *p, struct qtxid *spender, bool *known, struct err *err);
+enum found reader_height(struct reader *r, struct qheight *h, struct err *err);
+
+/*
+ * Headers above `above` up to the first certified height at or beyond above+1 that has its own certificate,
+ * as far as Q_CHAIN_MAX headers allow (several runs are joined while they fit): a CHAIN answer.
+ */
+enum found reader_chain(struct reader *r, struct qheight above, struct qchain *out, struct err *err);
+
+/* Unspent outputs of an address, oldest first, at most `limit`, beginning after `skip` of them;
+ * *total and *amount are over all of them. */
+struct address_output {
+	struct qoutpoint point;
+	uint64_t amount;
+	struct qheight height;
+};
+enum found reader_address(struct reader *r, const struct qaddress *addr, size_t skip, size_t limit,
+                          struct address_output *outs, size_t *out_cnt, uint64_t *total,
+                          uint64_t *amount, struct err *err);
+
+/* A receipt of a final transaction; wire_free(WIRE(qreceipt), ...). */
+enum found reader_receipt(struct reader *r, const struct qtxid *id, struct qreceipt *out, struct err *err);
+
+#endif

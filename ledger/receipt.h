@@ -1,0 +1,18 @@
+/*
+ * receipt.h: proof that a transaction is final, checked against the genesis alone.
+ */
+#ifndef QUORATE_RECEIPT_H
+#define QUORATE_RECEIPT_H
+
+#include "genesis.h"
+#include "tx.h"
+
+/*
+ * Checks everything: chain id, the transaction's form and signatures, its Merkle path into the first header,
+ * the headers' links, the certificate over the last. On success *id and *height tell which transaction is final
+ * and where.  On failure *err names what does not hold.
+ */
+bool receipt_verify(const struct genesis *g, const struct qreceipt *r, struct qtxid *id,
+                    struct qheight *height, struct err *err);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * http.h: the HTTP server (libmicrohttpd) and the client of the commands (libcurl).
+ *
+ * The server knows methods, paths, limits and time-outs, nothing of ledgers: routes are a table of
+ * the node's.  Limits: 256 connections (32 per address), 30 s idle, 16 KiB of
+ * header, body_max bytes of body; more is answered 413 and closed. Transfer-Encoding together with
+ * Content-Length is refused.
+ */
+#ifndef QUORATE_HTTP_H
+#define QUORATE_HTTP_H
+
+#include "err.h"
+#include "wire.h"
+
+/* ---- server --------------------------------------------------------------- */
+
+struct http_request {
+	const char *method; /* "GET", "POST" */
+	const char *path;   /* decoded, without query; at most 1 KiB, no NUL */
+	const char *arg;    /* what the route's trailing '*' matched, or "" */
+	const char *content_type; /* "" if none */
+	const uint8_t *body;
+	size_t body_len;
+	void *internal; /* for http_query() and http_header() */
+};
+/* Query or header value, or NULL; borrowed for the request. */
+const char *http_query(const struct http_request *r, const char *key);
+const char *http_header(const struct http_request *r, const char *key);
+
+struct http_reply {
+	int status;
+	const char *content_type; /* static text */
+	char *body;               /* malloc'd, taken by the server */
+	size_t body_len;
+	struct { const char *name; char value[128]; } header[4]; /* extra, name NULL-terminated */
+};
+
+struct http_route {
+	const char *method;
+	const char *path; /* exact, or ending in '*': one path segment */
+	/* Runs on one of the server's threads; may block up to a few seconds (a pool serves the connections). */
+	void (*handle)(void *ctx, const struct http_request *r, struct http_reply *reply);
+};
+
+struct http_server;
+struct http_config {
+	const char *listen; /* "127.0.0.1:7480" or "[::1]:7480" */
+	size_t body_max;
+	const struct http_route *routes; /* ends with method NULL; borrowed */
+	void *ctx;
+};
+struct http_server *http_start(const struct http_config *config, struct err *err);
+void http_stop(struct http_server *s);
+
+/* {"error": {"code", "message", "detail": {}}} with the status; text is copied. */
+void http_error(struct http_reply *reply, int status, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* ---- client ---------------------------------------------------------------- */
+
+struct http_client; /* keeps its connection; one thread */
+struct http_client *http_client_new(const char *base_url, unsigned timeout_ms, struct err *err);
+void http_client_free(struct http_client *c);
+/* body NULL: GET, else POST. False with *err (ERR_WORLD) if no answer came; any status is an answer.
+ * The answer's body is at most 64 MiB; free(*out). */
+bool http_call(struct http_client *c, const char *path, const char *content_type, const void *body,
+               size_t body_len, int *status, char **out, size_t *out_len, struct err *err);
+
+#endif

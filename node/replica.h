@@ -1,0 +1,89 @@
+/*
+ * replica.h: one whole replica as a deterministic object: engine, ledger, vote log
+ * and mempool assembled.  Inputs in, effects out; no thread, socket or clock, so that tests and
+ * a simulator drive it exactly as the node does.  It does write its two SQLite files (through a VFS
+ * that the owner names).
+ *
+ * Before: net/link hands frames to node/verify (workers), which opens messages and checks signatures.
+ * After: effects.send goes back to net/link, effects.outcome to the HTTP clients that wait.
+ */
+#ifndef QUORATE_REPLICA_H
+#define QUORATE_REPLICA_H
+
+#include "engine.h"
+#include "ledger.h"
+#include "pool.h"
+#include "votes.h"
+
+struct replica;
+
+struct replica_effects { /* callbacks of the owner, called inside replica_* functions */
+	void *ctx;
+	/* Send to the replicas of the mask. Called only after the vote log was synced. */
+	void (*send)(void *ctx, struct message *m, uint64_t to);
+	/* The fate of a transaction that an own client submitted: TX_FINAL with height, TX_DOUBLE_SPEND with winner,
+	 * TX_EXPIRED. Called only after the ledger was synced. */
+	void (*outcome)(void *ctx, const struct qtxid *id, enum tx_verdict v, struct qheight height,
+	                const struct qtxid *winner);
+	/* One line for the operator: event name, then logfmt pairs. level: "debug", "info", "warn", "error". */
+	void (*log)(void *ctx, const char *level, const char *fmt, ...)
+	    __attribute__((format(printf, 3, 4)));
+};
+
+struct replica_config {
+	const struct genesis *genesis; /* borrowed for the replica's life */
+	unsigned self;
+	struct signer signer;
+	const struct qreplica_key *key;
+	const char *ledger_path, *votes_path;
+	const char *vfs; /* NULL: the default */
+	struct replica_effects effects;
+};
+
+/* Opens both files and restores the engine. NULL with *err. */
+struct replica *replica_open(const struct replica_config *c, uint64_t now_ms, struct err *err);
+void replica_close(struct replica *r);
+
+/* The time for the inputs that follow: monotonic and wall clock. */
+void replica_clock(struct replica *r, uint64_t now_ms, uint64_t wall_ms);
+
+/*
+ * A message of a peer. `txs`: for TXS and BODY, its transactions in order, parsed and with all
+ * signatures verified, NULL where one is malformed or its signature fails; borrowed.
+ */
+void replica_message(struct replica *r, struct message *m, struct tx *const *txs, size_t tx_cnt);
+
+/*
+ * A verified transaction of an own client. TX_OK (accepted), TX_KNOWN, TX_FINAL with *height, or the
+ * reason for refusal; for TX_DOUBLE_SPEND *winner is the transaction that spent the output (final or pending).
+ */
+enum tx_verdict replica_submit(struct replica *r, struct tx *tx, struct qheight *height, struct qtxid *winner);
+
+/*
+ * Ends a turn: ticks the engine if its deadline has come, proposes if it may, forwards, then
+ * persists, sends and executes until nothing is left to do. False: the replica must stop now (*err says why;
+ * nothing unsynced was sent).
+ */
+bool replica_turn(struct replica *r, struct err *err);
+
+/* Monotonic time at which replica_turn() is wanted though no input came. */
+uint64_t replica_deadline(const struct replica *r);
+
+struct replica_status {
+	struct engine_status engine;
+	struct qheight height; /* executed */
+	struct qhash block_hash, state_digest;
+	uint64_t tip_time_ms;
+	uint64_t supply; /* value unspent */
+	size_t unspent, pool_txs, pool_bytes;
+	uint64_t transactions; /* final, since the genesis */
+	bool amnesiac;
+	const char *muted_because; /* NULL: it votes */
+};
+void replica_status(const struct replica *r, struct replica_status *out);
+
+/* What became of a transaction, as far as this replica remembers without its ledger: TX_KNOWN (pending), TX_DOUBLE_SPEND with
+ * *winner or TX_EXPIRED (evicted lately), or TX_UNKNOWN_OUTPUT: nothing known. */
+enum tx_verdict replica_fate(const struct replica *r, const struct qtxid *id, struct qtxid *winner);
+
+#endif
