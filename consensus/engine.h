@@ -46,8 +46,9 @@ struct engine_input {
 			bool valid;
 		} validated;
 		struct {
-			struct qheight height; /* of the run's last block */
-			struct qhash digest;   /* state digest after it */
+			struct qheight height;       /* of the run's last block */
+			const struct qhash *digests; /* borrowed: state digest after each block of the run */
+			size_t cnt;                  /* blocks in the run */
 		} executed;
 	};
 };

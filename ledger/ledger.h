@@ -30,10 +30,11 @@ struct state *ledger_state(struct ledger *l);
 
 /*
  * Appends a certified run of blocks (contiguous, on the tip) and the certificate of the last one. `overlays[i]` is
- * blocks[i]'s effect, validated by overlay_add_block(); they are applied in order.
+ * blocks[i]'s effect, validated by overlay_add_block(); they are applied in order. digests[i] (may be NULL)
+ * receives state_digest() after blocks[i]: a checkpoint height may lie inside a run.
  */
 bool ledger_append(struct ledger *l, struct block *const *blocks, struct overlay *const *overlays,
-                   size_t cnt, const struct qcert *cert, struct err *err);
+                   size_t cnt, const struct qcert *cert, struct qhash *digests, struct err *err);
 
 /* Appends an entry to the journal (a hash-linked table: NEW-VIEWs, stable checkpoints, evidence). */
 bool ledger_journal(struct ledger *l, const struct qjournal *entry, struct err *err);
