@@ -24,17 +24,16 @@ struct err {
 };
 
 /* Sets *err (err may be NULL) and returns false, so that callers can `return err_set(...)`. */
-bool err_set(struct err *err, enum err_kind kind, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+bool err_set(struct err *err, enum err_kind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Puts "context: " before the text that is there; returns false. */
 bool err_prefix(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Always-on assertion for our own bugs (never reachable from a peer's bytes): logs and aborts. */
-#define must(cond)                                                                                 \
-	do {                                                                                       \
-		if (!(cond))                                                                       \
-			must_failed(#cond, __FILE__, __LINE__);                                    \
+#define must(cond)                                              \
+	do {                                                    \
+		if (!(cond))                                    \
+			must_failed(#cond, __FILE__, __LINE__); \
 	} while (0)
 _Noreturn void must_failed(const char *what, const char *file, int line);
 

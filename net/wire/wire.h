@@ -58,8 +58,14 @@ void wire_free(struct wire_type type, void *value);
 
 /* ---- scalars ------------------------------------------------------------ */
 
-static inline struct qview qview_of(uint64_t n) { return (struct qview){n}; }
-static inline struct qheight qheight_of(uint64_t n) { return (struct qheight){n}; }
+static inline struct qview qview_of(uint64_t n)
+{
+	return (struct qview){n};
+}
+static inline struct qheight qheight_of(uint64_t n)
+{
+	return (struct qheight){n};
+}
 static inline bool qhash_eq(const struct qhash *a, const struct qhash *b)
 {
 	return memcmp(a->b, b->b, sizeof a->b) == 0;
