@@ -13,6 +13,9 @@
 #define CERT_STATEMENT_MAX 128
 size_t cert_statement(enum qkind kind, const struct qvote *vote, uint8_t buf[CERT_STATEMENT_MAX]);
 
+/* Shape only: kind is a vote's, unused fields are zero, the height is not the genesis'. Total. */
+bool vote_well_formed(enum qkind kind, const struct qvote *vote);
+
 bool vote_verify(const struct genesis *g, unsigned replica, enum qkind kind, const struct qvote *vote,
                  const struct qsig *sig);
 

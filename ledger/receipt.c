@@ -1,0 +1,89 @@
+/*
+ * receipt.c: proof that a transaction is final, checked against the genesis alone.
+ *
+ * The last room in the path of a transaction: a client holds what a node's ledger answered
+ * (reader_receipt()) and trusts nothing but its genesis.  Cheap checks come first.
+ */
+#include "receipt.h"
+#include "block.h"
+#include "cert.h"
+#include "merkle.h"
+
+/* The headers form one chain that ends in the certificate's block. */
+static bool check_headers(const struct qreceipt *r, struct err *err)
+{
+	const struct qheader *headers = r->headers.headers_val;
+	unsigned cnt = r->headers.headers_len;
+	struct qhash hash;
+
+	if (cnt == 0)
+		return err_set(err, ERR_NO, "the receipt holds no block header");
+	for (unsigned i = 0; i < cnt; i++) {
+		if (headers[i].format != 1)
+			return err_set(err, ERR_NO, "header %u of the receipt has format %u, not 1", i,
+			               headers[i].format);
+		if (headers[i].height.n == 0 || headers[i].height.n - i != headers[0].height.n)
+			return err_set(err, ERR_NO, "header %u of the receipt is out of line: height %llu", i,
+			               (unsigned long long)headers[i].height.n);
+		if (i > 0 && !qhash_eq(&headers[i].parent, &hash))
+			return err_set(err, ERR_NO,
+			               "header %u of the receipt does not name the one before as parent", i);
+		block_hash(&headers[i], &hash);
+	}
+	if (r->cert.kind != QCOMMIT && r->cert.kind != QCHECKPOINT)
+		return err_set(err, ERR_NO,
+		               "the receipt's certificate makes nothing final: it is not of COMMITs "
+		               "or CHECKPOINTs");
+	if (r->cert.vote.height.n != headers[cnt - 1].height.n || !qhash_eq(&r->cert.vote.block, &hash))
+		return err_set(err, ERR_NO,
+		               "the receipt's certificate is for another block than its last header");
+	return true;
+}
+
+static bool check_cert(const struct genesis *g, const struct qcert *cert, struct err *err)
+{
+	int bad;
+
+	if (!cert_well_formed(g, cert))
+		return err_set(err, ERR_NO,
+		               "the receipt's certificate is not well formed: it needs %u of this chain's %u "
+		               "replicas, in order",
+		               g->quorum, g->n);
+	if (!cert_verify(g, cert, &bad))
+		return err_set(err, ERR_NO,
+		               "the signature of replica %d in the receipt's certificate does not hold", bad);
+	return true;
+}
+
+bool receipt_verify(const struct genesis *g, const struct qreceipt *r, struct qtxid *id,
+                    struct qheight *height, struct err *err)
+{
+	enum tx_verdict verdict;
+	struct tx *tx;
+
+	if (!qhash_eq(&r->chain, &g->chain))
+		return err_set(err, ERR_NO, "the receipt is of another chain than this genesis");
+	if (!check_headers(r, err))
+		return false;
+	const struct qheader *first = &r->headers.headers_val[0];
+	tx = tx_parse(&g->chain, r->tx.qtx_bytes_val, r->tx.qtx_bytes_len, &verdict);
+	if (!tx)
+		return err_set(err, ERR_NO, "the receipt's transaction is refused: %s",
+		               tx_verdict_info(verdict)->text);
+	bool ok = merkle_verify(&tx->leaf, r->index, first->tx_count, r->path.path_val, r->path.path_len,
+	                        &first->merkle_root);
+	if (!ok)
+		err_set(err, ERR_NO,
+		        "the receipt's Merkle path does not lead from the transaction to block %llu",
+		        (unsigned long long)first->height.n);
+	else if (!tx_verify(tx))
+		ok = err_set(err, ERR_NO, "a signature of the receipt's transaction does not hold");
+	else
+		ok = check_cert(g, &r->cert, err);
+	if (ok) {
+		*id = tx->id;
+		*height = first->height;
+	}
+	tx_unref(tx);
+	return ok;
+}

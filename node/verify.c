@@ -1,0 +1,137 @@
+/*
+ * verify.c: signature checks, on worker threads, each once per replica.
+ *
+ * In the path of a transaction: before, net/link (a peer's frame) or net/http (a client's
+ * submission) on untrusted bytes; after, node/replica gets messages and transactions whose
+ * signatures all hold.
+ *
+ * The cache is a fixed ring of leaf hashes with a hash index over it; the oldest makes
+ * place.  Only what held is remembered, and for one chain.  Its mutex is never held
+ * while a signature is checked.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "map.h"
+#include "verify.h"
+
+struct entry {
+	struct qhash leaf;
+	UT_hash_handle hh;
+};
+
+struct verify_cache {
+	pthread_mutex_t mutex;
+	struct entry *index;
+	struct entry *ring; /* slots 0 .. used-1 are in the index */
+	size_t used, cap, next;
+};
+
+struct verify_cache *verify_cache_new(size_t entries_max)
+{
+	struct verify_cache *c = xcalloc(1, sizeof *c);
+
+	must(entries_max > 0);
+	must(pthread_mutex_init(&c->mutex, NULL) == 0);
+	c->ring = xcalloc(entries_max, sizeof *c->ring);
+	c->cap = entries_max;
+	return c;
+}
+
+void verify_cache_free(struct verify_cache *c)
+{
+	if (!c)
+		return;
+	HASH_CLEAR(hh, c->index);
+	pthread_mutex_destroy(&c->mutex);
+	free(c->ring);
+	free(c);
+}
+
+/* Locked. */
+static struct entry *find(const struct verify_cache *c, const struct qhash *leaf)
+{
+	struct entry *e;
+
+	HASH_FIND(hh, c->index, leaf, sizeof *leaf, e);
+	return e;
+}
+
+static bool known(struct verify_cache *c, const struct qhash *leaf)
+{
+	pthread_mutex_lock(&c->mutex);
+	bool found = find(c, leaf) != NULL;
+	pthread_mutex_unlock(&c->mutex);
+	return found;
+}
+
+static void remember(struct verify_cache *c, const struct qhash *leaf)
+{
+	pthread_mutex_lock(&c->mutex);
+	if (!find(c, leaf)) { /* another worker may have been faster */
+		struct entry *e = &c->ring[c->next];
+		if (c->used == c->cap)
+			HASH_DEL(c->index, e);
+		else
+			c->used++;
+		e->leaf = *leaf;
+		HASH_ADD(hh, c->index, leaf, sizeof e->leaf, e);
+		c->next = (c->next + 1) % c->cap;
+	}
+	pthread_mutex_unlock(&c->mutex);
+}
+
+bool verify_tx(struct verify_cache *c, const struct tx *tx)
+{
+	if (known(c, &tx->leaf))
+		return true;
+	if (!tx_verify(tx))
+		return false;
+	remember(c, &tx->leaf);
+	return true;
+}
+
+/* Parses and verifies; NULL for what is malformed or wrongly signed. */
+static struct tx *open_tx(const struct genesis *g, struct verify_cache *c, const qtx_bytes *raw)
+{
+	enum tx_verdict verdict;
+	struct tx *tx = tx_parse(&g->chain, raw->qtx_bytes_val, raw->qtx_bytes_len, &verdict);
+
+	if (tx && !verify_tx(c, tx)) {
+		tx_unref(tx);
+		return NULL;
+	}
+	return tx;
+}
+
+bool verify_envelope(const struct genesis *g, struct verify_cache *c, const struct qenvelope *env,
+                     struct verified *out, enum open_verdict *verdict)
+{
+	const qtx_bytes *raws = NULL;
+
+	*out = (struct verified){.message = message_open(g, env, verdict)};
+	if (!out->message)
+		return false;
+	const struct qmessage *m = &out->message->m;
+	if (m->kind == QTXS) {
+		raws = m->qmessage_u.txs.txs.txs_val;
+		out->tx_cnt = m->qmessage_u.txs.txs.txs_len;
+	} else if (m->kind == QBODY) {
+		raws = m->qmessage_u.body.txs.txs_val;
+		out->tx_cnt = m->qmessage_u.body.txs.txs_len;
+	}
+	if (out->tx_cnt > 0)
+		out->txs = xcalloc(out->tx_cnt, sizeof(struct tx *));
+	for (size_t i = 0; i < out->tx_cnt; i++)
+		out->txs[i] = open_tx(g, c, &raws[i]);
+	return true;
+}
+
+void verified_free(struct verified *v)
+{
+	message_unref(v->message);
+	for (size_t i = 0; i < v->tx_cnt; i++)
+		tx_unref(v->txs[i]);
+	free(v->txs);
+	*v = (struct verified){0};
+}
