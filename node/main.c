@@ -1,0 +1,50 @@
+/*
+ * main.c: the one program: finds the command and runs it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "crypto.h"
+#include "out.h"
+
+static const struct command commands[] = {
+    {"testnet", cmd_testnet, "start, stop and look at a chain on this machine"},
+    {"send", cmd_send, "pay: build, sign, submit, wait and check the receipt"},
+    {"balance", cmd_balance, "what an address holds"},
+    {"tx", cmd_tx, "make, sign, submit and show transactions, step by step"},
+    {"block", cmd_block, "show a block"},
+    {"status", cmd_status, "what a node says of itself and its peers"},
+    {"audit", cmd_audit, "prove that ledgers are whole, or say where they are not"},
+    {"key", cmd_key, "make and show account keys"},
+    {"genesis", cmd_genesis, "make, check and show a chain's constitution"},
+    {"node", cmd_node, "run one replica, or prepare its home"},
+    {NULL, NULL, NULL},
+};
+
+static const char intro[] =
+    "quorate: a Byzantine-tolerant permissioned ledger.\n"
+    "\n"
+    "  quorate testnet up                              four replicas on this machine\n"
+    "  quorate send --key testnet/accounts/alice.key --to ADDRESS --amount 100\n"
+    "  quorate audit testnet/node*/ledger.db --genesis testnet/genesis.json\n";
+
+const char *argp_program_version = "quorate " QUORATE_VERSION;
+
+int main(int argc, char **argv)
+{
+	struct err err = {0};
+	if (!crypto_init(&err))
+		return cmd_fail(&err);
+	if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)) {
+		puts(argp_program_version);
+		return EXIT_DONE;
+	}
+	char name[] = "quorate";
+	argv[0] = name;
+	int code = command_run(commands, intro, argc, argv);
+	if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_DONE)
+		return cmd_error(ERR_WORLD, "the output could not be written: %s", strerror(errno));
+	return code;
+}

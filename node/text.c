@@ -1,0 +1,164 @@
+/*
+ * text.c: strict reading of what people type, and small files.
+ */
+#include "text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+bool text_u64(const char *text, uint64_t max, uint64_t *out)
+{
+	uint64_t n = 0;
+	if (text[0] == '\0' || (text[0] == '0' && text[1] != '\0'))
+		return false;
+	for (const char *p = text; *p != '\0'; p++) {
+		if (*p < '0' || *p > '9')
+			return false;
+		uint64_t digit = (uint64_t)(*p - '0');
+		if (__builtin_mul_overflow(n, (uint64_t)10, &n) || __builtin_add_overflow(n, digit, &n))
+			return false;
+	}
+	if (n > max)
+		return false;
+	*out = n;
+	return true;
+}
+
+bool text_amount(const char *text, const char *what, uint64_t *out, struct err *err)
+{
+	if (text_u64(text, INT64_MAX, out) && *out > 0)
+		return true;
+	return err_set(
+	    err, ERR_INPUT,
+	    "%s: \"%.40s\" is no amount: a whole number from 1 to 9223372036854775807, digits only", what,
+	    text);
+}
+
+bool text_txid(const char *text, struct qtxid *out, struct err *err)
+{
+	if (hex_decode(out->b, sizeof out->b, text))
+		return true;
+	return err_set(err, ERR_INPUT, "\"%.80s\" is no transaction id: it takes 64 hex digits (0-9, a-f)",
+	               text);
+}
+
+size_t text_distance(const char *a, const char *b)
+{
+	enum { LONGEST = 32 };
+	size_t a_len = strlen(a), b_len = strlen(b);
+	if (a_len >= LONGEST || b_len >= LONGEST)
+		return LONGEST;
+
+	/* Levenshtein's, one row at a time. */
+	size_t row[LONGEST];
+	for (size_t j = 0; j <= b_len; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= a_len; i++) {
+		size_t diagonal = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= b_len; j++) {
+			size_t best = diagonal + (a[i - 1] != b[j - 1]);
+			diagonal = row[j];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[b_len];
+}
+
+char *text_read_file(const char *path, size_t max, size_t *len, struct err *err)
+{
+	bool is_stdin = strcmp(path, "-") == 0;
+	const char *name = is_stdin ? "standard input" : path;
+	FILE *f = is_stdin ? stdin : fopen(path, "re");
+	if (f == NULL) {
+		err_set(err, ERR_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
+		return NULL;
+	}
+
+	char *data = NULL;
+	size_t have = 0, cap = 0, got = 0;
+	do {
+		if (cap - have < 2) {
+			cap = cap == 0 ? 4096 : cap * 2;
+			data = xrealloc(data, cap);
+		}
+		got = fread(data + have, 1, cap - have - 1, f);
+		have += got;
+	} while (got > 0 && have <= max);
+	bool failed = ferror(f) != 0;
+	int error = errno;
+	if (!is_stdin)
+		fclose(f);
+
+	if (failed || have > max) {
+		if (failed)
+			err_set(err, ERR_INPUT, "%s: cannot be read: %s", name, strerror(error));
+		else
+			err_set(err, ERR_INPUT, "%s: larger than %zu bytes", name, max);
+		free(data);
+		return NULL;
+	}
+	data[have] = '\0';
+	if (len != NULL)
+		*len = have;
+	return data;
+}
+
+static bool sync_directory_of(const char *path)
+{
+	char *copy = xstrdup(path);
+	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(copy);
+	if (fd < 0)
+		return false;
+	bool ok = fsync(fd) == 0;
+	close(fd);
+	return ok;
+}
+
+bool text_write_new(const char *path, unsigned mode, const void *data, size_t len, struct err *err)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	if (fd < 0 && errno == EEXIST)
+		return err_set(err, ERR_INPUT, "%s: is there already; choose another name or remove it",
+		               path);
+	if (fd < 0)
+		return err_set(err, ERR_WORLD, "%s: cannot be created: %s", path, strerror(errno));
+
+	bool ok = true;
+	for (size_t done = 0; ok && done < len;) {
+		ssize_t n = write(fd, (const char *)data + done, len - done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		ok = n > 0;
+		done += ok ? (size_t)n : 0;
+	}
+	ok = ok && fsync(fd) == 0;
+	ok = close(fd) == 0 && ok;
+	ok = ok && sync_directory_of(path);
+	if (!ok) {
+		err_set(err, ERR_WORLD, "%s: cannot be written: %s", path, strerror(errno));
+		unlink(path);
+	}
+	return ok;
+}
+
+char *text_format(const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap;
+	va_start(ap, fmt);
+	must(vasprintf(&text, fmt, ap) >= 0);
+	va_end(ap);
+	return text;
+}
