@@ -20,4 +20,7 @@ void hash_tagged(const char *tag, const struct span *parts, size_t part_cnt, uin
 /* The same over one part. */
 void hash_bytes(const char *tag, const void *data, size_t len, uint8_t out[32]);
 
+/* SHA-256( part[0] || ... ) without a tag: for RFC 6962 alone, which brings its own prefixes. */
+void hash_plain(const struct span *parts, size_t part_cnt, uint8_t out[32]);
+
 #endif

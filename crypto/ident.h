@@ -26,8 +26,8 @@ struct qreplica_key ident_key(const struct ident *id);
 void ident_sign(const struct ident *id, const struct qhash *chain, const uint8_t *body, size_t len,
                 struct qsig *sig);
 
-bool ident_verify(const struct qreplica_key *key, const struct qhash *chain, const uint8_t *body,
-                  size_t len, const struct qsig *sig);
+bool ident_verify(const struct qreplica_key *key, const struct qhash *chain, const uint8_t *body, size_t len,
+                  const struct qsig *sig);
 
 /* On the curve, canonical, not of small order: checked once, when a genesis is read. */
 bool ident_key_valid(const struct qreplica_key *key);

@@ -16,8 +16,7 @@ void merkle_leaf(const void *data, size_t len, struct qhash *out);
 void merkle_root(const struct qhash *leaves, size_t cnt, struct qhash *root);
 
 /* Audit path of leaf `index` (< cnt), leaf upwards; returns its length (<= MERKLE_PATH_MAX). */
-size_t merkle_path(const struct qhash *leaves, size_t cnt, size_t index,
-                   struct qhash path[MERKLE_PATH_MAX]);
+size_t merkle_path(const struct qhash *leaves, size_t cnt, size_t index, struct qhash path[MERKLE_PATH_MAX]);
 
 /* Does the path lead from this leaf at `index` of `cnt` to the root?  Total on any input. */
 bool merkle_verify(const struct qhash *leaf, size_t index, size_t cnt, const struct qhash *path,
