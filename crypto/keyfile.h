@@ -28,7 +28,10 @@ bool keyfile_write_ident(const char *path, const struct ident *id, const char *p
 struct account *keyfile_read_account(const char *path, keyfile_ask *ask, void *ctx, struct err *err);
 struct ident *keyfile_read_ident(const char *path, keyfile_ask *ask, void *ctx, struct err *err);
 
-/* The address (account) or public key in hex (replica) without decrypting: `key show`. */
+/* The address (account) or public key in hex (replica) without decrypting: `key show`.
+ * Room for KEYFILE_KIND and KEYFILE_TEXT chars is enough. */
+#define KEYFILE_KIND 16
+#define KEYFILE_TEXT 65
 bool keyfile_show(const char *path, char *kind, size_t kind_cap, char *text, size_t text_cap,
                   struct err *err);
 
