@@ -1,11 +1,18 @@
 /*
- * link.h: links to the other replicas over nng (push/pull, one pair of sockets a direction).
+ * link.h: links to the other replicas over nng streams, one connection a direction.
  *
- * Sending: one bounded outbox per peer.  While a message is on its way, what waits for
+ * Sending: one bounded outbox per peer.  While messages are on their way, what waits for
  * that peer coalesces into the next one (a qframe of many envelopes).  A full outbox drops its oldest
  * envelopes and counts them: agreement does not depend on the transport.
- * Receiving: one listening socket with a size limit set before it starts; each connection is a pipe.
+ * Receiving: one listening socket; each connection is a pipe, at most 4 n + 16 of them. A length is
+ * checked before anything is allocated, and memory grows only as bytes arrive.
  * A frame is handed to the owner's callback; link_reject() closes a pipe that sent nonsense.
+ *
+ * The bytes are those of nng's PUSH and PULL over TCP (SP header, then messages behind 64-bit lengths),
+ * but nng's own sockets are not used: in nng 1.5.2 a peer that resets its connection right after the
+ * handshake makes the push socket abort the process (seen within seconds; nng issue 1653), and
+ * connections that never finish the handshake are neither counted nor bounded. The streams below them
+ * have neither fault. Each connection has a thread of its own here, so the code reads from top to bottom.
  */
 #ifndef QUORATE_LINK_H
 #define QUORATE_LINK_H
@@ -16,26 +23,37 @@
 struct link;
 
 struct link_config {
-	const char *listen;         /* nng URL, e.g. tcp://127.0.0.1:7580 */
+	const char
+	    *listen; /* tcp://, tcp4://, tcp6:// or ipc:// URL, e.g. tcp://127.0.0.1:7580; port 0: any */
 	unsigned self, n;
-	const char *const *address; /* n nng URLs; [self] unused */
-	size_t outbox_bytes_max;    /* per peer */
-	/* A frame arrived (nng's thread): data is borrowed. Must not block for long; pipe is for
-	 * link_reject()/link_proven(). Back-pressure: nothing more is received from any pipe until this returns. */
+	const char *const *address; /* n such URLs; [self] unused. Copied, as is listen. */
+	size_t outbox_bytes_max;    /* per peer; the newest envelope is kept even if it alone is bigger */
+	/* A frame arrived (on one of link's threads, one call at a time): data is borrowed. Must not block
+	 * for long; pipe is for link_reject()/link_proven(), which may be called from here or from any
+	 * thread. Back-pressure: nothing more is received from any pipe until this returns. */
 	void (*on_frame)(void *ctx, uint32_t pipe, const uint8_t *data, size_t len);
 	void *ctx;
 };
 
-/* Listens and dials everybody (dialing goes on in the background for ever). Error: address in use, bad URL. */
+/* Listens and dials everybody (dialing goes on in the background for ever). Error: address in use, bad URL.
+ */
 struct link *link_start(const struct link_config *config, struct err *err);
+/* Closes everything; returns once on_frame runs no more. Not to be called from on_frame. */
 void link_stop(struct link *l);
+
+/* The TCP port that is listened on (for port 0); 0 for ipc://. */
+unsigned link_port(const struct link *l);
+/* Does link_start() know how to use this URL? */
+bool link_url_check(const char *url, struct err *err);
 
 /* Queues an envelope for a peer (copied once into the outbox). Never blocks. */
 void link_send(struct link *l, unsigned peer, const struct qenvelope *env);
 
 /* The pipe sent something that no honest replica sends: close it, count it. */
 void link_reject(struct link *l, uint32_t pipe);
-/* The pipe delivered a validly signed envelope of this replica: it is kept in preference to unproven ones. */
+/* The pipe delivered a validly signed envelope of this replica: it is kept in preference to unproven ones.
+ * Two pipes per replica are kept, the newest: an envelope can be replayed, so this is a preference, not
+ * an identity. */
 void link_proven(struct link *l, uint32_t pipe, unsigned peer);
 
 struct link_stats {

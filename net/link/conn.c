@@ -1,0 +1,169 @@
+/*
+ * conn.c: one connection: blocking operations on nng's streams that can be interrupted.
+ */
+#include "conn.h"
+
+#include <endian.h>
+#include <time.h>
+
+#include "err.h"
+
+uint64_t conn_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void conn_init(struct conn *c)
+{
+	*c = (struct conn){0};
+	must(pthread_mutex_init(&c->mutex, NULL) == 0);
+	must(nng_aio_alloc(&c->aio, NULL, NULL) == 0); /* fails only when memory is out */
+}
+
+void conn_free(struct conn *c)
+{
+	conn_hang_up(c);
+	nng_aio_free(c->aio);
+	pthread_mutex_destroy(&c->mutex);
+}
+
+static void op_begin(struct conn *c, uint64_t timeout_ms)
+{
+	uint64_t now = conn_now_ms();
+
+	pthread_mutex_lock(&c->mutex);
+	must(!c->running);
+	c->running = true;
+	c->deadline_ms = timeout_ms < CONN_FOREVER - now ? now + timeout_ms : CONN_FOREVER;
+	pthread_mutex_unlock(&c->mutex);
+}
+
+static int op_end(struct conn *c)
+{
+	nng_aio_wait(c->aio);
+	pthread_mutex_lock(&c->mutex);
+	c->running = false;
+	pthread_mutex_unlock(&c->mutex);
+	return nng_aio_result(c->aio);
+}
+
+void conn_check(struct conn *c, uint64_t now_ms)
+{
+	pthread_mutex_lock(&c->mutex);
+	if (c->running && now_ms > c->deadline_ms)
+		nng_aio_abort(c->aio, NNG_ETIMEDOUT);
+	pthread_mutex_unlock(&c->mutex);
+}
+
+void conn_stop(struct conn *c)
+{
+	pthread_mutex_lock(&c->mutex);
+	nng_aio_stop(c->aio); /* waits for the operation to end, which needs no lock of ours */
+	pthread_mutex_unlock(&c->mutex);
+}
+
+/* A dialer a try: one whose dial was cancelled must not be used again before its callbacks have run. */
+int conn_dial(struct conn *c, const char *url, uint64_t timeout_ms)
+{
+	nng_stream_dialer *dialer;
+	int rv = nng_stream_dialer_alloc(&dialer, url);
+
+	if (rv != 0)
+		return rv;
+	(void)nng_stream_dialer_set_bool(dialer, NNG_OPT_TCP_NODELAY, true); /* not for ipc:// */
+	op_begin(c, timeout_ms);
+	nng_stream_dialer_dial(dialer, c->aio);
+	rv = op_end(c);
+	if (rv == 0)
+		c->stream = nng_aio_get_output(c->aio, 0);
+	nng_stream_dialer_free(dialer);
+	return rv;
+}
+
+int conn_accept(struct conn *c, nng_stream_listener *listener, nng_stream **out)
+{
+	op_begin(c, CONN_FOREVER);
+	nng_stream_listener_accept(listener, c->aio);
+	int rv = op_end(c);
+
+	if (rv == 0)
+		*out = nng_aio_get_output(c->aio, 0);
+	return rv;
+}
+
+/* Moves all bytes of the buffers; nng's streams may move only some in one operation. */
+static int transfer(struct conn *c, void (*op)(nng_stream *, nng_aio *), nng_iov *iov, unsigned iov_cnt,
+                    uint64_t timeout_ms)
+{
+	while (iov_cnt > 0) {
+		if (iov->iov_len == 0) {
+			iov++;
+			iov_cnt--;
+			continue;
+		}
+		must(nng_aio_set_iov(c->aio, iov_cnt, iov) == 0);
+		op_begin(c, timeout_ms);
+		op(c->stream, c->aio);
+		int rv = op_end(c);
+		if (rv != 0)
+			return rv;
+
+		size_t moved = nng_aio_count(c->aio);
+		for (unsigned i = 0; i < iov_cnt && moved > 0; i++) {
+			size_t part = moved < iov[i].iov_len ? moved : iov[i].iov_len;
+			iov[i].iov_buf = (uint8_t *)iov[i].iov_buf + part;
+			iov[i].iov_len -= part;
+			moved -= part;
+		}
+	}
+	return 0;
+}
+
+int conn_read(struct conn *c, void *data, size_t len, uint64_t timeout_ms)
+{
+	nng_iov iov = {.iov_buf = data, .iov_len = len};
+
+	return transfer(c, nng_stream_recv, &iov, 1, timeout_ms);
+}
+
+int conn_write(struct conn *c, const void *data, size_t len, uint64_t timeout_ms)
+{
+	nng_iov iov = {.iov_buf = (void *)(uintptr_t)data, .iov_len = len}; /* only read */
+
+	return transfer(c, nng_stream_send, &iov, 1, timeout_ms);
+}
+
+int conn_write_message(struct conn *c, const void *data, size_t len, uint64_t timeout_ms)
+{
+	uint64_t length = htobe64(len);
+	nng_iov iov[2] = {
+	    {.iov_buf = &length, .iov_len = sizeof(length)},
+	    {.iov_buf = (void *)(uintptr_t)data, .iov_len = len},
+	};
+
+	return transfer(c, nng_stream_send, iov, 2, timeout_ms);
+}
+
+int conn_hello(struct conn *c, int ours, int theirs, uint64_t timeout_ms)
+{
+	const uint8_t hello[8] = {0, 'S', 'P', 0, 0, (uint8_t)ours, 0, 0};
+	const uint8_t wanted[8] = {0, 'S', 'P', 0, 0, (uint8_t)theirs, 0, 0};
+	uint8_t got[8];
+	int rv = conn_write(c, hello, sizeof(hello), timeout_ms);
+
+	if (rv == 0)
+		rv = conn_read(c, got, sizeof(got), timeout_ms);
+	if (rv == 0 && memcmp(got, wanted, sizeof(got)) != 0)
+		rv = NNG_EPROTO;
+	return rv;
+}
+
+void conn_hang_up(struct conn *c)
+{
+	if (c->stream != NULL)
+		nng_stream_free(c->stream); /* closes it */
+	c->stream = NULL;
+}

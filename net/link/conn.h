@@ -1,0 +1,50 @@
+/*
+ * conn.h: one connection, used by one thread in blocking style, that other threads may interrupt.
+ *
+ * Guards against nng 1.5.2, whose cancelling and expiring of an operation may touch the stream after the
+ * operation is over: an operation is cancelled only under the connection's mutex while it is running,
+ * streams are freed only when none is, and nng's own time-outs are not used (conn_check() instead).
+ */
+#ifndef QUORATE_CONN_H
+#define QUORATE_CONN_H
+
+#include <nng/nng.h>
+#include <pthread.h>
+
+#include "wire.h"
+
+#define CONN_FOREVER UINT64_MAX
+
+struct conn {
+	pthread_mutex_t mutex; /* covers what follows */
+	nng_aio *aio;          /* without callback: its user waits */
+	bool running;          /* an operation is under way ... */
+	uint64_t deadline_ms;  /* ... and has until then (monotonic) */
+	nng_stream *stream;    /* the user thread's; NULL: none */
+};
+
+/* SP protocol numbers: who pushes, who pulls. */
+enum { CONN_PUSH = 0x50, CONN_PULL = 0x51 };
+
+uint64_t conn_now_ms(void); /* monotonic */
+
+void conn_init(struct conn *c);
+void conn_free(struct conn *c); /* its user has ended */
+
+/* Each returns 0 or nng's error; timeout_ms may be CONN_FOREVER. */
+int conn_dial(struct conn *c, const char *url, uint64_t timeout_ms);
+int conn_accept(struct conn *c, nng_stream_listener *listener, nng_stream **out);
+int conn_read(struct conn *c, void *data, size_t len, uint64_t timeout_ms);
+int conn_write(struct conn *c, const void *data, size_t len, uint64_t timeout_ms);
+/* A message: its length in 64 bits, then the data. */
+int conn_write_message(struct conn *c, const void *data, size_t len, uint64_t timeout_ms);
+/* Exchanges the SP headers; NNG_EPROTO if the other side does not speak `theirs`. */
+int conn_hello(struct conn *c, int ours, int theirs, uint64_t timeout_ms);
+
+void conn_hang_up(struct conn *c); /* the user thread is done with the stream */
+
+/* From any thread: fails the running operation if it is overdue; fails it and all later ones. */
+void conn_check(struct conn *c, uint64_t now_ms);
+void conn_stop(struct conn *c);
+
+#endif

@@ -1,0 +1,168 @@
+/*
+ * link.c: links to the other replicas: a peer.c for each (sending), one pipes.c (receiving), and a thread
+ * that looks after time-outs. See outbox.c for coalescing and conn.c for nng.
+ */
+#include "link.h"
+
+#include <stdlib.h>
+
+#include "peer.h"
+#include "pipes.h"
+
+#define CHECK_MS 500 /* how exact time-outs are */
+
+struct link {
+	unsigned self, n;
+	struct pipes *pipes;
+	pthread_t checker;
+	pthread_mutex_t mutex; /* covers stopping */
+	pthread_cond_t cond;
+	bool stopping;
+	unsigned started; /* peers */
+	struct peer peer[];
+};
+
+/* Only what conn.c is written for; a URL such as ws:// would bring in nng's HTTP server. */
+bool link_url_check(const char *url, struct err *err)
+{
+	static const char *const schemes[] = {"tcp://", "tcp4://", "tcp6://", "ipc://"};
+	nng_url *parsed;
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		if (strncmp(url, schemes[i], strlen(schemes[i])) != 0)
+			continue;
+		if (nng_url_parse(&parsed, url) != 0)
+			break;
+		bool whole = i == 3 ? *parsed->u_path != '\0' : *parsed->u_port != '\0';
+		nng_url_free(parsed);
+		if (whole)
+			return true;
+		break;
+	}
+	return err_set(err, ERR_INPUT,
+	               "\"%.200s\" is no address of a replica: write tcp://HOST:PORT or ipc:///PATH", url);
+}
+
+static void *checker_run(void *arg)
+{
+	struct link *l = arg;
+
+	pthread_mutex_lock(&l->mutex);
+	while (!l->stopping) {
+		cond_wait_until(&l->cond, &l->mutex, conn_now_ms() + CHECK_MS);
+		pthread_mutex_unlock(&l->mutex);
+		uint64_t now = conn_now_ms();
+		pipes_check(l->pipes, now);
+		for (unsigned i = 0; i < l->n; i++)
+			if (i != l->self)
+				peer_check(&l->peer[i], now);
+		pthread_mutex_lock(&l->mutex);
+	}
+	pthread_mutex_unlock(&l->mutex);
+	return NULL;
+}
+
+static bool addresses_check(const struct link_config *config, struct err *err)
+{
+	if (!link_url_check(config->listen, err))
+		return err_prefix(err, "own address");
+	for (unsigned i = 0; i < config->n; i++)
+		if (i != config->self && !link_url_check(config->address[i], err))
+			return err_prefix(err, "address of replica %u", i);
+	return true;
+}
+
+static void stop_peers(struct link *l)
+{
+	for (unsigned i = 0; i < l->started; i++)
+		if (i != l->self)
+			peer_stop(&l->peer[i]);
+	for (unsigned i = 0; i < l->started; i++)
+		if (i != l->self)
+			peer_join(&l->peer[i]);
+}
+
+static bool start_threads(struct link *l, const struct link_config *config)
+{
+	for (; l->started < l->n; l->started++) {
+		unsigned i = l->started;
+		if (i != l->self && !peer_start(&l->peer[i], config->address[i], config->outbox_bytes_max))
+			return false;
+	}
+	return thread_start(&l->checker, checker_run, l);
+}
+
+struct link *link_start(const struct link_config *config, struct err *err)
+{
+	must(config->n > 0 && config->self < config->n && config->on_frame != NULL);
+	if (!addresses_check(config, err))
+		return NULL;
+
+	struct link *l = xcalloc(1, sizeof(*l) + config->n * sizeof(l->peer[0]));
+
+	l->self = config->self;
+	l->n = config->n;
+	must(pthread_mutex_init(&l->mutex, NULL) == 0);
+	cond_init(&l->cond);
+	l->pipes = pipes_start(config->listen, 4 * config->n + 16, config->on_frame, config->ctx, err);
+	if (l->pipes != NULL) {
+		if (start_threads(l, config))
+			return l;
+		err_set(err, ERR_WORLD, "cannot start the threads that talk to the peers");
+		stop_peers(l);
+		pipes_stop(l->pipes);
+	}
+	pthread_cond_destroy(&l->cond);
+	pthread_mutex_destroy(&l->mutex);
+	free(l);
+	return NULL;
+}
+
+void link_stop(struct link *l)
+{
+	pthread_mutex_lock(&l->mutex);
+	l->stopping = true;
+	pthread_cond_signal(&l->cond);
+	pthread_mutex_unlock(&l->mutex);
+	pthread_join(l->checker, NULL);
+	stop_peers(l);
+	pipes_stop(l->pipes);
+	pthread_cond_destroy(&l->cond);
+	pthread_mutex_destroy(&l->mutex);
+	free(l);
+}
+
+unsigned link_port(const struct link *l)
+{
+	return pipes_port(l->pipes);
+}
+
+void link_send(struct link *l, unsigned peer, const struct qenvelope *env)
+{
+	must(peer < l->n && peer != l->self);
+	peer_send(&l->peer[peer], env);
+}
+
+void link_reject(struct link *l, uint32_t pipe)
+{
+	pipes_reject(l->pipes, pipe);
+}
+
+void link_proven(struct link *l, uint32_t pipe, unsigned peer)
+{
+	must(peer < l->n);
+	pipes_proven(l->pipes, pipe, peer);
+}
+
+void link_stats(struct link *l, unsigned peer, struct link_stats *out)
+{
+	must(peer < l->n);
+	*out = (struct link_stats){0};
+	if (peer != l->self)
+		peer_stats(&l->peer[peer], out);
+}
+
+uint64_t link_rejected(struct link *l)
+{
+	return pipes_rejected(l->pipes);
+}

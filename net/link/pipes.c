@@ -1,0 +1,341 @@
+/*
+ * pipes.c: the receiving half. Before: a peer's peer.c sends frames. After: on_frame() of the owner.
+ */
+#include "pipes.h"
+
+#include <endian.h>
+#include <stdlib.h>
+
+#include "peer.h"
+
+#define HELLO_MS 5000   /* for the SP header */
+#define ANSWER_MS 10000 /* for taking our answer */
+#define FIRST_BYTES ((size_t)64 << 10)
+#define PROVEN_PER_PEER 2
+#define ACCEPT_PAUSE_MS 100 /* when the process is out of file descriptors */
+
+enum pipe_state {
+	PIPE_FREE = 0,
+	PIPE_LIVE,
+	PIPE_ENDED, /* its thread is to be joined */
+};
+
+struct pipe {
+	struct pipes *table;
+	pthread_t thread;
+	struct conn conn;
+	/* Covered by the table's mutex: */
+	enum pipe_state state;
+	uint32_t id; /* ascending: a greater one is newer */
+	bool closing, proven;
+	unsigned peer; /* if proven */
+};
+
+struct pipes {
+	nng_stream_listener *listener;
+	struct conn acceptor;
+	pthread_t thread;
+	pthread_mutex_t frame_mutex; /* one on_frame() at a time; taken before `mutex`, never after */
+	void (*on_frame)(void *ctx, uint32_t pipe, const uint8_t *data, size_t len);
+	void *ctx;
+
+	pthread_mutex_t mutex; /* covers what follows, and is taken before a conn's */
+	pthread_cond_t ended;  /* a pipe's thread ended, or stopping */
+	bool stopping;
+	uint32_t last_id;
+	uint64_t rejected;
+	unsigned max;
+	struct pipe pipe[];
+};
+
+/* With the mutex held. */
+static void close_pipe(struct pipe *p)
+{
+	if (!p->closing)
+		conn_stop(&p->conn);
+	p->closing = true;
+}
+
+/* With the mutex held. Ids are not used again before 2^32 connections. */
+static struct pipe *find(struct pipes *t, uint32_t id)
+{
+	for (unsigned i = 0; i < t->max; i++)
+		if (t->pipe[i].state == PIPE_LIVE && t->pipe[i].id == id)
+			return &t->pipe[i];
+	return NULL;
+}
+
+/* ---- a pipe's thread ----------------------------------------------------------- */
+
+/* Reads one message; memory grows as its bytes come in, whatever its length claims. */
+static int read_message(struct conn *c, struct bytes *out)
+{
+	uint64_t length;
+	int rv = conn_read(c, &length, sizeof(length), CONN_FOREVER);
+
+	if (rv != 0)
+		return rv;
+	length = be64toh(length);
+	if (length > Q_FRAME_MAX)
+		return NNG_EMSGSIZE;
+
+	size_t cap = length < FIRST_BYTES ? (size_t)length : FIRST_BYTES;
+	*out = (struct bytes){.data = xcalloc(1, cap + 1)}; /* never of size 0 */
+	for (;;) {
+		rv = conn_read(c, out->data + out->len, cap - out->len, CONN_FOREVER);
+		if (rv != 0)
+			return rv;
+		out->len = cap;
+		if (cap == length)
+			return 0;
+		cap = cap * 2 < length ? cap * 2 : (size_t)length;
+		out->data = xrealloc(out->data, cap);
+	}
+}
+
+static int receive_frames(struct pipe *p)
+{
+	struct pipes *t = p->table;
+	int rv = conn_hello(&p->conn, CONN_PULL, CONN_PUSH, HELLO_MS);
+
+	while (rv == 0) {
+		struct bytes frame = {0};
+
+		rv = read_message(&p->conn, &frame);
+		if (rv == 0) {
+			pthread_mutex_lock(&t->frame_mutex);
+			t->on_frame(t->ctx, p->id, frame.data, frame.len);
+			pthread_mutex_unlock(&t->frame_mutex);
+			rv = conn_write_message(&p->conn, NULL, 0, ANSWER_MS); /* see peer.c */
+		}
+		bytes_free(&frame);
+	}
+	return rv;
+}
+
+static void *pipe_run(void *arg)
+{
+	struct pipe *p = arg;
+	struct pipes *t = p->table;
+	int rv = receive_frames(p);
+
+	pthread_mutex_lock(&t->mutex);
+	if (rv == NNG_EPROTO || rv == NNG_EMSGSIZE)
+		t->rejected++;
+	conn_hang_up(&p->conn);
+	p->state = PIPE_ENDED;
+	pthread_cond_broadcast(&t->ended);
+	pthread_mutex_unlock(&t->mutex);
+	return NULL;
+}
+
+/* ---- the acceptor's thread -------------------------------------------------------- */
+
+/* With the mutex held: a pipe whose thread has ended becomes free. It needs no lock to return. */
+static void reap(struct pipe *p)
+{
+	pthread_join(p->thread, NULL);
+	conn_free(&p->conn);
+	p->state = PIPE_FREE;
+}
+
+/* With the mutex held: a place for a new pipe, waiting for one that is being closed. NULL: refused. */
+static struct pipe *claim(struct pipes *t)
+{
+	while (!t->stopping) {
+		struct pipe *oldest = NULL;
+		bool closing = false;
+
+		for (unsigned i = 0; i < t->max; i++) {
+			struct pipe *p = &t->pipe[i];
+			if (p->state == PIPE_ENDED)
+				reap(p);
+			if (p->state == PIPE_FREE)
+				return p;
+			closing = closing || p->closing;
+			if (!p->proven && (oldest == NULL || p->id < oldest->id))
+				oldest = p;
+		}
+		if (!closing && oldest == NULL)
+			return NULL;
+		if (!closing)
+			close_pipe(oldest);
+		pthread_cond_wait(&t->ended, &t->mutex);
+	}
+	return NULL;
+}
+
+static void admit(struct pipes *t, nng_stream *stream)
+{
+	pthread_mutex_lock(&t->mutex);
+	struct pipe *p = claim(t);
+
+	if (p != NULL) {
+		*p = (struct pipe){.table = t, .id = ++t->last_id};
+		conn_init(&p->conn);
+		p->conn.stream = stream;
+		if (thread_start(&p->thread, pipe_run, p))
+			p->state = PIPE_LIVE;
+		else
+			conn_free(&p->conn);
+	} else {
+		nng_stream_free(stream);
+	}
+	pthread_mutex_unlock(&t->mutex);
+}
+
+static void *accept_run(void *arg)
+{
+	struct pipes *t = arg;
+	bool stopping = false;
+
+	while (!stopping) {
+		nng_stream *stream;
+		int rv = conn_accept(&t->acceptor, t->listener, &stream);
+
+		if (rv == 0)
+			admit(t, stream);
+		pthread_mutex_lock(&t->mutex);
+		if (rv != 0 && !t->stopping)
+			cond_wait_until(&t->ended, &t->mutex, conn_now_ms() + ACCEPT_PAUSE_MS);
+		stopping = t->stopping;
+		pthread_mutex_unlock(&t->mutex);
+	}
+	return NULL;
+}
+
+/* ---- for link.c ---------------------------------------------------------------- */
+
+static bool listen_on(struct pipes *t, const char *url, struct err *err)
+{
+	int rv = nng_stream_listener_alloc(&t->listener, url);
+
+	if (rv == 0) {
+		(void)nng_stream_listener_set_bool(t->listener, NNG_OPT_TCP_NODELAY,
+		                                   true); /* not for ipc:// */
+		rv = nng_stream_listener_listen(t->listener);
+	}
+	if (rv == 0)
+		return true;
+	return err_set(err, rv == NNG_EADDRINVAL ? ERR_INPUT : ERR_WORLD,
+	               "cannot listen for peers on %s: %s%s", url, nng_strerror(rv),
+	               rv == NNG_EADDRINUSE ? "; stop the program that uses it, or choose another address"
+	                                    : "");
+}
+
+static void pipes_free(struct pipes *t)
+{
+	if (t->listener != NULL)
+		nng_stream_listener_free(t->listener);
+	conn_free(&t->acceptor);
+	pthread_cond_destroy(&t->ended);
+	pthread_mutex_destroy(&t->mutex);
+	pthread_mutex_destroy(&t->frame_mutex);
+	free(t);
+}
+
+struct pipes *pipes_start(const char *url, unsigned max,
+                          void (*on_frame)(void *ctx, uint32_t pipe, const uint8_t *data, size_t len),
+                          void *ctx, struct err *err)
+{
+	struct pipes *t = xcalloc(1, sizeof(*t) + max * sizeof(t->pipe[0]));
+
+	t->on_frame = on_frame;
+	t->ctx = ctx;
+	t->max = max;
+	conn_init(&t->acceptor);
+	must(pthread_mutex_init(&t->mutex, NULL) == 0);
+	must(pthread_mutex_init(&t->frame_mutex, NULL) == 0);
+	cond_init(&t->ended);
+	if (listen_on(t, url, err)) {
+		if (thread_start(&t->thread, accept_run, t))
+			return t;
+		err_set(err, ERR_WORLD, "cannot start a thread to accept peers");
+	}
+	pipes_free(t);
+	return NULL;
+}
+
+void pipes_stop(struct pipes *t)
+{
+	pthread_mutex_lock(&t->mutex);
+	t->stopping = true;
+	pthread_cond_broadcast(&t->ended);
+	pthread_mutex_unlock(&t->mutex);
+	conn_stop(&t->acceptor);
+	pthread_join(t->thread, NULL); /* no new pipes from here on */
+
+	pthread_mutex_lock(&t->mutex);
+	for (unsigned i = 0; i < t->max; i++)
+		if (t->pipe[i].state == PIPE_LIVE)
+			close_pipe(&t->pipe[i]);
+	for (unsigned i = 0; i < t->max; i++) {
+		while (t->pipe[i].state == PIPE_LIVE)
+			pthread_cond_wait(&t->ended, &t->mutex);
+		if (t->pipe[i].state == PIPE_ENDED)
+			reap(&t->pipe[i]);
+	}
+	pthread_mutex_unlock(&t->mutex);
+	pipes_free(t);
+}
+
+unsigned pipes_port(const struct pipes *t)
+{
+	int port;
+
+	return nng_stream_listener_get_int(t->listener, NNG_OPT_TCP_BOUND_PORT, &port) == 0 ? (unsigned)port
+	                                                                                    : 0;
+}
+
+void pipes_reject(struct pipes *t, uint32_t pipe)
+{
+	pthread_mutex_lock(&t->mutex);
+	struct pipe *p = find(t, pipe);
+
+	if (p != NULL && !p->closing) {
+		t->rejected++;
+		close_pipe(p);
+	}
+	pthread_mutex_unlock(&t->mutex);
+}
+
+void pipes_proven(struct pipes *t, uint32_t pipe, unsigned peer)
+{
+	struct pipe *oldest = NULL;
+	unsigned cnt = 0;
+
+	pthread_mutex_lock(&t->mutex);
+	struct pipe *proven = find(t, pipe);
+	if (proven != NULL && !proven->proven && !proven->closing) {
+		proven->proven = true;
+		proven->peer = peer;
+		for (unsigned i = 0; i < t->max; i++) {
+			struct pipe *p = &t->pipe[i];
+			if (p->state != PIPE_LIVE || p->closing || !p->proven || p->peer != peer)
+				continue;
+			cnt++;
+			if (oldest == NULL || p->id < oldest->id)
+				oldest = p;
+		}
+		if (cnt > PROVEN_PER_PEER)
+			close_pipe(oldest);
+	}
+	pthread_mutex_unlock(&t->mutex);
+}
+
+uint64_t pipes_rejected(struct pipes *t)
+{
+	pthread_mutex_lock(&t->mutex);
+	uint64_t rejected = t->rejected;
+	pthread_mutex_unlock(&t->mutex);
+	return rejected;
+}
+
+void pipes_check(struct pipes *t, uint64_t now_ms)
+{
+	pthread_mutex_lock(&t->mutex);
+	for (unsigned i = 0; i < t->max; i++)
+		if (t->pipe[i].state == PIPE_LIVE)
+			conn_check(&t->pipe[i].conn, now_ms);
+	pthread_mutex_unlock(&t->mutex);
+}

@@ -1,0 +1,27 @@
+/*
+ * pipes.h: the receiving half: a table of at most `max` connections from outside, one thread each.
+ *
+ * When the table is full, a new connection displaces the oldest unproven one, or is refused if all are
+ * proven. Half-open ones (no SP header yet) count like any other.
+ */
+#ifndef QUORATE_PIPES_H
+#define QUORATE_PIPES_H
+
+#include "conn.h"
+#include "link.h"
+
+struct pipes;
+
+/* NULL with *err: the address is taken or wrong, or there is no thread to be had. */
+struct pipes *pipes_start(const char *url, unsigned max,
+                          void (*on_frame)(void *ctx, uint32_t pipe, const uint8_t *data, size_t len),
+                          void *ctx, struct err *err);
+void pipes_stop(struct pipes *t);
+
+unsigned pipes_port(const struct pipes *t);
+void pipes_reject(struct pipes *t, uint32_t pipe);
+void pipes_proven(struct pipes *t, uint32_t pipe, unsigned peer);
+uint64_t pipes_rejected(struct pipes *t);
+void pipes_check(struct pipes *t, uint64_t now_ms); /* called now and then: time-outs */
+
+#endif
