@@ -14,10 +14,10 @@
 #include "wire.h"
 
 struct genesis {
-	struct qgenesis g;  /* owned */
-	struct qhash chain; /* the chain id; also the block hash of height 0 */
-	struct qtxid txid;  /* transaction id of the allocations' outputs */
-	uint64_t supply;    /* sum of the allocations */
+	struct qgenesis g;     /* owned */
+	struct qhash chain;    /* the chain id; also the block hash of height 0 */
+	struct qtxid txid;     /* transaction id of the allocations' outputs */
+	uint64_t supply;       /* sum of the allocations */
 	unsigned n, f, quorum; /* f = (n-1)/3, quorum = ceil((n+f+1)/2) */
 };
 

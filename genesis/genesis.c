@@ -1,0 +1,233 @@
+/*
+ * genesis.c: the rules that a chain's constitution keeps, and what follows from it.  Its JSON
+ * form is json.c's.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "crypto.h"
+#include "genesis.h"
+#include "hash.h"
+#include "ident.h"
+
+/* Largest sensible values; where the schema has a bound, that one is used. */
+#define TIME_MAX_MS 253402300799999u /* the year 9999 */
+#define CHECKPOINT_MIN 4
+#define WINDOW_MIN 2
+#define BLOCK_BYTES_MIN Q_TX_BYTES_MAX /* else a valid transaction could fit in no block */
+#define BLOCK_BYTES_MAX (4u << 20)     /* a block must fit in one envelope with room to spare */
+#define TIMEOUT_MIN_MS 50
+#define TIMEOUT_MAX_MS 600000
+#define TIMEOUT_CAP_MAX_MS 3600000
+#define DRIFT_MAX_MS 3600000
+#define POOL_MAX 1000000
+
+struct qparams genesis_default_params(void)
+{
+	return (struct qparams){
+	    .checkpoint_interval = 64,
+	    .window = 16,
+	    .block_txs_max = 2000,
+	    .block_bytes_max = 1u << 20,
+	    .timeout_ms = 1000,
+	    .timeout_cap_ms = 64000,
+	    .drift_ms = 5000,
+	    .pool_source_max = 20000,
+	    .pool_owner_max = 4096,
+	};
+}
+
+static bool wrong(struct err *err, const char *field, uint64_t is, uint64_t min, uint64_t max)
+{
+	return err_set(err, ERR_INPUT, "%s: is %" PRIu64 "; must be %" PRIu64 " to %" PRIu64, field, is, min,
+	               max);
+}
+
+/*
+ * The largest message of the protocol is a NEW-VIEW: a quorum of VIEW-CHANGEs, each with a
+ * certificate for every height of the window, for the tip and for the stable checkpoint, each of
+ * up to n signatures.  Many replicas and a wide window together would not fit in an envelope, and a
+ * chain whose NEW-VIEW cannot be sent has no second view.
+ */
+static uint64_t window_fitting(unsigned n, unsigned quorum)
+{
+	static const struct qcert empty;
+	static const struct qheader header;
+	const uint64_t sig = sizeof(uint32_t) + sizeof(struct qsig), rest = 256; /* ids, lengths, one sig */
+	uint64_t prepared = wire_size(WIRE(qcert), &empty) + n * sig + wire_size(WIRE(qheader), &header);
+	uint64_t change = (Q_BODY_MAX - rest) / quorum - rest;
+	uint64_t heights = change / prepared;
+	must(heights >= 2 + WINDOW_MIN);
+	return heights - 2 < Q_WINDOW_MAX ? heights - 2 : Q_WINDOW_MAX;
+}
+
+static bool check_params(const struct genesis *g, struct err *err)
+{
+	const struct qparams *p = &g->g.params;
+	uint64_t window_max = window_fitting(g->n, g->quorum);
+	if (window_max > 2 * (uint64_t)p->checkpoint_interval)
+		window_max =
+		    2 * (uint64_t)p->checkpoint_interval; /* L: the watermarks stop it there anyway */
+	const struct {
+		const char *name;
+		uint64_t is, min, max;
+	} rules[] = {
+	    {"checkpoint_interval", p->checkpoint_interval, CHECKPOINT_MIN, Q_CHAIN_MAX},
+	    {"window", p->window, WINDOW_MIN, window_max},
+	    {"block_txs_max", p->block_txs_max, 1, Q_BLOCK_TXS_MAX},
+	    {"block_bytes_max", p->block_bytes_max, BLOCK_BYTES_MIN, BLOCK_BYTES_MAX},
+	    {"timeout_ms", p->timeout_ms, TIMEOUT_MIN_MS, TIMEOUT_MAX_MS},
+	    {"timeout_cap_ms", p->timeout_cap_ms, p->timeout_ms, TIMEOUT_CAP_MAX_MS},
+	    {"drift_ms", p->drift_ms, 1, DRIFT_MAX_MS},
+	    {"pool_source_max", p->pool_source_max, 1, POOL_MAX},
+	    {"pool_owner_max", p->pool_owner_max, 1, POOL_MAX},
+	};
+	for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+		char field[64];
+		snprintf(field, sizeof field, "params.%s", rules[i].name);
+		if (rules[i].is < rules[i].min || rules[i].is > rules[i].max)
+			return wrong(err, field, rules[i].is, rules[i].min, rules[i].max);
+	}
+	return true;
+}
+
+/* Names stand in logs, file names and errors: plain text without surprises. */
+static bool is_plain(const char *text, const char *also)
+{
+	size_t len = strlen(text);
+	if (len == 0 || len > Q_NAME_MAX || text[0] == ' ' || text[len - 1] == ' ')
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+		bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+		if (!alnum && strchr(also, c) == NULL)
+			return false;
+	}
+	return true;
+}
+
+static bool is_port(const char *text)
+{
+	size_t len = strspn(text, "0123456789");
+	return text[len] == '\0' && len >= 1 && len <= 5 && text[0] != '0' && atoi(text) <= 65535;
+}
+
+/* tcp://host:port or tls+tcp://host:port; host is a name, an IPv4 address or [an IPv6 address]. */
+static bool is_url(const char *url)
+{
+	static const char *const schemes[] = {"tcp://", "tls+tcp://"};
+	const char *host = NULL;
+	for (size_t i = 0; i < 2; i++)
+		if (strncmp(url, schemes[i], strlen(schemes[i])) == 0)
+			host = url + strlen(schemes[i]);
+	if (host == NULL || strlen(url) > Q_ADDRESS_MAX)
+		return false;
+	size_t len;
+	if (host[0] == '[') {
+		len = 1 + strspn(host + 1, "0123456789abcdefABCDEF:.");
+		if (len < 3 || host[len] != ']')
+			return false;
+		len++;
+	} else {
+		len = strspn(host, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_");
+		if (len == 0)
+			return false;
+	}
+	return host[len] == ':' && is_port(host + len + 1);
+}
+
+static bool check_replica(const struct qgenesis *g, unsigned i, struct err *err)
+{
+	const struct qreplica *r = &g->replicas.replicas_val[i];
+	if (r->name == NULL || !is_plain(r->name, "._-"))
+		return err_set(err, ERR_INPUT, "replicas[%u].name: must be 1 to %d of A-Z a-z 0-9 . _ -", i,
+		               Q_NAME_MAX);
+	if (!ident_key_valid(&r->key))
+		return err_set(err, ERR_INPUT, "replicas[%u].key: is not an Ed25519 public key", i);
+	if (r->address == NULL || !is_url(r->address))
+		return err_set(err, ERR_INPUT,
+		               "replicas[%u].address: must be tcp://HOST:PORT or tls+tcp://HOST:PORT", i);
+	for (unsigned j = 0; j < i; j++) {
+		const struct qreplica *other = &g->replicas.replicas_val[j];
+		if (strcmp(r->name, other->name) == 0)
+			return err_set(err, ERR_INPUT, "replicas[%u].name: is that of replicas[%u], too", i,
+			               j);
+		if (memcmp(&r->key, &other->key, sizeof r->key) == 0)
+			return err_set(err, ERR_INPUT, "replicas[%u].key: is that of replicas[%u], too", i,
+			               j);
+	}
+	return true;
+}
+
+static bool check_allocations(struct genesis *g, struct err *err)
+{
+	unsigned cnt = g->g.allocations.allocations_len;
+	if (cnt < 1 || cnt > Q_ALLOCS_MAX)
+		return err_set(err, ERR_INPUT, "allocations: are %u; must be 1 to %d", cnt, Q_ALLOCS_MAX);
+	g->supply = 0;
+	for (unsigned i = 0; i < cnt; i++) {
+		uint64_t amount = g->g.allocations.allocations_val[i].amount;
+		if (amount < 1 || amount > INT64_MAX)
+			return err_set(err, ERR_INPUT,
+			               "allocations[%u].amount: is %" PRIu64 "; must be 1 to %" PRId64, i,
+			               amount, INT64_MAX);
+		if (amount > INT64_MAX - g->supply)
+			return err_set(err, ERR_INPUT,
+			               "allocations[%u].amount: the sum so far exceeds %" PRId64, i,
+			               INT64_MAX);
+		g->supply += amount;
+	}
+	return true;
+}
+
+static bool check(struct genesis *g, struct err *err)
+{
+	if (g->g.format != 1)
+		return wrong(err, "quorate-genesis", g->g.format, 1, 1);
+	if (g->g.name == NULL || !is_plain(g->g.name, "._- "))
+		return err_set(err, ERR_INPUT, "name: must be 1 to %d of A-Z a-z 0-9 . _ - and inner spaces",
+		               Q_NAME_MAX);
+	if (g->g.time_ms > TIME_MAX_MS)
+		return wrong(err, "time_ms", g->g.time_ms, 0, TIME_MAX_MS);
+	if (g->n != 1 && (g->n < 4 || g->n > Q_REPLICAS_MAX))
+		return err_set(err, ERR_INPUT, "replicas: are %u; must be 4 to %d, or 1 for development",
+		               g->n, Q_REPLICAS_MAX);
+	for (unsigned i = 0; i < g->n; i++)
+		if (!check_replica(&g->g, i, err))
+			return false;
+	return check_params(g, err) && check_allocations(g, err);
+}
+
+bool genesis_finish(struct genesis *g, struct err *err)
+{
+	if (!crypto_init(err))
+		return false;
+	g->n = g->g.replicas.replicas_len;
+	g->f = g->n > 0 ? (g->n - 1) / 3 : 0;
+	g->quorum = (g->n + g->f + 2) / 2; /* ceil((n + f + 1) / 2) */
+	if (!check(g, err))
+		return false;
+	struct bytes encoded;
+	must(wire_encode(WIRE(qgenesis), &g->g, &encoded));
+	hash_bytes("quorate/genesis/v1", encoded.data, encoded.len, g->chain.b);
+	bytes_free(&encoded);
+	hash_bytes("quorate/genesis-tx/v1", g->chain.b, sizeof g->chain.b, g->txid.b);
+	return true;
+}
+
+void genesis_free(struct genesis *g)
+{
+	if (g == NULL)
+		return;
+	wire_free(WIRE(qgenesis), &g->g);
+	free(g);
+}
+
+int genesis_replica_of(const struct genesis *g, const struct qreplica_key *key)
+{
+	for (unsigned i = 0; i < g->n; i++)
+		if (memcmp(&g->g.replicas.replicas_val[i].key, key, sizeof *key) == 0)
+			return (int)i;
+	return -1;
+}
