@@ -23,18 +23,19 @@ struct ledger;
 struct ledger *ledger_open(const char *path, const struct genesis *g, const char *vfs, struct err *err);
 void ledger_close(struct ledger *l); /* rolls back what was not committed */
 
-struct qheight ledger_height(const struct ledger *l);     /* 0: only the genesis */
-const struct qhash *ledger_tip(const struct ledger *l);   /* hash of that block; the chain id at 0 */
-uint64_t ledger_tip_time(const struct ledger *l);         /* its time_ms; the genesis' at 0 */
+struct qheight ledger_height(const struct ledger *l);   /* 0: only the genesis */
+const struct qhash *ledger_tip(const struct ledger *l); /* hash of that block; the chain id at 0 */
+uint64_t ledger_tip_time(const struct ledger *l);       /* its time_ms; the genesis' at 0 */
+uint64_t ledger_tx_count(const struct ledger *l);       /* final transactions, the genesis not counted */
 struct state *ledger_state(struct ledger *l);
 
 /*
- * Appends a certified run of blocks (contiguous, on the tip) and the certificate of the last one. `overlays[i]` is
- * blocks[i]'s effect, validated by overlay_add_block(); they are applied in order. digests[i] (may be NULL)
- * receives state_digest() after blocks[i]: a checkpoint height may lie inside a run.
+ * Appends a certified run of blocks (contiguous, on the tip) and the certificate of the last one.
+ * `overlays[i]` is blocks[i]'s effect, validated by overlay_add_block(); they are applied in order.
+ * digests[i] (may be NULL) receives state_digest() after blocks[i]: a checkpoint height may lie inside a run.
  */
-bool ledger_append(struct ledger *l, struct block *const *blocks, struct overlay *const *overlays,
-                   size_t cnt, const struct qcert *cert, struct qhash *digests, struct err *err);
+bool ledger_append(struct ledger *l, struct block *const *blocks, struct overlay *const *overlays, size_t cnt,
+                   const struct qcert *cert, struct qhash *digests, struct err *err);
 
 /* Appends an entry to the journal (a hash-linked table: NEW-VIEWs, stable checkpoints, evidence). */
 bool ledger_journal(struct ledger *l, const struct qjournal *entry, struct err *err);
@@ -42,7 +43,8 @@ bool ledger_journal(struct ledger *l, const struct qjournal *entry, struct err *
 /* One fsync: everything since the last commit is durable. Does nothing if nothing was appended. */
 bool ledger_commit(struct ledger *l, struct err *err);
 
-/* The certificate that covers the tip (none at height 0: returns false); the newest stable one. */
+/* The certificate that covers the tip (none at height 0); the newest stable one (none before the first
+ * checkpoint). wire_free() them. False: there is none (err->kind is ERR_NONE then), or an error. */
 bool ledger_tip_cert(struct ledger *l, struct qcert *cert, struct err *err);
 bool ledger_stable_cert(struct ledger *l, struct qcert *cert, struct err *err);
 
@@ -59,14 +61,19 @@ struct tx_place {
 };
 enum found { FOUND, NOT_FOUND, FOUND_ERROR };
 
-enum found reader_header(struct reader *r, struct qheight h, struct qheader *out, struct err *err); /* wire_free */
-enum found reader_block(struct reader *r, struct qheight h, struct qblock *out, struct err *err);   /* wire_free */
-enum found reader_block_by_hash(struct reader *r, const struct qhash *hash, struct qblock *out, struct err *err);
-enum found reader_tx(struct reader *r, const struct qtxid *id, struct tx_place *place, struct bytes *raw, struct err *err);
+enum found reader_header(struct reader *r, struct qheight h, struct qheader *out,
+                         struct err *err); /* wire_free */
+enum found reader_block(struct reader *r, struct qheight h, struct qblock *out,
+                        struct err *err); /* wire_free */
+enum found reader_block_by_hash(struct reader *r, const struct qhash *hash, struct qblock *out,
+                                struct err *err);
+enum found reader_tx(struct reader *r, const struct qtxid *id, struct tx_place *place, struct bytes *raw,
+                     struct err *err);
 /* The certificate that covers height h (its own or a descendant's); for receipts and catch-up. */
 enum found reader_cert_for(struct reader *r, struct qheight h, struct qcert *out, struct err *err);
 /* Who spent this output: FOUND with the spender; NOT_FOUND: unspent or unknown, told apart by *known. */
-enum found reader_spender(struct reader *r, const struct qoutpoint *p, struct qtxid *spender, bool *known, struct err *err);
+enum found reader_spender(struct reader *r, const struct qoutpoint *p, struct qtxid *spender, bool *known,
+                          struct err *err);
 enum found reader_height(struct reader *r, struct qheight *h, struct err *err);
 
 /*
@@ -83,8 +90,8 @@ struct address_output {
 	struct qheight height;
 };
 enum found reader_address(struct reader *r, const struct qaddress *addr, size_t skip, size_t limit,
-                          struct address_output *outs, size_t *out_cnt, uint64_t *total,
-                          uint64_t *amount, struct err *err);
+                          struct address_output *outs, size_t *out_cnt, uint64_t *total, uint64_t *amount,
+                          struct err *err);
 
 /* A receipt of a final transaction; wire_free(WIRE(qreceipt), ...). */
 enum found reader_receipt(struct reader *r, const struct qtxid *id, struct qreceipt *out, struct err *err);

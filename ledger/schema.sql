@@ -2,6 +2,7 @@
 -- Everything but `meta` and `journal` is derived from canonical bytes (header, raw, certificate) that
 -- quorate audit replays: an edited row is found, whoever edits it.
 -- Amounts are INTEGER (at most 2^63-1; never summed in SQL by the node). Hashes and ids are BLOBs: use hex().
+-- An unsigned 64-bit value above 2^63-1 (a view, an expiry) stands as the signed one with the same bits.
 
 CREATE TABLE meta (                       -- 'chain' (BLOB), 'schema' (INTEGER), 'journal_count' (INTEGER), 'journal_link' (BLOB)
   key   TEXT PRIMARY KEY,
@@ -20,6 +21,7 @@ CREATE TABLE blocks (                     -- one row a block, heights 1, 2, 3 ..
   certified_by INTEGER NOT NULL,          -- height (this one or above) whose certificate makes it final
   header       BLOB NOT NULL              -- canonical qheader
 ) STRICT;
+CREATE UNIQUE INDEX blocks_hash ON blocks(hash);
 
 CREATE TABLE transactions (               -- seq 0 stands for the genesis allocations (height 0, raw empty)
   seq      INTEGER PRIMARY KEY,           -- 1, 2, 3 ... in chain order
@@ -40,7 +42,7 @@ CREATE TABLE outputs (
   spent_by INTEGER,                       -- transactions.seq of the spender; NULL: unspent
   PRIMARY KEY (tx, position)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX outputs_owner ON outputs(owner);
+CREATE INDEX outputs_unspent ON outputs(owner) WHERE spent_by IS NULL;
 
 CREATE TABLE inputs (
   tx              INTEGER NOT NULL,       -- transactions.seq of the spender
@@ -69,5 +71,38 @@ CREATE TABLE journal (                    -- what this node saw beside the chain
   seq    INTEGER PRIMARY KEY,             -- 1, 2, 3 ...
   kind   TEXT NOT NULL CHECK (kind IN ('new_view', 'stable', 'evidence')),
   entry  BLOB NOT NULL,                   -- canonical qjournal
-  link   BLOB NOT NULL                    -- SHA-256 over a tag, the link before and the entry
+  link   BLOB NOT NULL                    -- SHA-256 over a tag, the link before (32 zero bytes) and the entry
 ) STRICT;
+CREATE INDEX journal_kind ON journal(kind);
+
+-- Views: questions that people ask, ready to SELECT.  The node itself uses none of them.
+
+-- What each address holds now.
+CREATE VIEW balances (owner, amount, outputs) AS
+  SELECT owner, sum(amount), count(*) FROM outputs WHERE spent_by IS NULL GROUP BY owner;
+
+-- Every output with the heights between which it lived.  What an address held after block 17:
+--   SELECT sum(amount) FROM coins WHERE owner = x'...' AND made_at <= 17 AND (spent_at IS NULL OR spent_at > 17);
+CREATE VIEW coins (owner, amount, txid, position, made_at, spent_at) AS
+  SELECT o.owner, o.amount, m.txid, o.position, m.height, s.height
+  FROM outputs o JOIN transactions m ON m.seq = o.tx LEFT JOIN transactions s ON s.seq = o.spent_by;
+
+-- Which output (txid, position) was spent by which transaction, and in which block.
+CREATE VIEW spends (txid, position, spent_by, height) AS
+  SELECT m.txid, i.source_position, s.txid, s.height
+  FROM inputs i JOIN transactions m ON m.seq = i.source_tx JOIN transactions s ON s.seq = i.tx;
+
+-- Outputs that more than one input consumed.  Always empty: that is what the ledger is for.
+CREATE VIEW double_spent (txid, position, spends) AS
+  SELECT m.txid, i.source_position, count(*)
+  FROM inputs i JOIN transactions m ON m.seq = i.source_tx
+  GROUP BY i.source_tx, i.source_position HAVING count(*) > 1;
+
+-- Who signed block 17:  SELECT replica, certified_by FROM signed_by WHERE height = 17;
+-- A block is final by its own certificate or by that of a descendant, `certified_by`.
+CREATE VIEW signed_by (height, replica, certified_by) AS
+  SELECT b.height, s.replica, b.certified_by FROM blocks b JOIN signers s ON s.height = b.certified_by;
+
+-- The journal by kind: evidence against replicas and clients; every NEW-VIEW that was entered.
+CREATE VIEW evidence (seq, entry) AS SELECT seq, entry FROM journal WHERE kind = 'evidence';
+CREATE VIEW new_views (seq, entry) AS SELECT seq, entry FROM journal WHERE kind = 'new_view';

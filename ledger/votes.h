@@ -3,15 +3,15 @@
  *
  * Durable before sent: the engine's records are put here, one votes_commit() (one fsync) per turn of
  * the loop, and only then are messages released.  A second, different record under one (kind, view, height)
- * of a vote is refused: that would be equivocation.  Created together with the replica's key: a log that was made
- * with its key and is empty has never voted.
+ * of a vote is refused: that would be equivocation.  Created together with the replica's key: a log that was
+ * made with its key and is empty has never voted.
  */
 #ifndef QUORATE_VOTES_H
 #define QUORATE_VOTES_H
 
 #include "block.h"
-#include "record.h"
 #include "err.h"
+#include "record.h"
 
 struct votes;
 

@@ -1,0 +1,470 @@
+/*
+ * db.c: opening SQLite files so that they can be relied on, and the few calls by which the ledger, its
+ * readers and the vote log use them.
+ */
+#include "db.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Made from schema.sql and votes.sql when the program is built. */
+extern const char sql_schema[], sql_votes[];
+
+static const char *const ledger_migrations[] = {sql_schema};
+static const char *const votes_migrations[] = {sql_votes};
+
+const struct db_kind db_ledger = {
+    .what = "ledger",
+    .advice = "run quorate audit to see what is wrong; to have the node fetch it anew from the other "
+              "replicas, move the file away",
+    .application_id = 0x716c6564, /* "qled" */
+    .version = 1,
+    .migrations = ledger_migrations,
+};
+
+const struct db_kind db_votes = {
+    .what = "vote log",
+    .advice = "move the file away: the replica will then keep silent until it cannot contradict itself",
+    .application_id = 0x71766f74, /* "qvot" */
+    .version = 1,
+    .migrations = votes_migrations,
+};
+
+#define OPEN_WAIT_MS 250         /* another process may just be recovering the WAL or leaving */
+#define ROW_BYTES_MAX (64 << 20) /* above any entry of the schema: bounds what a row can make us allocate */
+#define WRITER_CACHE_KIB (-64 * 1024) /* negative: KiB; holds the upper levels of the random-key indexes */
+
+/* ---- errors ------------------------------------------------------------- */
+
+/* Says what SQLite says, and what to do. After it a writer stays failed. */
+static bool fail(struct db *db, struct err *err, const char *operation)
+{
+	int code = sqlite3_extended_errcode(db->handle);
+	const char *message = sqlite3_errmsg(db->handle);
+
+	db->failed = true;
+	switch (code & 0xff) {
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return err_set(err, ERR_WORLD, "%s %s: %s: locked by another process", db->kind->what,
+		               db->path, operation);
+	case SQLITE_NOTADB:
+		return err_set(err, ERR_WORLD, "%s %s: %s: not a database", db->kind->what, db->path,
+		               operation);
+	case SQLITE_CORRUPT:
+		return err_set(err, ERR_WORLD, "%s %s: %s: %s; %s", db->kind->what, db->path, operation,
+		               message, db->kind->advice);
+	case SQLITE_FULL:
+		return err_set(err, ERR_WORLD, "%s %s: %s: %s; make room, then start again", db->kind->what,
+		               db->path, operation, message);
+	default:
+		return err_set(err, ERR_WORLD, "%s %s: %s: %s (%s, code %d)", db->kind->what, db->path,
+		               operation, message, sqlite3_errstr(code), code);
+	}
+}
+
+bool db_damaged(struct db *db, struct err *err, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	db->failed = true;
+	return err_set(err, ERR_WORLD, "%s %s: %s; %s", db->kind->what, db->path, text, db->kind->advice);
+}
+
+static bool refuse_after_failure(struct db *db, struct err *err)
+{
+	return err_set(err, ERR_WORLD, "%s %s: refused after an earlier error", db->kind->what, db->path);
+}
+
+/* ---- opening ------------------------------------------------------------ */
+
+static bool exec(struct db *db, const char *sql, const char *operation, struct err *err)
+{
+	if (sqlite3_exec(db->handle, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return fail(db, err, operation);
+	return true;
+}
+
+/* The first column of the first row of `sql`, as text; "" where there is no row. */
+static bool ask(struct db *db, const char *sql, char text[32], struct err *err)
+{
+	sqlite3_stmt *stmt;
+
+	text[0] = '\0';
+	if (sqlite3_prepare_v2(db->handle, sql, -1, &stmt, NULL) != SQLITE_OK)
+		return fail(db, err, sql);
+	int rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW)
+		snprintf(text, 32, "%s", (const char *)sqlite3_column_text(stmt, 0));
+	if (sqlite3_finalize(stmt) != SQLITE_OK)
+		return fail(db, err, sql);
+	return true;
+}
+
+static bool ask_int(struct db *db, const char *sql, int64_t *value, struct err *err)
+{
+	char text[32];
+
+	if (!ask(db, sql, text, err))
+		return false;
+	*value = strtoll(text, NULL, 10);
+	return true;
+}
+
+/* Sets a pragma and reads it back: SQLite ignores silently what it cannot do. */
+static bool pragma(struct db *db, const char *name, const char *set, const char *want, struct err *err)
+{
+	char sql[96], got[32];
+
+	snprintf(sql, sizeof sql, "PRAGMA %s = %s", name, set);
+	if (!exec(db, sql, sql, err))
+		return false;
+	snprintf(sql, sizeof sql, "PRAGMA %s", name);
+	if (!ask(db, sql, got, err))
+		return false;
+	if (strcmp(got, want) == 0)
+		return true;
+	db->failed = true;
+	return err_set(err, ERR_WORLD,
+	               "%s %s: PRAGMA %s is '%s' though '%s' was asked for: this SQLite or this file "
+	               "system cannot keep it safely",
+	               db->kind->what, db->path, name, got, set);
+}
+
+static bool set_pragmas(struct db *db, enum db_mode mode, struct err *err)
+{
+	char text[32];
+
+	if (sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL) != SQLITE_OK ||
+	    sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL) != SQLITE_OK)
+		return fail(db, err, "open");
+	sqlite3_limit(db->handle, SQLITE_LIMIT_LENGTH, ROW_BYTES_MAX);
+	if (!pragma(db, "trusted_schema", "OFF", "0", err) ||
+	    !pragma(db, "cell_size_check", "ON", "1", err) || !pragma(db, "foreign_keys", "ON", "1", err) ||
+	    !exec(db, "PRAGMA mmap_size = 0", "open", err) ||
+	    !exec(db, "PRAGMA temp_store = MEMORY", "open", err))
+		return false;
+	/* A VFS without memory mapping answers nothing. */
+	if (!ask(db, "PRAGMA mmap_size", text, err))
+		return false;
+	if (text[0] && strcmp(text, "0") != 0)
+		return err_set(err, ERR_WORLD, "%s %s: memory mapping cannot be switched off", db->kind->what,
+		               db->path);
+	if (mode == DB_READ)
+		return pragma(db, "query_only", "ON", "1", err);
+	snprintf(text, sizeof text, "PRAGMA cache_size = %d", WRITER_CACHE_KIB);
+	return pragma(db, "journal_mode", "WAL", "wal", err) && pragma(db, "synchronous", "FULL", "2", err) &&
+	       exec(db, text, "open", err);
+}
+
+/* Is this a file of our kind and of a version that we know? *version is -1 where it is fresh. */
+static bool identify(struct db *db, int64_t *version, struct err *err)
+{
+	int64_t id, objects;
+
+	if (!ask_int(db, "PRAGMA application_id", &id, err) ||
+	    !ask_int(db, "PRAGMA user_version", version, err) ||
+	    !ask_int(db, "SELECT count(*) FROM sqlite_schema", &objects, err))
+		return false;
+	if (id == 0 && *version == 0 && objects == 0) {
+		*version = -1;
+		return true;
+	}
+	if (id != db->kind->application_id)
+		return err_set(err, ERR_INPUT,
+		               "%s %s: a database, but not a quorate %s (application id %#llx)",
+		               db->kind->what, db->path, db->kind->what, (unsigned long long)id);
+	if (*version > db->kind->version || *version < 1)
+		return err_set(
+		    err, ERR_INPUT,
+		    "%s %s: written by another version of quorate (schema %lld, this program knows %d); "
+		    "use a newer quorate",
+		    db->kind->what, db->path, (long long)*version, db->kind->version);
+	return true;
+}
+
+static bool migrate(struct db *db, int64_t version, struct err *err)
+{
+	char sql[96];
+
+	for (int64_t v = version < 0 ? 0 : version; v < db->kind->version; v++)
+		if (!exec(db, db->kind->migrations[v], "migrate", err))
+			return false;
+	snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+	         db->kind->application_id, db->kind->version);
+	return version == db->kind->version || exec(db, sql, "migrate", err);
+}
+
+static const char list_schema[] = "SELECT type || ' ' || name, sql FROM sqlite_schema "
+                                  "WHERE name NOT GLOB 'sqlite_*' ORDER BY 1";
+
+/* Steps both lists side by side: the first object that the one has and the other has not, or not so. */
+static bool compare_schema(struct db *db, sqlite3_stmt *ours, sqlite3_stmt *theirs, struct err *err)
+{
+	for (;;) {
+		int have = sqlite3_step(theirs), want = sqlite3_step(ours);
+		if (have != SQLITE_ROW && have != SQLITE_DONE)
+			return fail(db, err, "read the schema");
+		must(want == SQLITE_ROW || want == SQLITE_DONE);
+		if (have == SQLITE_DONE && want == SQLITE_DONE)
+			return true;
+		const char *has = have == SQLITE_ROW ? (const char *)sqlite3_column_text(theirs, 0) : NULL;
+		const char *wants = want == SQLITE_ROW ? (const char *)sqlite3_column_text(ours, 0) : NULL;
+		int order = !has ? 1 : !wants ? -1 : strcmp(has, wants);
+		if (order < 0)
+			return db_damaged(db, err, "the schema holds a foreign %s", has);
+		if (order > 0)
+			return db_damaged(db, err, "the schema lacks %s", wants);
+		const char *sql = (const char *)sqlite3_column_text(theirs, 1);
+		if (!sql || strcmp(sql, (const char *)sqlite3_column_text(ours, 1)) != 0)
+			return db_damaged(db, err, "%s is not as quorate defines it", has);
+	}
+}
+
+/* The file's schema must be what the migrations make, to the letter. */
+static bool check_schema(struct db *db, struct err *err)
+{
+	struct db model = {.kind = db->kind, .path = db->path};
+	sqlite3_stmt *ours = NULL, *theirs = NULL;
+	bool ok = false;
+
+	if (sqlite3_open(":memory:", &model.handle) != SQLITE_OK || !migrate(&model, -1, err) ||
+	    sqlite3_prepare_v2(model.handle, list_schema, -1, &ours, NULL) != SQLITE_OK)
+		fail(&model, err, "check the schema");
+	else if (sqlite3_prepare_v2(db->handle, list_schema, -1, &theirs, NULL) != SQLITE_OK)
+		fail(db, err, "read the schema");
+	else
+		ok = compare_schema(db, ours, theirs, err);
+	sqlite3_finalize(ours);
+	sqlite3_finalize(theirs);
+	sqlite3_close(model.handle);
+	return ok;
+}
+
+static bool prepare_all(struct db *db, struct err *err)
+{
+	db->stmts = xcalloc(db->stmt_cnt ? db->stmt_cnt : 1, sizeof *db->stmts);
+	for (size_t i = 0; i < db->stmt_cnt; i++)
+		if (sqlite3_prepare_v3(db->handle, db->sql[i].sql, -1, SQLITE_PREPARE_PERSISTENT,
+		                       &db->stmts[i], NULL) != SQLITE_OK)
+			return fail(db, err, db->sql[i].operation);
+	return true;
+}
+
+static bool open_checked(struct db *db, enum db_mode mode, const char *vfs, bool *fresh, struct err *err)
+{
+	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	int64_t version;
+
+	flags |= mode == DB_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+	if (sqlite3_open_v2(db->path, &db->handle, flags, vfs) != SQLITE_OK)
+		return fail(db, err, "open");
+	sqlite3_busy_timeout(db->handle, OPEN_WAIT_MS);
+	/* Before the pragmas, which would turn a foreign database into WAL mode. */
+	if (!identify(db, &version, err))
+		return false;
+	if (mode == DB_READ && version != db->kind->version)
+		return err_set(err, ERR_INPUT, "%s %s: %s", db->kind->what, db->path,
+		               version < 0
+		                   ? "empty"
+		                   : "of an older version; start its node once to bring it up to date");
+	if (!set_pragmas(db, mode, err))
+		return false;
+	if (mode == DB_WRITE) {
+		/* Again under the lock: another process may have made the file just now. */
+		if (!db_begin(db, err) || !identify(db, &version, err) || !migrate(db, version, err))
+			return false;
+		sqlite3_busy_timeout(db->handle, 0);
+	}
+	if (fresh)
+		*fresh = version < 0;
+	return check_schema(db, err) && prepare_all(db, err);
+}
+
+bool db_open(struct db *db, const struct db_kind *kind, enum db_mode mode, const char *path, const char *vfs,
+             const struct db_sql *sql, size_t sql_cnt, bool *fresh, struct err *err)
+{
+	*db = (struct db){.kind = kind,
+	                  .path = xstrdup(path),
+	                  .sql = sql,
+	                  .stmt_cnt = sql_cnt,
+	                  .version_seen = -1,
+	                  .writable = mode == DB_WRITE};
+	if (open_checked(db, mode, vfs, fresh, err))
+		return true;
+	db_close(db);
+	return false;
+}
+
+void db_close(struct db *db)
+{
+	for (size_t i = 0; db->stmts && i < db->stmt_cnt; i++)
+		sqlite3_finalize(db->stmts[i]);
+	free(db->stmts);
+	/* Rolls back what is open. Nothing of ours can keep the handle busy any more. */
+	must(sqlite3_close(db->handle) == SQLITE_OK);
+	free(db->path);
+	*db = (struct db){0};
+}
+
+/* ---- transactions ------------------------------------------------------- */
+
+bool db_begin(struct db *db, struct err *err)
+{
+	int64_t version;
+
+	must(db->writable);
+	if (db->failed)
+		return refuse_after_failure(db, err);
+	if (db->in_tx)
+		return true;
+	if (!exec(db, "BEGIN IMMEDIATE", "begin", err) || !ask_int(db, "PRAGMA data_version", &version, err))
+		return false;
+	db->in_tx = true;
+	if (db->version_seen >= 0 && version != db->version_seen) {
+		db->failed = true;
+		return err_set(err, ERR_WORLD, "%s %s: changed by another process while this one has it open",
+		               db->kind->what, db->path);
+	}
+	db->version_seen = version;
+	return true;
+}
+
+bool db_commit(struct db *db, struct err *err)
+{
+	if (db->failed)
+		return refuse_after_failure(db, err);
+	if (!db->in_tx)
+		return true;
+	db->in_tx = false;
+	return exec(db, "COMMIT", "commit", err);
+}
+
+bool db_view(struct db *db, struct err *err)
+{
+	must(!db->writable);
+	return exec(db, "BEGIN", "read", err);
+}
+
+void db_view_end(struct db *db)
+{
+	for (size_t i = 0; i < db->stmt_cnt; i++)
+		sqlite3_reset(db->stmts[i]);
+	if (!sqlite3_get_autocommit(db->handle))
+		sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+}
+
+/* ---- statements --------------------------------------------------------- */
+
+static sqlite3_stmt *bind_args(struct db *db, size_t which, const struct db_value *args, size_t cnt)
+{
+	sqlite3_stmt *stmt = db->stmts[which];
+
+	must(which < db->stmt_cnt && (size_t)sqlite3_bind_parameter_count(stmt) == cnt);
+	sqlite3_reset(stmt);
+	for (size_t i = 0; i < cnt; i++) {
+		int rc = SQLITE_ERROR;
+		int at = (int)i + 1;
+		switch (args[i].type) {
+		case DB_INT:
+			rc = sqlite3_bind_int64(stmt, at, args[i].n);
+			break;
+		case DB_BLOB: /* an empty blob must not become NULL */
+			rc = sqlite3_bind_blob64(stmt, at, args[i].len ? args[i].data : "", args[i].len,
+			                         SQLITE_STATIC);
+			break;
+		case DB_TEXT:
+			rc = sqlite3_bind_text(stmt, at, args[i].data, -1, SQLITE_STATIC);
+			break;
+		}
+		if (rc != SQLITE_OK)
+			return NULL;
+	}
+	return stmt;
+}
+
+enum found db_next(struct db *db, size_t which, struct err *err)
+{
+	sqlite3_stmt *stmt = db->stmts[which];
+	int rc = sqlite3_step(stmt);
+
+	if (rc == SQLITE_ROW)
+		return FOUND;
+	if (rc != SQLITE_DONE)
+		fail(db, err, db->sql[which].operation);
+	db_done(db, which);
+	return rc == SQLITE_DONE ? NOT_FOUND : FOUND_ERROR;
+}
+
+enum found db_query(struct db *db, size_t which, const struct db_value *args, size_t cnt, struct err *err)
+{
+	if (db->writable && db->failed) {
+		refuse_after_failure(db, err);
+		return FOUND_ERROR;
+	}
+	if (!bind_args(db, which, args, cnt)) {
+		fail(db, err, db->sql[which].operation);
+		return FOUND_ERROR;
+	}
+	return db_next(db, which, err);
+}
+
+bool db_run(struct db *db, size_t which, const struct db_value *args, size_t cnt, struct err *err)
+{
+	must(db->in_tx || db->failed);
+	enum found got = db_query(db, which, args, cnt, err);
+	must(got != FOUND);
+	return got == NOT_FOUND;
+}
+
+void db_done(struct db *db, size_t which)
+{
+	sqlite3_reset(db->stmts[which]); /* its error, if any, was told by the step */
+}
+
+/* ---- columns ------------------------------------------------------------ */
+
+bool db_get_int(struct db *db, size_t which, int col, int64_t *out, struct err *err)
+{
+	sqlite3_stmt *stmt = db->stmts[which];
+
+	if (sqlite3_column_type(stmt, col) != SQLITE_INTEGER)
+		return db_damaged(db, err, "%s: %s is no integer", db->sql[which].operation,
+		                  sqlite3_column_name(stmt, col));
+	*out = sqlite3_column_int64(stmt, col);
+	return true;
+}
+
+bool db_get_blob(struct db *db, size_t which, int col, const uint8_t **data, size_t *len, struct err *err)
+{
+	sqlite3_stmt *stmt = db->stmts[which];
+
+	if (sqlite3_column_type(stmt, col) != SQLITE_BLOB)
+		return db_damaged(db, err, "%s: %s is no blob", db->sql[which].operation,
+		                  sqlite3_column_name(stmt, col));
+	*data = sqlite3_column_blob(stmt, col);
+	*len = (size_t)sqlite3_column_bytes(stmt, col);
+	if (!*data && *len == 0)
+		*data = (const uint8_t *)"";
+	return true;
+}
+
+bool db_get_fixed(struct db *db, size_t which, int col, void *out, size_t len, struct err *err)
+{
+	const uint8_t *data;
+	size_t got;
+
+	if (!db_get_blob(db, which, col, &data, &got, err))
+		return false;
+	if (got != len)
+		return db_damaged(db, err, "%s: %s has %zu bytes instead of %zu", db->sql[which].operation,
+		                  sqlite3_column_name(db->stmts[which], col), got, len);
+	memcpy(out, data, len);
+	return true;
+}

@@ -1,0 +1,113 @@
+/*
+ * db.h: SQLite as the ledger and the vote log use it.
+ *
+ * A file is of one kind (struct db_kind): an application id, numbered migrations (PRAGMA
+ * user_version counts those done), advice for when it is damaged.  Opening
+ * sets every pragma that durability and safety rest on and reads it back, compares the schema
+ * with the one that the migrations make (a foreign trigger is found here), and prepares all
+ * statements, which are addressed by index from then on.
+ *
+ * One connection writes and checkpoints; the others are read-only.  (SQLite before 3.51.3 can
+ * lose a WAL when two connections write and checkpoint at the same moment; one writer by construction never
+ * does.)  A writer that finds the file changed by another process since its last transaction refuses
+ * to go on.  After any error a writer is failed for good: no later call succeeds, so that
+ * nothing is ever committed in part.
+ */
+#ifndef QUORATE_DB_H
+#define QUORATE_DB_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "ledger.h" /* enum found */
+
+struct db_kind {
+	const char *what;   /* "ledger": begins every message */
+	const char *advice; /* what to do when the file is damaged */
+	int32_t application_id;
+	int version;                   /* migrations, newest user_version */
+	const char *const *migrations; /* SQL text that leads from user_version i to i + 1 */
+};
+extern const struct db_kind db_ledger, db_votes;
+
+/* A statement and the operation that it is part of, for messages. */
+struct db_sql {
+	const char *operation;
+	const char *sql;
+};
+
+struct db {
+	sqlite3 *handle;
+	const struct db_kind *kind;
+	char *path;
+	const struct db_sql *sql;
+	sqlite3_stmt **stmts;
+	size_t stmt_cnt;
+	int64_t version_seen; /* PRAGMA data_version: moves when another connection commits */
+	bool writable, in_tx, failed;
+};
+
+enum db_mode { DB_READ, DB_WRITE };
+
+/*
+ * Opens `path`.  DB_READ: it must exist.  DB_WRITE: a missing or empty file becomes a fresh one (*fresh, may
+ * be NULL), and a transaction is left open in which the caller checks what it found or writes its first rows:
+ * nothing is there before db_commit().  On failure there is nothing to close.
+ */
+bool db_open(struct db *db, const struct db_kind *kind, enum db_mode mode, const char *path, const char *vfs,
+             const struct db_sql *sql, size_t sql_cnt, bool *fresh, struct err *err);
+void db_close(struct db *db); /* rolls back what was not committed */
+
+/* Writer: begins (at once exclusive among writers) unless a transaction is open; ends it with one fsync. */
+bool db_begin(struct db *db, struct err *err);
+bool db_commit(struct db *db, struct err *err);
+
+/* Reader: one consistent view for the statements until db_view_end(). */
+bool db_view(struct db *db, struct err *err);
+void db_view_end(struct db *db);
+
+/* Arguments of a statement, in order: DB_ARGS(db_int(7), db_blob(hash.b, 32)); none: DB_NONE. */
+struct db_value {
+	enum { DB_INT, DB_BLOB, DB_TEXT } type;
+	int64_t n;
+	const void *data;
+	size_t len;
+};
+#define DB_ARGS(...)                            \
+	(const struct db_value[]){__VA_ARGS__}, \
+	    sizeof((const struct db_value[]){__VA_ARGS__}) / sizeof(struct db_value)
+#define DB_NONE NULL, 0
+
+static inline struct db_value db_int(uint64_t n)
+{
+	return (struct db_value){.type = DB_INT, .n = (int64_t)n};
+}
+static inline struct db_value db_blob(const void *data, size_t len)
+{
+	return (struct db_value){.type = DB_BLOB, .data = data, .len = len};
+}
+static inline struct db_value db_text(const char *text)
+{
+	return (struct db_value){.type = DB_TEXT, .data = text};
+}
+
+/* Runs a statement that yields no rows. Blobs are borrowed for the call. */
+bool db_run(struct db *db, size_t which, const struct db_value *args, size_t cnt, struct err *err);
+
+/* Starts a query: FOUND leaves it on its first row. The blobs are borrowed until db_done(). */
+enum found db_query(struct db *db, size_t which, const struct db_value *args, size_t cnt, struct err *err);
+enum found db_next(struct db *db, size_t which, struct err *err);
+void db_done(struct db *db, size_t which);
+
+/* Columns of the current row.  False with *err where the value is of another type or length: damage. */
+bool db_get_int(struct db *db, size_t which, int col, int64_t *out, struct err *err);
+bool db_get_fixed(struct db *db, size_t which, int col, void *out, size_t len, struct err *err);
+/* *data is valid until the next step of the statement. */
+bool db_get_blob(struct db *db, size_t which, int col, const uint8_t **data, size_t *len, struct err *err);
+
+/* "ledger FILE: text; advice": for content that cannot be right. Returns false; a writer is failed. */
+bool db_damaged(struct db *db, struct err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,557 @@
+/*
+ * reader.c: answers from the ledger file for clients and peers, on read-only connections beside the writer's.
+ *
+ * Every answer is of one moment (a read transaction).  What is read may have been edited by the file's
+ * operator: lengths and forms are checked so that nothing here can be broken by it; whether it is true, the
+ * receiver proves by hashes and certificates.
+ */
+#include "ledger.h"
+
+#include <stdlib.h>
+
+#include "db.h"
+#include "merkle.h"
+
+enum statement {
+	CHAIN,
+	HEIGHT,
+	HEADER,
+	HEIGHT_BY_HASH,
+	HEADERS,
+	BLOCK_TXS,
+	TX,
+	CERTIFIED_BY,
+	CERTIFICATE,
+	LAST_CERTIFICATE,
+	OUTPUT,
+	TXID,
+	UNSPENT_OF,
+	STATEMENT_CNT
+};
+
+static const struct db_sql statements[STATEMENT_CNT] = {
+    [CHAIN] = {"read the chain id", "SELECT value FROM meta WHERE key = 'chain'"},
+    [HEIGHT] = {"read the height", "SELECT ifnull(max(height), 0) FROM blocks"},
+    [HEADER] = {"read a header", "SELECT header, first_tx FROM blocks WHERE height = ?"},
+    [HEIGHT_BY_HASH] = {"find a block", "SELECT height FROM blocks WHERE hash = ?"},
+    [HEADERS] = {"read headers", "SELECT header FROM blocks WHERE height BETWEEN ? AND ? ORDER BY height"},
+    [BLOCK_TXS] = {"read a block's transactions",
+                   "SELECT raw FROM transactions WHERE seq BETWEEN ? AND ? ORDER BY seq"},
+    [TX] = {"read a transaction",
+            "SELECT height, position, raw FROM transactions WHERE txid = ? AND seq > 0"},
+    [CERTIFIED_BY] = {"find a certificate", "SELECT certified_by FROM blocks WHERE height = ?"},
+    [CERTIFICATE] = {"read a certificate", "SELECT certificate FROM certificates WHERE height = ?"},
+    [LAST_CERTIFICATE] = {"find a certificate", "SELECT height FROM certificates WHERE height BETWEEN ? AND ?"
+                                                " ORDER BY height DESC LIMIT 1"},
+    [OUTPUT] = {"read an output", "SELECT o.spent_by FROM transactions t JOIN outputs o ON o.tx = t.seq"
+                                  " WHERE t.txid = ? AND o.position = ?"},
+    [TXID] = {"read a transaction's id", "SELECT txid, height FROM transactions WHERE seq = ?"},
+    [UNSPENT_OF] = {"read an address",
+                    "SELECT tx, position, amount FROM outputs WHERE owner = ? AND spent_by IS NULL"
+                    " ORDER BY tx, position"},
+};
+
+struct reader {
+	struct db db;
+	struct qhash chain;
+};
+
+struct reader *reader_open(const char *path, const char *vfs, struct err *err)
+{
+	struct reader *r = xcalloc(1, sizeof *r);
+
+	if (!db_open(&r->db, &db_ledger, DB_READ, path, vfs, statements, STATEMENT_CNT, NULL, err)) {
+		free(r);
+		return NULL;
+	}
+	enum found got = db_query(&r->db, CHAIN, DB_NONE, err);
+	bool ok = got == FOUND && db_get_fixed(&r->db, CHAIN, 0, r->chain.b, sizeof r->chain.b, err);
+	if (got == NOT_FOUND)
+		db_damaged(&r->db, err, "meta has no chain");
+	db_done(&r->db, CHAIN);
+	if (ok)
+		return r;
+	reader_close(r);
+	return NULL;
+}
+
+void reader_close(struct reader *r)
+{
+	if (!r)
+		return;
+	db_close(&r->db);
+	free(r);
+}
+
+/* ---- pieces: inside a view, each leaving its statement done --------------- */
+
+static enum found get_header(struct reader *r, struct qheight h, struct qheader *out, int64_t *first_tx,
+                             struct err *err)
+{
+	const uint8_t *data;
+	size_t len;
+	enum found got = db_query(&r->db, HEADER, DB_ARGS(db_int(h.n)), err);
+
+	if (got != FOUND)
+		return got;
+	if (!db_get_blob(&r->db, HEADER, 0, &data, &len, err) ||
+	    !db_get_int(&r->db, HEADER, 1, first_tx, err)) {
+		got = FOUND_ERROR;
+	} else if (!wire_decode(WIRE(qheader), data, len, out)) {
+		db_damaged(&r->db, err, "block %llu: its header cannot be read", (unsigned long long)h.n);
+		got = FOUND_ERROR;
+	}
+	db_done(&r->db, HEADER);
+	return got;
+}
+
+/* Opens the statement BLOCK_TXS on the transactions of a block, which must be as many as the header says. */
+static enum found each_tx(struct reader *r, const struct qheader *header, int64_t first_tx, struct err *err,
+                          bool (*f)(void *ctx, uint32_t i, const uint8_t *raw, size_t len), void *ctx)
+{
+	const uint8_t *raw;
+	size_t len;
+	uint32_t i = 0;
+	enum found got;
+
+	if (header->tx_count == 0 || header->tx_count > Q_BLOCK_TXS_MAX || first_tx < 1 ||
+	    first_tx > INT64_MAX - header->tx_count) {
+		db_damaged(&r->db, err, "block %llu: wrong number of transactions",
+		           (unsigned long long)header->height.n);
+		return FOUND_ERROR;
+	}
+	got = db_query(&r->db, BLOCK_TXS,
+	               DB_ARGS(db_int((uint64_t)first_tx), db_int((uint64_t)first_tx + header->tx_count - 1)),
+	               err);
+	for (; got == FOUND; got = db_next(&r->db, BLOCK_TXS, err)) {
+		if (!db_get_blob(&r->db, BLOCK_TXS, 0, &raw, &len, err)) {
+			got = FOUND_ERROR;
+			break;
+		}
+		if (!f(ctx, i++, raw, len))
+			break;
+	}
+	db_done(&r->db, BLOCK_TXS);
+	if (got == FOUND_ERROR)
+		return got;
+	if (i == header->tx_count && got == NOT_FOUND)
+		return FOUND;
+	db_damaged(&r->db, err, "block %llu: a transaction is missing or too long",
+	           (unsigned long long)header->height.n);
+	return FOUND_ERROR;
+}
+
+static enum found get_certificate(struct reader *r, uint64_t height, struct qcert *out, struct err *err)
+{
+	const uint8_t *data;
+	size_t len;
+	enum found got = db_query(&r->db, CERTIFICATE, DB_ARGS(db_int(height)), err);
+
+	if (got != FOUND)
+		return got;
+	if (!db_get_blob(&r->db, CERTIFICATE, 0, &data, &len, err)) {
+		got = FOUND_ERROR;
+	} else if (!wire_decode(WIRE(qcert), data, len, out)) {
+		db_damaged(&r->db, err, "the certificate at height %llu cannot be read",
+		           (unsigned long long)height);
+		got = FOUND_ERROR;
+	}
+	db_done(&r->db, CERTIFICATE);
+	return got;
+}
+
+/* One integer column by one argument. */
+static enum found get_int(struct reader *r, enum statement which, struct db_value arg, int64_t *out,
+                          struct err *err)
+{
+	enum found got = db_query(&r->db, which, DB_ARGS(arg), err);
+
+	if (got == FOUND && !db_get_int(&r->db, which, 0, out, err))
+		got = FOUND_ERROR;
+	db_done(&r->db, which);
+	return got;
+}
+
+/* Which height's certificate makes height h final? */
+static enum found get_certified_by(struct reader *r, struct qheight h, uint64_t *out, struct err *err)
+{
+	int64_t by;
+	enum found got = get_int(r, CERTIFIED_BY, db_int(h.n), &by, err);
+
+	if (got != FOUND)
+		return got;
+	if (by < (int64_t)h.n || by - (int64_t)h.n >= Q_CHAIN_MAX) {
+		db_damaged(&r->db, err, "block %llu: wrong certified_by", (unsigned long long)h.n);
+		return FOUND_ERROR;
+	}
+	*out = (uint64_t)by;
+	return FOUND;
+}
+
+/* Headers from..to (at most Q_CHAIN_MAX) into a fresh array. All must be there. */
+static enum found get_headers(struct reader *r, uint64_t from, uint64_t to, struct qheader **out,
+                              uint32_t *cnt, struct err *err)
+{
+	uint32_t want = (uint32_t)(to - from + 1), have = 0;
+	struct qheader *headers = xcalloc(want, sizeof *headers);
+	const uint8_t *data;
+	size_t len;
+
+	enum found got = db_query(&r->db, HEADERS, DB_ARGS(db_int(from), db_int(to)), err);
+	for (; got == FOUND; got = db_next(&r->db, HEADERS, err)) {
+		if (!db_get_blob(&r->db, HEADERS, 0, &data, &len, err)) {
+			got = FOUND_ERROR;
+			break;
+		}
+		if (have == want || !wire_decode(WIRE(qheader), data, len, &headers[have]))
+			break;
+		have++;
+	}
+	db_done(&r->db, HEADERS);
+	if (got == NOT_FOUND && have == want) {
+		*out = headers;
+		*cnt = want;
+		return FOUND;
+	}
+	for (uint32_t i = 0; i < have; i++)
+		wire_free(WIRE(qheader), &headers[i]);
+	free(headers);
+	if (got != FOUND_ERROR)
+		db_damaged(&r->db, err, "a header between heights %llu and %llu is missing or cannot be read",
+		           (unsigned long long)from, (unsigned long long)to);
+	return FOUND_ERROR;
+}
+
+/* ---- blocks ------------------------------------------------------------- */
+
+enum found reader_height(struct reader *r, struct qheight *h, struct err *err)
+{
+	int64_t height = 0;
+	enum found got = db_query(&r->db, HEIGHT, DB_NONE, err);
+
+	if (got == FOUND && !db_get_int(&r->db, HEIGHT, 0, &height, err))
+		got = FOUND_ERROR;
+	db_done(&r->db, HEIGHT);
+	*h = qheight_of((uint64_t)height);
+	return got;
+}
+
+enum found reader_header(struct reader *r, struct qheight h, struct qheader *out, struct err *err)
+{
+	int64_t first_tx;
+
+	return get_header(r, h, out, &first_tx, err);
+}
+
+static bool keep_tx(void *ctx, uint32_t i, const uint8_t *raw, size_t len)
+{
+	struct qblock *b = ctx;
+
+	if (len > Q_TX_BYTES_MAX || i >= b->header.tx_count)
+		return false;
+	b->txs.txs_val[i].qtx_bytes_len = (u_int)len;
+	b->txs.txs_val[i].qtx_bytes_val = xmemdup(raw, len);
+	b->txs.txs_len = i + 1;
+	return true;
+}
+
+static enum found get_block(struct reader *r, struct qheight h, struct qblock *out, struct err *err)
+{
+	int64_t first_tx;
+
+	*out = (struct qblock){0};
+	enum found got = get_header(r, h, &out->header, &first_tx, err);
+	if (got != FOUND)
+		return got;
+	size_t room = out->header.tx_count < Q_BLOCK_TXS_MAX ? out->header.tx_count : Q_BLOCK_TXS_MAX;
+	out->txs.txs_val = xcalloc(room ? room : 1, sizeof *out->txs.txs_val);
+	got = each_tx(r, &out->header, first_tx, err, keep_tx, out);
+	if (got != FOUND)
+		wire_free(WIRE(qblock), out);
+	return got;
+}
+
+enum found reader_block(struct reader *r, struct qheight h, struct qblock *out, struct err *err)
+{
+	if (!db_view(&r->db, err))
+		return FOUND_ERROR;
+	enum found got = get_block(r, h, out, err);
+	db_view_end(&r->db);
+	return got;
+}
+
+enum found reader_block_by_hash(struct reader *r, const struct qhash *hash, struct qblock *out,
+                                struct err *err)
+{
+	int64_t height;
+
+	if (!db_view(&r->db, err))
+		return FOUND_ERROR;
+	enum found got = get_int(r, HEIGHT_BY_HASH, db_blob(hash->b, sizeof hash->b), &height, err);
+	if (got == FOUND)
+		got = get_block(r, qheight_of((uint64_t)height), out, err);
+	db_view_end(&r->db);
+	return got;
+}
+
+/* ---- certificates ------------------------------------------------------- */
+
+enum found reader_cert_for(struct reader *r, struct qheight h, struct qcert *out, struct err *err)
+{
+	uint64_t by;
+
+	if (!db_view(&r->db, err))
+		return FOUND_ERROR;
+	enum found got = get_certified_by(r, h, &by, err);
+	if (got == FOUND)
+		got = get_certificate(r, by, out, err);
+	db_view_end(&r->db);
+	return got;
+}
+
+static enum found get_chain(struct reader *r, uint64_t above, struct qchain *out, struct err *err)
+{
+	int64_t last;
+
+	*out = (struct qchain){0};
+	if (above > INT64_MAX - Q_CHAIN_MAX)
+		return NOT_FOUND;
+	enum found got =
+	    db_query(&r->db, LAST_CERTIFICATE, DB_ARGS(db_int(above + 1), db_int(above + Q_CHAIN_MAX)), err);
+	if (got == FOUND && !db_get_int(&r->db, LAST_CERTIFICATE, 0, &last, err))
+		got = FOUND_ERROR;
+	db_done(&r->db, LAST_CERTIFICATE);
+	if (got != FOUND)
+		return got;
+	got = get_headers(r, above + 1, (uint64_t)last, &out->headers.headers_val, &out->headers.headers_len,
+	                  err);
+	if (got == FOUND)
+		got = get_certificate(r, (uint64_t)last, &out->cert, err);
+	if (got != FOUND)
+		wire_free(WIRE(qchain), out);
+	return got;
+}
+
+enum found reader_chain(struct reader *r, struct qheight above, struct qchain *out, struct err *err)
+{
+	if (!db_view(&r->db, err))
+		return FOUND_ERROR;
+	enum found got = get_chain(r, above.n, out, err);
+	db_view_end(&r->db);
+	return got;
+}
+
+/* ---- transactions and outputs ------------------------------------------- */
+
+static enum found get_tx(struct reader *r, const struct qtxid *id, struct tx_place *place, struct bytes *raw,
+                         struct err *err)
+{
+	int64_t height, position;
+	const uint8_t *data;
+	size_t len;
+	enum found got = db_query(&r->db, TX, DB_ARGS(db_blob(id->b, sizeof id->b)), err);
+
+	if (got != FOUND)
+		return got;
+	if (!db_get_int(&r->db, TX, 0, &height, err) || !db_get_int(&r->db, TX, 1, &position, err) ||
+	    !db_get_blob(&r->db, TX, 2, &data, &len, err)) {
+		got = FOUND_ERROR;
+	} else if (height < 1 || position < 0 || position >= Q_BLOCK_TXS_MAX || len > Q_TX_BYTES_MAX) {
+		db_damaged(&r->db, err, "a transaction's height, position or length cannot be");
+		got = FOUND_ERROR;
+	} else {
+		*place = (struct tx_place){qheight_of((uint64_t)height), (uint32_t)position};
+		if (raw)
+			*raw = (struct bytes){xmemdup(data, len), len};
+	}
+	db_done(&r->db, TX);
+	return got;
+}
+
+enum found reader_tx(struct reader *r, const struct qtxid *id, struct tx_place *place, struct bytes *raw,
+                     struct err *err)
+{
+	return get_tx(r, id, place, raw, err);
+}
+
+/* Id and height of a transaction by its number. */
+static enum found get_txid(struct reader *r, int64_t seq, struct qtxid *id, int64_t *height, struct err *err)
+{
+	enum found got = db_query(&r->db, TXID, DB_ARGS(db_int((uint64_t)seq)), err);
+
+	if (got == FOUND && (!db_get_fixed(&r->db, TXID, 0, id->b, sizeof id->b, err) ||
+	                     !db_get_int(&r->db, TXID, 1, height, err)))
+		got = FOUND_ERROR;
+	if (got == NOT_FOUND) {
+		db_damaged(&r->db, err, "an output names transaction %lld, which is not there",
+		           (long long)seq);
+		got = FOUND_ERROR;
+	}
+	db_done(&r->db, TXID);
+	return got;
+}
+
+static enum found get_spender(struct reader *r, const struct qoutpoint *p, struct qtxid *spender, bool *known,
+                              struct err *err)
+{
+	int64_t seq, height;
+
+	*known = false;
+	enum found got =
+	    db_query(&r->db, OUTPUT, DB_ARGS(db_blob(p->tx.b, sizeof p->tx.b), db_int(p->index)), err);
+	if (got != FOUND)
+		return got;
+	*known = true;
+	if (sqlite3_column_type(r->db.stmts[OUTPUT], 0) == SQLITE_NULL)
+		got = NOT_FOUND;
+	else if (!db_get_int(&r->db, OUTPUT, 0, &seq, err))
+		got = FOUND_ERROR;
+	db_done(&r->db, OUTPUT);
+	return got == FOUND ? get_txid(r, seq, spender, &height, err) : got;
+}
+
+enum found reader_spender(struct reader *r, const struct qoutpoint *p, struct qtxid *spender, bool *known,
+                          struct err *err)
+{
+	if (!db_view(&r->db, err))
+		return FOUND_ERROR;
+	enum found got = get_spender(r, p, spender, known, err);
+	db_view_end(&r->db);
+	return got;
+}
+
+/* The current row of UNSPENT_OF. */
+static enum found get_address_output(struct reader *r, struct address_output *out, bool wanted,
+                                     struct err *err)
+{
+	int64_t tx, position, amount, height;
+
+	if (!db_get_int(&r->db, UNSPENT_OF, 0, &tx, err) ||
+	    !db_get_int(&r->db, UNSPENT_OF, 1, &position, err) ||
+	    !db_get_int(&r->db, UNSPENT_OF, 2, &amount, err))
+		return FOUND_ERROR;
+	if (position < 0 || position > UINT32_MAX || amount < 1) {
+		db_damaged(&r->db, err, "an output of transaction %lld cannot be", (long long)tx);
+		return FOUND_ERROR;
+	}
+	out->amount = (uint64_t)amount;
+	if (!wanted)
+		return FOUND;
+	out->point.index = (uint32_t)position;
+	enum found got = get_txid(r, tx, &out->point.tx, &height, err);
+	out->height = qheight_of((uint64_t)height);
+	return got;
+}
+
+enum found reader_address(struct reader *r, const struct qaddress *addr, size_t skip, size_t limit,
+                          struct address_output *outs, size_t *out_cnt, uint64_t *total, uint64_t *amount,
+                          struct err *err)
+{
+	*out_cnt = 0;
+	*total = *amount = 0;
+	if (!db_view(&r->db, err))
+		return FOUND_ERROR;
+	enum found got = db_query(&r->db, UNSPENT_OF, DB_ARGS(db_blob(addr->b, sizeof addr->b)), err);
+	for (; got == FOUND; got = db_next(&r->db, UNSPENT_OF, err)) {
+		bool wanted = *total >= skip && *out_cnt < limit;
+		struct address_output out;
+		got = get_address_output(r, &out, wanted, err);
+		if (got == FOUND && __builtin_add_overflow(*amount, out.amount, amount)) {
+			db_damaged(&r->db, err, "the outputs of one address overflow");
+			got = FOUND_ERROR;
+		}
+		if (got != FOUND)
+			break;
+		if (wanted)
+			outs[(*out_cnt)++] = out;
+		++*total;
+	}
+	db_view_end(&r->db);
+	if (got == FOUND_ERROR)
+		return got;
+	return *total ? FOUND : NOT_FOUND;
+}
+
+/* ---- receipts ----------------------------------------------------------- */
+
+struct leaves {
+	struct qhash *hashes;
+	uint32_t cnt, max;
+};
+
+static bool keep_leaf(void *ctx, uint32_t i, const uint8_t *raw, size_t len)
+{
+	struct leaves *l = ctx;
+
+	if (i >= l->max)
+		return false;
+	merkle_leaf(raw, len, &l->hashes[i]);
+	l->cnt = i + 1;
+	return true;
+}
+
+/* The Merkle path of out->index in its block. */
+static enum found get_path(struct reader *r, struct qheight h, struct qreceipt *out, struct err *err)
+{
+	struct qheader header;
+	int64_t first_tx;
+	enum found got = get_header(r, h, &header, &first_tx, err);
+
+	if (got != FOUND)
+		return got;
+	struct leaves l = {.max = Q_BLOCK_TXS_MAX};
+	l.hashes = xcalloc(l.max, sizeof *l.hashes);
+	got = each_tx(r, &header, first_tx, err, keep_leaf, &l);
+	if (got == FOUND && out->index >= l.cnt) {
+		db_damaged(&r->db, err, "block %llu has no transaction at %u", (unsigned long long)h.n,
+		           out->index);
+		got = FOUND_ERROR;
+	}
+	if (got == FOUND) {
+		out->path.path_val = xcalloc(MERKLE_PATH_MAX, sizeof *out->path.path_val);
+		out->path.path_len = (u_int)merkle_path(l.hashes, l.cnt, out->index, out->path.path_val);
+	}
+	free(l.hashes);
+	wire_free(WIRE(qheader), &header);
+	return got;
+}
+
+static enum found get_receipt(struct reader *r, const struct qtxid *id, struct qreceipt *out, struct err *err)
+{
+	struct tx_place place;
+	struct bytes raw;
+	uint64_t by;
+
+	enum found got = get_tx(r, id, &place, &raw, err);
+	if (got != FOUND)
+		return got;
+	out->chain = r->chain;
+	out->tx.qtx_bytes_val = raw.data;
+	out->tx.qtx_bytes_len = (u_int)raw.len;
+	out->index = place.position;
+	got = get_path(r, place.height, out, err);
+	if (got == FOUND)
+		got = get_certified_by(r, place.height, &by, err);
+	if (got == FOUND)
+		got = get_headers(r, place.height.n, by, &out->headers.headers_val, &out->headers.headers_len,
+		                  err);
+	if (got == FOUND)
+		got = get_certificate(r, by, &out->cert, err);
+	if (got != NOT_FOUND)
+		return got;
+	db_damaged(&r->db, err, "block %llu or its certificate is missing",
+	           (unsigned long long)place.height.n);
+	return FOUND_ERROR;
+}
+
+enum found reader_receipt(struct reader *r, const struct qtxid *id, struct qreceipt *out, struct err *err)
+{
+	*out = (struct qreceipt){0};
+	if (!db_view(&r->db, err))
+		return FOUND_ERROR;
+	enum found got = get_receipt(r, id, out, err);
+	db_view_end(&r->db);
+	if (got != FOUND)
+		wire_free(WIRE(qreceipt), out);
+	return got;
+}
