@@ -1,0 +1,637 @@
+/*
+ * state.c: the unspent set, its digest, and the effects of blocks in flight.
+ *
+ * Links: q_ledger
+ */
+#include "state.h"
+#include "rules.h"
+
+#define OWNERS 5
+
+static const struct qhash chain = {{42}};
+static struct qaccount_key keys[OWNERS];
+static struct qaddress addresses[OWNERS];
+
+static int setup(void **state)
+{
+	(void)state;
+	struct err err;
+
+	assert_true(crypto_init(&err));
+	for (uint8_t i = 0; i < OWNERS; i++) {
+		struct account *a = rules_account((uint8_t)(i + 1));
+		keys[i] = account_key(a);
+		addresses[i] = account_address(&keys[i]);
+		account_free(a);
+	}
+	return 0;
+}
+
+static struct qoutpoint point(uint8_t tx, unsigned index)
+{
+	struct qoutpoint p = {.index = index};
+
+	memset(p.tx.b, tx, sizeof p.tx.b);
+	return p;
+}
+
+static struct unspent coin(uint8_t tx, unsigned index, unsigned owner, uint64_t amount)
+{
+	return (struct unspent){point(tx, index), {addresses[owner], amount}, 0};
+}
+
+/* A transaction with witnesses of the owners of the mask; the rules of the state need no signatures. */
+struct draft {
+	struct qoutpoint in[8];
+	struct qoutput out[8];
+	unsigned in_cnt, out_cnt, owners;
+	uint64_t expiry;
+};
+
+static int by_address(const void *a, const void *b)
+{
+	struct qaddress x = account_address(&((const struct qwitness *)a)->key);
+	struct qaddress y = account_address(&((const struct qwitness *)b)->key);
+
+	return memcmp(&x, &y, sizeof x);
+}
+
+static struct tx *finish(struct draft *d)
+{
+	struct qwitness witnesses[OWNERS] = {0};
+	struct qtx q = {
+	    .body = {.inputs = {d->in_cnt, d->in}, .outputs = {d->out_cnt, d->out}, .expiry = {d->expiry}},
+	    .witnesses = {0, witnesses}};
+	enum tx_verdict v;
+
+	for (unsigned i = 0; i < OWNERS; i++)
+		if (d->owners >> i & 1)
+			witnesses[q.witnesses.witnesses_len++].key = keys[i];
+	qsort(witnesses, q.witnesses.witnesses_len, sizeof *witnesses, by_address);
+	struct bytes raw = rules_encode(WIRE(qtx), &q);
+	struct tx *tx = tx_parse(&chain, raw.data, raw.len, &v);
+	bytes_free(&raw);
+	return tx;
+}
+
+/* One input, one output. */
+static struct tx *pay(struct qoutpoint from, unsigned from_owner, unsigned to_owner, uint64_t amount)
+{
+	struct draft d = {{from}, {{addresses[to_owner], amount}}, 1, 1, 1U << from_owner, 0};
+	struct tx *tx = finish(&d);
+
+	assert_non_null(tx);
+	return tx;
+}
+
+static struct qoutpoint output_of(const struct tx *tx, unsigned index)
+{
+	return (struct qoutpoint){tx->id, index};
+}
+
+static const struct qheight one = {1};
+
+/* ---- the set ---------------------------------------------------------------- */
+
+static void finds_what_was_inserted_until_it_is_removed(void **state)
+{
+	(void)state;
+	struct state *s = state_new();
+	struct unspent a = coin(1, 0, 0, 10), b = coin(1, 1, 1, 5);
+
+	state_insert(s, &a);
+	state_insert(s, &b);
+	assert_int_equal(state_count(s), 2);
+	assert_int_equal(state_value(s), 15);
+	assert_int_equal(state_find(s, &b.point)->out.amount, 5);
+	state_remove(s, &a.point);
+	assert_null(state_find(s, &a.point));
+	assert_non_null(state_find(s, &b.point));
+	assert_int_equal(state_count(s), 1);
+	assert_int_equal(state_value(s), 5);
+	state_free(s);
+	state_free(NULL);
+}
+
+static void the_digest_is_of_the_set_not_of_its_history(void **state)
+{
+	(void)state;
+	struct state *s = state_new(), *t = state_new();
+	struct qhash x, y, empty;
+
+	state_digest(s, &empty);
+	for (uint8_t i = 0; i < 20; i++) {
+		struct unspent u = coin(i, i, i % OWNERS, i + 1),
+		               v = coin((uint8_t)(19 - i), 19U - i, (19U - i) % OWNERS, 20U - i);
+		v.row = 7; /* where a node keeps it is its own business */
+		state_insert(s, &u);
+		state_insert(t, &v);
+	}
+	state_digest(s, &x);
+	state_digest(t, &y);
+	assert_true(qhash_eq(&x, &y));
+	for (uint8_t i = 0; i < 20; i++) {
+		struct qoutpoint p = point(i, i);
+		state_remove(s, &p);
+		state_digest(s, &y);
+		assert_false(qhash_eq(&x, &y));
+	}
+	assert_true(qhash_eq(&y, &empty));
+	state_free(s);
+	state_free(t);
+}
+
+static void the_digest_covers_id_index_owner_and_amount(void **state)
+{
+	(void)state;
+	const struct unspent variants[5] = {coin(1, 0, 0, 10), coin(2, 0, 0, 10), coin(1, 1, 0, 10),
+	                                    coin(1, 0, 1, 10), coin(1, 0, 0, 11)};
+	struct qhash digests[5];
+
+	for (int i = 0; i < 5; i++) {
+		struct state *s = state_new();
+		state_insert(s, &variants[i]);
+		state_digest(s, &digests[i]);
+		state_free(s);
+		for (int j = 0; j < i; j++)
+			assert_false(qhash_eq(&digests[i], &digests[j]));
+	}
+}
+
+static void count_each(void *ctx, const struct unspent *u)
+{
+	*(uint64_t *)ctx += u->out.amount;
+}
+
+static void each_is_shown_once(void **state)
+{
+	(void)state;
+	struct state *s = state_new();
+	uint64_t sum = 0;
+
+	for (uint8_t i = 0; i < 50; i++) {
+		struct unspent u = coin(i, 0, 0, i + 1);
+		state_insert(s, &u);
+	}
+	state_each(s, count_each, &sum);
+	assert_int_equal(sum, 50 * 51 / 2);
+	state_free(s);
+}
+
+/* ---- the rules ---------------------------------------------------------------- */
+
+/* A state with coin(1,0) of owner 0: 10, coin(1,1) of owner 1: 5. */
+static struct state *two_coins(void)
+{
+	struct state *s = state_new();
+	struct unspent a = coin(1, 0, 0, 10), b = coin(1, 1, 1, 5);
+
+	state_insert(s, &a);
+	state_insert(s, &b);
+	return s;
+}
+
+static enum tx_verdict check_draft(const struct state *s, struct draft d, uint64_t height)
+{
+	struct tx *tx = finish(&d);
+	enum tx_verdict v = state_check(s, NULL, tx, qheight_of(height), NULL);
+
+	tx_unref(tx);
+	return v;
+}
+
+static void the_expiry_height_is_the_last_that_may_hold_it(void **state)
+{
+	(void)state;
+	struct state *s = two_coins();
+	struct draft d = {{point(1, 0)}, {{addresses[2], 10}}, 1, 1, 1, 7};
+
+	assert_int_equal(check_draft(s, d, 6), TX_OK);
+	assert_int_equal(check_draft(s, d, 7), TX_OK);
+	assert_int_equal(check_draft(s, d, 8), TX_EXPIRED);
+	d.expiry = 0;
+	assert_int_equal(check_draft(s, d, UINT64_MAX), TX_OK);
+	state_free(s);
+}
+
+static void inputs_and_outputs_must_balance_exactly(void **state)
+{
+	(void)state;
+	struct state *s = two_coins();
+	struct draft d = {{point(1, 0), point(1, 1)}, {{addresses[2], 14}, {addresses[3], 1}}, 2, 2, 3, 0};
+
+	assert_int_equal(check_draft(s, d, 1), TX_OK);
+	d.out[1].amount = 2;
+	assert_int_equal(check_draft(s, d, 1), TX_UNBALANCED);
+	d.out_cnt = 1;
+	assert_int_equal(check_draft(s, d, 1), TX_UNBALANCED);
+	state_free(s);
+}
+
+static void witnesses_are_exactly_the_owners(void **state)
+{
+	(void)state;
+	struct state *s = two_coins();
+	struct draft both = {{point(1, 0), point(1, 1)}, {{addresses[2], 15}}, 2, 1, 0, 0};
+	struct unspent more = coin(9, 0, 0, 1);
+
+	for (unsigned owners = 1; owners < 8; owners++) {
+		both.owners = owners;
+		if (__builtin_popcount(owners) > 2)
+			continue; /* more witnesses than inputs: refused before */
+		assert_int_equal(check_draft(s, both, 1), owners == 3 ? TX_OK : TX_WRONG_WITNESS);
+	}
+	/* one owner of both inputs: a second witness is one too many */
+	state_insert(s, &more);
+	struct draft d = {{point(1, 0), point(9, 0)}, {{addresses[2], 11}}, 2, 1, 1, 0};
+	assert_int_equal(check_draft(s, d, 1), TX_OK);
+	d.owners = 3;
+	assert_int_equal(check_draft(s, d, 1), TX_WRONG_WITNESS);
+	state_free(s);
+}
+
+static void an_output_that_is_nowhere_is_unknown(void **state)
+{
+	(void)state;
+	struct state *s = two_coins();
+	struct draft d = {{point(1, 2)}, {{addresses[2], 10}}, 1, 1, 1, 0};
+	struct tx *tx = finish(&d);
+	struct qtxid spender = {{77}}, same = spender;
+
+	assert_int_equal(state_check(s, NULL, tx, one, &spender), TX_UNKNOWN_OUTPUT);
+	assert_true(qtxid_eq(&spender, &same));
+	tx_unref(tx);
+	state_free(s);
+}
+
+static void an_output_spent_in_flight_names_its_spender_at_any_depth(void **state)
+{
+	(void)state;
+	struct state *s = two_coins();
+	struct overlay *low = overlay_new(s, NULL), *high = overlay_new(s, low);
+	struct tx *first = pay(point(1, 0), 0, 2, 10), *second = pay(point(1, 0), 0, 3, 10);
+	struct qtxid spender = {0};
+
+	assert_int_equal(overlay_add(low, first, one), TX_OK);
+	assert_int_equal(overlay_add(low, second, one), TX_DOUBLE_SPEND);
+	assert_int_equal(state_check(s, high, second, one, &spender), TX_DOUBLE_SPEND);
+	assert_true(qtxid_eq(&spender, &first->id));
+	assert_int_equal(state_check(s, high, first, one, NULL), TX_DOUBLE_SPEND); /* twice the same */
+	assert_int_equal(state_check(s, NULL, second, one, NULL), TX_OK); /* below them it is unspent */
+	overlay_unref(low);
+	overlay_unref(high);
+	tx_unref(first);
+	tx_unref(second);
+	state_free(s);
+}
+
+static void a_refused_transaction_leaves_no_trace(void **state)
+{
+	(void)state;
+	struct state *s = two_coins();
+	struct overlay *o = overlay_new(s, NULL);
+	struct draft d = {{point(1, 0), point(5, 5)}, {{addresses[2], 10}}, 2, 1, 1, 0};
+	struct tx *bad = finish(&d), *good = pay(point(1, 0), 0, 2, 10);
+
+	assert_int_equal(overlay_add(o, bad, one), TX_UNKNOWN_OUTPUT);
+	assert_int_equal(overlay_add(o, good, one), TX_OK);
+	overlay_unref(o);
+	tx_unref(bad);
+	tx_unref(good);
+	state_free(s);
+}
+
+/* ---- blocks in flight ---------------------------------------------------------- */
+
+static void a_chain_of_spends_within_one_block_leaves_only_its_end(void **state)
+{
+	(void)state;
+	struct state *s = two_coins();
+	struct overlay *o = overlay_new(s, NULL);
+	struct tx *txs[4];
+	struct qoutpoint from = point(1, 0);
+
+	for (unsigned i = 0; i < 4; i++) {
+		txs[i] = pay(from, i, i + 1, 10);
+		from = output_of(txs[i], 0);
+		assert_int_equal(overlay_add(o, txs[i], one), TX_OK);
+	}
+	overlay_apply(o, s, 100);
+	assert_int_equal(state_count(s), 2);
+	assert_int_equal(state_value(s), 15);
+	assert_non_null(state_find(s, &from));
+	assert_int_equal(state_find(s, &from)->row, 103); /* the fourth transaction's */
+	for (unsigned i = 0; i < 4; i++)
+		tx_unref(txs[i]);
+	overlay_unref(o);
+	state_free(s);
+}
+
+static void a_block_fails_at_its_first_bad_transaction(void **state)
+{
+	(void)state;
+	struct state *s = two_coins();
+	struct overlay *o = overlay_new(s, NULL);
+	struct tx *txs[3] = {pay(point(1, 0), 0, 2, 10), pay(point(1, 1), 1, 2, 4),
+	                     pay(point(1, 1), 1, 2, 5)};
+	struct qheader h = rules_header(1, chain, rules_hash(0), 3);
+	struct block *b = block_new(&h, txs, 3);
+	size_t bad = 99;
+
+	assert_int_equal(overlay_add_block(o, b, &bad), TX_UNBALANCED);
+	assert_int_equal(bad, 1);
+	for (int i = 0; i < 3; i++)
+		tx_unref(txs[i]);
+	block_unref(b);
+	overlay_unref(o);
+	state_free(s);
+}
+
+static void children_stay_valid_when_their_parents_are_applied(void **state)
+{
+	(void)state;
+	struct state *s = two_coins();
+	struct overlay *a = overlay_new(s, NULL), *b = overlay_new(s, a), *c = overlay_new(s, b);
+	struct tx *t1 = pay(point(1, 0), 0, 1, 10), *t2 = pay(output_of(t1, 0), 1, 2, 10);
+	struct tx *t3 = pay(output_of(t2, 0), 2, 3, 10), *again = pay(output_of(t1, 0), 1, 4, 10);
+
+	assert_int_equal(overlay_add(a, t1, one), TX_OK);
+	assert_int_equal(overlay_add(b, t2, one), TX_OK);
+	overlay_apply(a, s, 1);
+	overlay_unref(a);
+	assert_int_equal(overlay_add(c, t3, one), TX_OK);
+	assert_int_equal(state_check(s, c, again, one, NULL), TX_DOUBLE_SPEND);
+	overlay_apply(b, s, 2);
+	overlay_unref(b);
+	assert_int_equal(state_check(s, c, again, one, NULL), TX_UNKNOWN_OUTPUT); /* the store knows more */
+	overlay_apply(c, s, 3);
+	struct overlay *d = overlay_new(s, c); /* on top of an applied one: on the state */
+	overlay_unref(c);
+	struct qoutpoint end = output_of(t3, 0);
+	struct tx *t4 = pay(end, 3, 0, 10);
+	assert_int_equal(overlay_add(d, t4, one), TX_OK);
+	assert_int_equal(state_find(s, &end)->row, 3);
+	overlay_unref(d);
+	struct tx *all[] = {t1, t2, t3, t4, again};
+	for (int i = 0; i < 5; i++)
+		tx_unref(all[i]);
+	state_free(s);
+}
+
+static void a_dropped_branch_frees_its_whole_chain(void **state)
+{
+	(void)state;
+	struct state *s = two_coins();
+	struct overlay *top = overlay_new(s, NULL);
+
+	for (int i = 0; i < 10000; i++) { /* deep: no recursion may follow */
+		struct overlay *next = overlay_new(s, top);
+		overlay_unref(top);
+		top = next;
+	}
+	overlay_unref(top);
+	overlay_unref(NULL);
+	state_free(s);
+}
+
+/* ---- against a dumb version ----------------------------------------------------- */
+
+#define COINS_MAX 600
+#define DEPTH_MAX 6
+
+/* All coins ever made up to one overlay; spent_in is the number of the overlay that spent it. */
+struct model {
+	struct {
+		struct qoutpoint point;
+		struct qoutput out;
+		unsigned owner;
+		int spent_in; /* 0: unspent */
+		struct qtxid by;
+	} coins[COINS_MAX];
+	size_t cnt;
+};
+
+struct world {
+	uint64_t random;
+	struct state *s;
+	int applied; /* number of the last overlay that was applied; models[0] is the state after it */
+	int depth;   /* overlays in flight: numbers applied + 1 .. applied + depth */
+	struct overlay *overlays[DEPTH_MAX + 1]; /* [1 .. depth] */
+	struct model *models;                    /* [0 .. depth] */
+};
+
+static unsigned pick(struct world *w, unsigned below)
+{
+	w->random ^= w->random << 13;
+	w->random ^= w->random >> 7;
+	w->random ^= w->random << 17;
+	return (unsigned)(w->random >> 33) % below;
+}
+
+/* Up to three inputs, mostly unspent ones; mostly balanced; mostly the right witnesses. */
+static struct tx *random_tx(struct world *w, const struct model *m)
+{
+	struct draft d = {.in_cnt = 0};
+	unsigned want = 1 + pick(w, 3);
+	uint64_t sum = 0;
+
+	while (d.in_cnt < want) {
+		size_t i = pick(w, (unsigned)m->cnt);
+		for (int tries = 0; m->coins[i].spent_in && tries < 20; tries++)
+			i = pick(w, (unsigned)m->cnt);
+		d.in[d.in_cnt++] = m->coins[i].point;
+		d.owners |= 1U << m->coins[i].owner;
+		sum += m->coins[i].out.amount;
+	}
+	if (pick(w, 20) == 0)
+		d.in[0].index += 1000;
+	if (pick(w, 20) == 0)
+		d.owners ^= 1U << pick(w, OWNERS);
+	if (pick(w, 20) == 0)
+		sum++;
+	while (sum > 0 && d.out_cnt < 3) {
+		uint64_t part = d.out_cnt == 2 || pick(w, 2) == 0 ? sum : 1 + pick(w, (unsigned)sum);
+		d.out[d.out_cnt++] = (struct qoutput){addresses[pick(w, OWNERS)], part};
+		sum -= part;
+	}
+	return finish(&d); /* NULL: it named an input twice, or has no witness */
+}
+
+static unsigned owner_index(const struct qaddress *a)
+{
+	for (unsigned i = 0; i < OWNERS; i++)
+		if (memcmp(a, &addresses[i], sizeof *a) == 0)
+			return i;
+	return OWNERS;
+}
+
+static enum tx_verdict dumb_check(const struct world *w, const struct model *m, const struct tx *tx,
+                                  struct qtxid *spender)
+{
+	uint64_t in = 0, out = 0;
+	unsigned owners = 0, witnesses = 0;
+
+	for (unsigned i = 0; i < tx->q.witnesses.witnesses_len; i++)
+		witnesses |= 1U << owner_index(&tx->owners[i]);
+	for (unsigned i = 0; i < tx->q.body.inputs.inputs_len; i++) {
+		size_t c = 0;
+		while (c < m->cnt && !qoutpoint_eq(&m->coins[c].point, &tx->q.body.inputs.inputs_val[i]))
+			c++;
+		if (c == m->cnt || (m->coins[c].spent_in && m->coins[c].spent_in <= w->applied))
+			return TX_UNKNOWN_OUTPUT;
+		if (m->coins[c].spent_in) {
+			*spender = m->coins[c].by;
+			return TX_DOUBLE_SPEND;
+		}
+		owners |= 1U << m->coins[c].owner;
+		if (owners & ~witnesses)
+			return TX_WRONG_WITNESS;
+		in += m->coins[c].out.amount;
+	}
+	for (unsigned i = 0; i < tx->q.body.outputs.outputs_len; i++)
+		out += tx->q.body.outputs.outputs_val[i].amount;
+	return owners != witnesses ? TX_WRONG_WITNESS : in == out ? TX_OK : TX_UNBALANCED;
+}
+
+static void dumb_add(struct model *m, const struct tx *tx, int number)
+{
+	for (unsigned i = 0; i < tx->q.body.inputs.inputs_len; i++)
+		for (size_t c = 0; c < m->cnt; c++)
+			if (qoutpoint_eq(&m->coins[c].point, &tx->q.body.inputs.inputs_val[i])) {
+				m->coins[c].spent_in = number;
+				m->coins[c].by = tx->id;
+			}
+	for (unsigned i = 0; i < tx->q.body.outputs.outputs_len; i++) {
+		const struct qoutput *out = &tx->q.body.outputs.outputs_val[i];
+		m->coins[m->cnt].point = output_of(tx, i);
+		m->coins[m->cnt].out = *out;
+		m->coins[m->cnt].owner = owner_index(&out->owner);
+		m->coins[m->cnt].spent_in = 0;
+		m->cnt++;
+	}
+}
+
+/* The state is the set of unspent coins of the bottom model, to the digest. */
+static void assert_same_state(const struct world *w)
+{
+	const struct model *m = &w->models[0];
+	struct state *fresh = state_new();
+	struct qhash got, want;
+
+	for (size_t c = m->cnt; c-- > 0;) {
+		const struct unspent u = {m->coins[c].point, m->coins[c].out, 0};
+		if (!m->coins[c].spent_in)
+			state_insert(fresh, &u);
+	}
+	state_digest(fresh, &want);
+	state_digest(w->s, &got);
+	assert_int_equal(state_count(w->s), state_count(fresh));
+	assert_int_equal(state_value(w->s), state_value(fresh));
+	assert_true(qhash_eq(&got, &want));
+	state_free(fresh);
+}
+
+static void step_add(struct world *w)
+{
+	int at = pick(w, 4) == 0 ? (int)pick(w, (unsigned)w->depth + 1) : w->depth;
+	struct model *m = &w->models[at];
+	struct tx *tx = random_tx(w, &w->models[w->depth]);
+	struct qtxid want_spender = {0}, spender = {0};
+
+	if (!tx)
+		return;
+	enum tx_verdict want = dumb_check(w, m, tx, &want_spender);
+	enum tx_verdict got = state_check(w->s, at ? w->overlays[at] : NULL, tx, one, &spender);
+	assert_int_equal(got, want);
+	assert_true(qtxid_eq(&spender, &want_spender));
+	if (at == w->depth && at > 0 && m->cnt < COINS_MAX - 3) {
+		assert_int_equal(overlay_add(w->overlays[at], tx, one), want);
+		if (want == TX_OK)
+			dumb_add(m, tx, w->applied + at);
+	}
+	tx_unref(tx);
+}
+
+static void step_push(struct world *w)
+{
+	if (w->depth == DEPTH_MAX)
+		return;
+	w->overlays[w->depth + 1] = overlay_new(w->s, w->depth ? w->overlays[w->depth] : NULL);
+	w->models[w->depth + 1] = w->models[w->depth];
+	w->depth++;
+}
+
+static void step_drop(struct world *w)
+{
+	if (w->depth > 0)
+		overlay_unref(w->overlays[w->depth--]);
+}
+
+static void step_apply(struct world *w)
+{
+	if (w->depth == 0)
+		return;
+	overlay_apply(w->overlays[1], w->s, 1);
+	overlay_unref(w->overlays[1]);
+	for (int i = 1; i < w->depth; i++)
+		w->overlays[i] = w->overlays[i + 1];
+	for (int i = 0; i < w->depth; i++)
+		w->models[i] = w->models[i + 1];
+	w->depth--;
+	w->applied++;
+	assert_same_state(w);
+}
+
+static void random_blocks_in_flight_equal_the_dumb_version(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 12; seed++) {
+		struct world w = {.random = seed * 0x9e3779b97f4a7c15, .s = state_new()};
+		w.models = xcalloc(DEPTH_MAX + 1, sizeof *w.models);
+		for (uint8_t i = 0; i < 20; i++) {
+			struct unspent u = coin(i, 0, i % OWNERS, 50U + i);
+			state_insert(w.s, &u);
+			w.models[0].coins[i].point = u.point;
+			w.models[0].coins[i].out = u.out;
+			w.models[0].coins[i].owner = i % OWNERS;
+		}
+		w.models[0].cnt = 20;
+		for (int step = 0; step < 400; step++) {
+			unsigned what = pick(&w, 20);
+			if (what < 14)
+				step_add(&w);
+			else if (what < 17)
+				step_push(&w);
+			else if (what < 18)
+				step_drop(&w);
+			else
+				step_apply(&w);
+		}
+		while (w.depth > 0)
+			step_apply(&w);
+		free(w.models);
+		state_free(w.s);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(finds_what_was_inserted_until_it_is_removed),
+	    cmocka_unit_test(the_digest_is_of_the_set_not_of_its_history),
+	    cmocka_unit_test(the_digest_covers_id_index_owner_and_amount),
+	    cmocka_unit_test(each_is_shown_once),
+	    cmocka_unit_test(the_expiry_height_is_the_last_that_may_hold_it),
+	    cmocka_unit_test(inputs_and_outputs_must_balance_exactly),
+	    cmocka_unit_test(witnesses_are_exactly_the_owners),
+	    cmocka_unit_test(an_output_that_is_nowhere_is_unknown),
+	    cmocka_unit_test(an_output_spent_in_flight_names_its_spender_at_any_depth),
+	    cmocka_unit_test(a_refused_transaction_leaves_no_trace),
+	    cmocka_unit_test(a_chain_of_spends_within_one_block_leaves_only_its_end),
+	    cmocka_unit_test(a_block_fails_at_its_first_bad_transaction),
+	    cmocka_unit_test(children_stay_valid_when_their_parents_are_applied),
+	    cmocka_unit_test(a_dropped_branch_frees_its_whole_chain),
+	    cmocka_unit_test(random_blocks_in_flight_equal_the_dumb_version),
+	};
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
