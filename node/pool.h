@@ -3,8 +3,19 @@
  *
  * It keeps only what is admissible on the executed state plus its own earlier entries; two
  * entries never spend the same output; nothing else reserves an output.  One queue per source
- * (each replica that forwarded, and own clients), each bounded; a bound per spending account.
- * Single-threaded: owned by the replica.
+ * (each replica that forwarded, and own clients), each bounded; a bound per spending account on
+ * what own clients hand in.  Single-threaded: owned by the replica.
+ *
+ *              pool_add                      pool_choose
+ *     (new) ------------> waiting in its ------------> aside: in a proposal of ours, or not
+ *                         source's queue <------------ valid on top of what is in flight
+ *                                  pool_executed, pool_release, pool_new_view
+ *     either --pool_executed--> gone: final, conflicting, expired, or descended from such
+ *
+ * Invariants:
+ *   1  every input of an entry is unspent in the executed state or an output of an entry.
+ *   2  an output is spent by at most one entry.
+ *   3  an entry is in its source's queue, or aside until one height above the executed one.
  */
 #ifndef QUORATE_POOL_H
 #define QUORATE_POOL_H
@@ -14,50 +25,81 @@
 
 struct pool;
 
-struct pool *pool_new(const struct genesis *g, const struct state *s);
+/* Own clients are the source `self`. Both g and s are borrowed for the pool's life. */
+struct pool *pool_new(const struct genesis *g, const struct state *s, unsigned self, struct qheight executed);
 void pool_free(struct pool *p);
 
 /*
- * Admits a verified transaction from `source` (0..n-1: forwarded by that replica; own index: own clients), judged
- * for the height after `executed`. TX_OK: a reference is kept. TX_KNOWN: already there. TX_DOUBLE_SPEND with
- * *winner (may be NULL): the pool's entry that spends the output (an input missing from state and pool is
- * TX_UNKNOWN_OUTPUT; the ledger tells whether it was spent). TX_POOL_FULL / TX_OWNER_FULL: bounds.
+ * Admits a verified transaction from `source` (0..n-1), judged for the height after the executed one. TX_OK:
+ * a reference is kept. TX_KNOWN: already there. TX_DOUBLE_SPEND with *winner (may be NULL): the pool's entry
+ * that spends the output (an input missing from state and pool is TX_UNKNOWN_OUTPUT; the ledger tells whether
+ * it was spent). TX_TOO_LARGE: no block of this chain can hold it. TX_POOL_FULL / TX_OWNER_FULL: bounds.
  */
-enum tx_verdict pool_add(struct pool *p, struct tx *tx, unsigned source, struct qheight executed,
-                         uint64_t now_ms, struct qtxid *winner);
+enum tx_verdict pool_add(struct pool *p, struct tx *tx, unsigned source, struct qtxid *winner);
 
-struct tx *pool_find(const struct pool *p, const struct qtxid *id);          /* borrowed, or NULL */
-struct tx *pool_find_leaf(const struct pool *p, const struct qhash *leaf);   /* borrowed, or NULL */
+struct tx *pool_find(const struct pool *p, const struct qtxid *id);        /* borrowed, or NULL */
+struct tx *pool_find_leaf(const struct pool *p, const struct qhash *leaf); /* borrowed, or NULL */
 size_t pool_count(const struct pool *p);
 size_t pool_bytes(const struct pool *p);
 
-/*
- * Chooses a batch for a block on `top` (NULL: the state) at `height`: sources round-robin,
- * oldest first, parents before children, whatever is valid on the overlay `o` (a fresh one on top's chain), which gets their effects.
- * At most txs_max and bytes_max. Fills txs (borrowed until the next change of the pool); returns the count.
- */
-size_t pool_choose(struct pool *p, struct overlay *o, struct qheight height, size_t txs_max,
-                   size_t bytes_max, struct tx **txs);
+/* An own client waits for this entry, whoever brought it. */
+void pool_mark_own(struct pool *p, const struct qtxid *id);
+bool pool_is_own(const struct pool *p, const struct qtxid *id);
+
+/* The output that this outpoint names, if an entry creates it; else NULL. */
+const struct qoutput *pool_output(const struct pool *p, const struct qoutpoint *point);
+
+/* ---- proposing ------------------------------------------------------------ */
+
+/* Entries in the queues, and their bytes: what pool_choose() has to choose from. */
+size_t pool_waiting(const struct pool *p);
+size_t pool_waiting_bytes(const struct pool *p);
 
 /*
- * A block was executed: its transactions leave, and so does what conflicts with them, has expired, or
- * descends from such. `evicted` (may be NULL) is called for each conflicting one with the winner's id (for expiry: NULL).
+ * Chooses a batch for a block at `height`: sources round-robin, oldest first, parents before children,
+ * whatever is valid on the overlay `o` (a fresh one on the parent's chain), which gets their effects. At most
+ * txs_max and bytes_max. Fills txs (borrowed until the next change of the pool); returns the count. What was
+ * chosen is passed over until a block at `height` was executed.
  */
-void pool_executed(struct pool *p, const struct block *b,
-                   void (*evicted)(void *ctx, struct tx *tx, const struct qtxid *winner), void *ctx);
+size_t pool_choose(struct pool *p, struct overlay *o, struct qheight height, size_t txs_max, size_t bytes_max,
+                   struct tx **txs);
+/* The batch chosen for `height` was not proposed after all: its entries wait again. */
+void pool_release(struct pool *p, struct qheight height);
 
-/* Is anything pending, other than what expires within the next block? */
+/*
+ * A block was executed (the state has its effect): its transactions leave, and so does what conflicts with
+ * them, has expired, or descends from such. `evicted` (may be NULL) is called for each that leaves without
+ * being final; winner: the final transaction in its way, or that of its ancestor; NULL: expiry.
+ */
+typedef void pool_evicted(void *ctx, struct tx *tx, bool own, const struct qtxid *winner);
+void pool_executed(struct pool *p, const struct block *b, pool_evicted *evicted, void *ctx);
+
+/* ---- forwarding, fairness --------------------------------------------------- */
+
+/* Is anything pending, other than what expires with the next block? */
 bool pool_pending(const struct pool *p);
 
-/* Own clients' transactions not yet forwarded: up to cap of them, at most bytes_max in all, marked as forwarded now
- * (at executed height h). All pending ones, of whatever source, from the oldest: pool_pending_batch(). */
-size_t pool_forward_batch(struct pool *p, struct qheight h, uint64_t now_ms, size_t cap, size_t bytes_max, struct tx **txs);
-size_t pool_pending_batch(struct pool *p, struct qheight h, uint64_t now_ms, size_t cap, size_t bytes_max, struct tx **txs);
+/* Own clients' transactions that are to be forwarded: up to cap of them, at most bytes_max in all (but one at
+ * least), marked as forwarded now. */
+size_t pool_forward_batch(struct pool *p, uint64_t now_ms, size_t cap, size_t bytes_max, struct tx **txs);
 
-/* The fairness rule (protocol.md, "When to suspect"): has a transaction forwarded in this view stayed
- * pending for more than timeout_ms and passed_max blocks? */
-bool pool_unfair(const struct pool *p, struct qheight executed, uint64_t now_ms, uint64_t timeout_ms, uint64_t passed_max);
-/* A new view or proposer: the counts restart from now. */
-void pool_new_view(struct pool *p, struct qheight executed, uint64_t now_ms);
+/* All pending ones, of whatever source, oldest first, in batches: *after is the last one of the batch
+ * before (zero: none yet). Own ones count as forwarded now. */
+size_t pool_pending_batch(struct pool *p, uint64_t now_ms, struct qtxid *after, size_t cap, size_t bytes_max,
+                          struct tx **txs);
+
+/*
+ * The fairness rule (protocol.md, "When to suspect"): an own client's transaction is passed over when it is
+ * still pending timeout_ms and passed_max blocks after it was forwarded. The first time that happens in a
+ * view it is forwarded once more (the forward may have been lost: F9): pool_reforward() puts it back in line.
+ * The second time is unfair.
+ */
+struct pool_patience {
+	uint64_t timeout_ms, passed_max;
+};
+void pool_reforward(struct pool *p, uint64_t now_ms, const struct pool_patience *patience);
+bool pool_unfair(const struct pool *p, uint64_t now_ms, const struct pool_patience *patience);
+/* A new view or proposer: the counts restart from now, and everything that was aside waits again. */
+void pool_new_view(struct pool *p, uint64_t now_ms);
 
 #endif

@@ -1,0 +1,107 @@
+/*
+ * pool_impl.h: the inside of the mempool, shared by pool.c (what is in it) and pool_queue.c
+ * (in which order it leaves: batches, forwards, the fairness counts).
+ */
+#ifndef QUORATE_POOL_IMPL_H
+#define QUORATE_POOL_IMPL_H
+
+#include <utlist.h>
+
+#include "map.h"
+#include "pool.h"
+
+/* One input of an entry: who spends this output. */
+struct spend {
+	struct qoutpoint point;
+	struct entry *by;
+	UT_hash_handle hh; /* by point */
+};
+
+/* How many of own clients' entries an account pays for. */
+struct owner {
+	struct qaddress address;
+	size_t cnt;
+	UT_hash_handle hh; /* by address */
+};
+
+/* The entries that expire with one height. */
+struct expiry {
+	uint64_t height;
+	size_t cnt;
+	struct entry *list;
+	UT_hash_handle hh; /* by height */
+};
+
+struct entry {
+	struct tx *tx; /* a reference */
+	uint64_t seq;  /* order of arrival */
+	unsigned source;
+	bool own;             /* an own client waits for it */
+	uint64_t aside_until; /* the height whose execution ends its being aside; 0: it waits in its queue */
+
+	/* own clients' only: forwarding and fairness */
+	bool in_line;      /* to be forwarded; else it is in p->forwarded */
+	unsigned forwards; /* in this view, at most 2 counts */
+	uint64_t forwarded_ms, forwarded_height;
+
+	/* the walk of pool_choose() from a child up to its parents */
+	struct entry *child;
+	unsigned next_input;
+
+	struct spend *spends;   /* one per input */
+	struct expiry *expires; /* NULL: never */
+	UT_hash_handle by_id, by_leaf;
+	struct entry *queue_prev, *queue_next;   /* source's queue, or an aside list */
+	struct entry *expiry_prev, *expiry_next; /* expires->list */
+	struct entry *line_prev, *line_next;     /* line or forwarded */
+};
+
+/*
+ * Bounds. A source has pool_source_max entries (M), own clients; a peer twice that, for its forwards may come
+ * before the blocks that made room for them were executed here, and a refused forward looks like censorship
+ * to it. Bytes likewise, from POOL_BYTES shared out among n.
+ */
+#define POOL_BYTES (256u << 20)
+#define POOL_BYTES_PEER_MIN (4u << 20)
+
+/* Entries are aside for at most this many heights above the executed one: beyond any window. */
+#define POOL_AHEAD_MAX 256
+_Static_assert(POOL_AHEAD_MAX >= 2 * Q_WINDOW_MAX, "a window of proposals fits above an unexecuted one");
+
+struct source {
+	struct entry *queue; /* waiting, oldest first */
+	size_t cnt, bytes;   /* of all its entries, aside or not */
+};
+
+struct pool {
+	const struct genesis *g;
+	const struct state *state;
+	struct state *scratch; /* what one transaction spends, where the pool made part of it */
+	unsigned self;
+	struct qheight executed;
+	uint64_t seq;
+	size_t bytes, waiting_cnt, waiting_bytes;
+
+	struct entry *by_id; /* in order of arrival */
+	struct entry *by_leaf;
+	struct spend *spends;
+	struct owner *owners;
+	struct expiry *expiries;
+	struct source *sources;              /* n */
+	unsigned turn;                       /* whose turn it is in the round-robin */
+	struct entry *aside[POOL_AHEAD_MAX]; /* by aside_until % POOL_AHEAD_MAX */
+	struct entry *line;                  /* own, to be forwarded */
+	struct entry *forwarded;             /* own, oldest forward first */
+};
+
+struct entry *pool_entry(const struct pool *p, const struct qtxid *id);
+struct entry *pool_spender(const struct pool *p, const struct qoutpoint *point);
+
+/* pool_queue.c: entering and leaving the orders. */
+void queue_enter(struct pool *p, struct entry *e);
+void queue_leave(struct pool *p, struct entry *e);
+void queue_return(struct pool *p, uint64_t height); /* what was aside until this height */
+void line_enter(struct pool *p, struct entry *e);
+void line_leave(struct pool *p, struct entry *e);
+
+#endif

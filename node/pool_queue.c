@@ -1,0 +1,277 @@
+/*
+ * pool_queue.c: in which order transactions leave the mempool: batches for blocks, forwards to
+ * the other replicas, and the fairness counts.
+ *
+ * In the path of a transaction: after pool.c admitted it; before node/replica proposes the batch
+ * or sends the forward.
+ */
+#include "pool_impl.h"
+
+/* ---- queues and what is aside ---------------------------------------------------- */
+
+static struct entry **queue_of(struct pool *p, struct entry *e)
+{
+	return e->aside_until ? &p->aside[e->aside_until % POOL_AHEAD_MAX] : &p->sources[e->source].queue;
+}
+
+void queue_enter(struct pool *p, struct entry *e)
+{
+	must(e->aside_until == 0);
+	DL_APPEND2(p->sources[e->source].queue, e, queue_prev, queue_next);
+	p->waiting_cnt++;
+	p->waiting_bytes += e->tx->raw_len;
+}
+
+void queue_leave(struct pool *p, struct entry *e)
+{
+	struct entry **list = queue_of(p, e);
+
+	DL_DELETE2(*list, e, queue_prev, queue_next);
+	if (e->aside_until == 0) {
+		p->waiting_cnt--;
+		p->waiting_bytes -= e->tx->raw_len;
+	}
+}
+
+static void set_aside(struct pool *p, struct entry *e, uint64_t until)
+{
+	must(until > p->executed.n && until - p->executed.n < POOL_AHEAD_MAX);
+	queue_leave(p, e);
+	e->aside_until = until;
+	DL_APPEND2(*queue_of(p, e), e, queue_prev, queue_next);
+}
+
+static int youngest_first(const struct entry *a, const struct entry *b)
+{
+	return a->seq < b->seq ? 1 : -1;
+}
+
+/*
+ * To the head of the queues: what was chosen before is, but for parents that a child pulled
+ * forward, older than all that waits.
+ */
+void queue_return(struct pool *p, uint64_t height)
+{
+	struct entry **list = &p->aside[height % POOL_AHEAD_MAX];
+
+	DL_SORT2(*list, youngest_first, queue_prev, queue_next);
+	while (*list) {
+		struct entry *e = *list;
+
+		must(e->aside_until == height);
+		queue_leave(p, e);
+		e->aside_until = 0;
+		DL_PREPEND2(p->sources[e->source].queue, e, queue_prev, queue_next);
+		p->waiting_cnt++;
+		p->waiting_bytes += e->tx->raw_len;
+	}
+}
+
+size_t pool_waiting(const struct pool *p)
+{
+	return p->waiting_cnt;
+}
+
+size_t pool_waiting_bytes(const struct pool *p)
+{
+	return p->waiting_bytes;
+}
+
+/* ---- choosing ---------------------------------------------------------------------- */
+
+struct batch {
+	struct overlay *overlay;
+	struct qheight height;
+	size_t cnt, cnt_max, bytes, bytes_max;
+	struct tx **txs;
+};
+
+/* A parent of e that still waits, so that it has to go first; NULL: none. Goes on where it stopped. */
+static struct entry *waiting_parent(struct pool *p, struct entry *e)
+{
+	const struct qtx_body *body = &e->tx->q.body;
+
+	for (; e->next_input < body->inputs.inputs_len; e->next_input++) {
+		struct entry *parent = pool_entry(p, &body->inputs.inputs_val[e->next_input].tx);
+		if (parent && parent->aside_until == 0)
+			return parent;
+	}
+	return NULL;
+}
+
+/*
+ * Into the batch if it is valid on what is there. If not (it is in flight already, or in conflict with, or
+ * child of something that is not), nothing changes that before the parent block was executed: aside until
+ * then. False: the batch is full.
+ */
+static bool choose_one(struct pool *p, struct batch *b, struct entry *e)
+{
+	uint64_t height = b->height.n;
+
+	if (b->cnt == b->cnt_max || b->bytes + e->tx->raw_len > b->bytes_max)
+		return false;
+	if (overlay_add(b->overlay, e->tx, b->height) == TX_OK) {
+		set_aside(p, e, height);
+		b->bytes += e->tx->raw_len;
+		b->txs[b->cnt++] = e->tx;
+	} else {
+		set_aside(p, e, height - 1 > p->executed.n ? height - 1 : height);
+	}
+	return true;
+}
+
+/* e, its ancestors before it: a walk that keeps its way back in the entries, so no depth is too great. */
+static bool choose_family(struct pool *p, struct batch *b, struct entry *e)
+{
+	e->child = NULL;
+	e->next_input = 0;
+	while (e) {
+		struct entry *parent = waiting_parent(p, e);
+
+		if (parent) {
+			parent->child = e;
+			parent->next_input = 0;
+			e = parent;
+		} else if (choose_one(p, b, e)) {
+			e = e->child;
+		} else {
+			return false;
+		}
+	}
+	return true;
+}
+
+size_t pool_choose(struct pool *p, struct overlay *o, struct qheight height, size_t txs_max, size_t bytes_max,
+                   struct tx **txs)
+{
+	struct batch b = {
+	    .overlay = o, .height = height, .cnt_max = txs_max, .bytes_max = bytes_max, .txs = txs};
+
+	must(height.n > p->executed.n);
+	if (height.n - p->executed.n >= POOL_AHEAD_MAX)
+		return 0;
+	while (p->waiting_cnt > 0 && b.cnt < b.cnt_max) {
+		struct entry *e = p->sources[p->turn].queue;
+
+		if (e && !choose_family(p, &b, e))
+			break; /* it is first next time */
+		p->turn = (p->turn + 1) % p->g->n;
+	}
+	return b.cnt;
+}
+
+void pool_release(struct pool *p, struct qheight height)
+{
+	queue_return(p, height.n);
+}
+
+/* ---- forwarding ---------------------------------------------------------------------- */
+
+void line_enter(struct pool *p, struct entry *e)
+{
+	e->in_line = true;
+	DL_APPEND2(p->line, e, line_prev, line_next);
+}
+
+void line_leave(struct pool *p, struct entry *e)
+{
+	struct entry **list = e->in_line ? &p->line : &p->forwarded;
+
+	DL_DELETE2(*list, e, line_prev, line_next);
+}
+
+static void mark_forwarded(struct pool *p, struct entry *e, uint64_t now_ms)
+{
+	line_leave(p, e);
+	e->forwards += e->in_line;
+	e->in_line = false;
+	e->forwarded_ms = now_ms;
+	e->forwarded_height = p->executed.n;
+	DL_APPEND2(p->forwarded, e, line_prev, line_next);
+}
+
+size_t pool_forward_batch(struct pool *p, uint64_t now_ms, size_t cap, size_t bytes_max, struct tx **txs)
+{
+	size_t cnt = 0, bytes = 0;
+
+	while (p->line && cnt < cap && (cnt == 0 || bytes + p->line->tx->raw_len <= bytes_max)) {
+		struct entry *e = p->line;
+
+		bytes += e->tx->raw_len;
+		txs[cnt++] = e->tx;
+		mark_forwarded(p, e, now_ms);
+	}
+	return cnt;
+}
+
+size_t pool_pending_batch(struct pool *p, uint64_t now_ms, struct qtxid *after, size_t cap, size_t bytes_max,
+                          struct tx **txs)
+{
+	struct entry *last = pool_entry(p, after);
+	struct entry *e = last ? last->by_id.next : p->by_id;
+	size_t cnt = 0, bytes = 0;
+
+	for (; e && cnt < cap && (cnt == 0 || bytes + e->tx->raw_len <= bytes_max); e = e->by_id.next) {
+		bytes += e->tx->raw_len;
+		txs[cnt++] = e->tx;
+		*after = e->tx->id;
+		if (e->source == p->self)
+			mark_forwarded(p, e, now_ms);
+	}
+	return cnt;
+}
+
+/* ---- fairness ---------------------------------------------------------------------- */
+
+static bool passed_over(const struct pool *p, const struct entry *e, uint64_t now_ms,
+                        const struct pool_patience *patience)
+{
+	return now_ms >= e->forwarded_ms + patience->timeout_ms &&
+	       p->executed.n > e->forwarded_height + patience->passed_max;
+}
+
+/* The list is in order of time and height of the forward, so whoever is passed over is at its head. */
+void pool_reforward(struct pool *p, uint64_t now_ms, const struct pool_patience *patience)
+{
+	struct entry *e, *next;
+
+	DL_FOREACH_SAFE2(p->forwarded, e, next, line_next)
+	{
+		if (!passed_over(p, e, now_ms, patience))
+			return;
+		if (e->forwards > 1)
+			continue;
+		line_leave(p, e);
+		line_enter(p, e);
+	}
+}
+
+bool pool_unfair(const struct pool *p, uint64_t now_ms, const struct pool_patience *patience)
+{
+	const struct entry *e;
+
+	DL_FOREACH2(p->forwarded, e, line_next)
+	{
+		if (!passed_over(p, e, now_ms, patience))
+			return false;
+		if (e->forwards > 1)
+			return true;
+	}
+	return false;
+}
+
+void pool_new_view(struct pool *p, uint64_t now_ms)
+{
+	struct entry *e;
+
+	DL_FOREACH2(p->line, e, line_next)
+	e->forwards = 0;
+	DL_FOREACH2(p->forwarded, e, line_next)
+	{
+		e->forwards = 1;
+		e->forwarded_ms = now_ms;
+		e->forwarded_height = p->executed.n;
+	}
+	for (uint64_t h = p->executed.n + POOL_AHEAD_MAX - 1; h > p->executed.n; h--)
+		queue_return(p, h); /* the highest first: the oldest end up at the head */
+}
