@@ -1,0 +1,118 @@
+/*
+ * on_new_view.c: entering a view.
+ *
+ *   NV1  a view above 0 is entered only by its NEW-VIEW, which may be for any view not below the one asked
+ * for [F11] NV2  the first NEW-VIEW of a view stands; a second, different one is evidence NV3  S and O follow
+ * from V: S, the greatest height that a tip or stable certificate proves; O, from there up, at each height
+ * the header prepared in the highest view, until there is none or it does not extend the one below NV4 before
+ * anything else of the view: S is certified, each height of O is bound to its hash; no proposal at or below
+ *        the end of O is accepted, nothing at or below S is voted [F1]
+ *   NV5  the NEW-VIEW is on disk, whole, before any vote of its view; every one entered stays in the journal
+ */
+#include "pbft.h"
+
+size_t new_view_choose(const struct genesis *g, struct message *const *changes, size_t cnt,
+                       const struct qcert **s, const struct qprepared *o[Q_WINDOW_MAX])
+{
+	*s = NULL;
+	for (size_t i = 0; i < cnt; i++) {
+		const struct qview_change *vc = &changes[i]->m.qmessage_u.view_change;
+		if (vc->tip.tip_len && (!*s || vc->tip.tip_val->vote.height.n > (*s)->vote.height.n))
+			*s = vc->tip.tip_val;
+		if (vc->stable.stable_len &&
+		    (!*s || vc->stable.stable_val->vote.height.n > (*s)->vote.height.n))
+			*s = vc->stable.stable_val;
+	}
+	uint64_t height = *s ? (*s)->vote.height.n : 0;
+	struct qhash parent = *s ? (*s)->vote.block : g->chain;
+	size_t o_cnt = 0;
+	for (; o_cnt < g->g.params.window; o_cnt++) {
+		const struct qprepared *best = NULL;
+		for (size_t i = 0; i < cnt; i++) {
+			const struct qview_change *vc = &changes[i]->m.qmessage_u.view_change;
+			for (u_int k = 0; k < vc->prepared.prepared_len; k++) {
+				const struct qprepared *p = &vc->prepared.prepared_val[k];
+				if (p->header.height.n == height + 1 + o_cnt &&
+				    (!best || p->cert.vote.view.n > best->cert.vote.view.n))
+					best = p;
+			}
+		}
+		if (!best || !qhash_eq(&best->header.parent, &parent))
+			break;
+		o[o_cnt] = best;
+		parent = best->cert.vote.block;
+	}
+	return o_cnt;
+}
+
+static void bind_block(struct engine *e, const struct qprepared *o, unsigned from)
+{
+	struct slot *s = slot_at(e, o->header.height);
+	if (!s) { /* at or below the certified tip: it must be the certified block */
+		if (o->header.height.n == e->tip.n && !qhash_eq(&o->cert.vote.block, &e->tip_hash))
+			halt(e, "a NEW-VIEW binds another block than the certified one: more than f replicas "
+			        "lie");
+		return;
+	}
+	s->cur = pblock_add(e, &o->header, NULL, from);
+	pblock_want(e, s->cur);
+}
+
+static unsigned holder_of(const struct qprepared *o, unsigned self)
+{
+	for (u_int i = 0; i < o->cert.sigs.sigs_len; i++)
+		if (o->cert.sigs.sigs_val[i].replica != self)
+			return o->cert.sigs.sigs_val[i].replica;
+	return self;
+}
+
+void pbft_enter(struct engine *e, struct message *m, bool restoring)
+{
+	const struct qcert *s;
+	const struct qprepared *o[Q_WINDOW_MAX];
+	size_t o_cnt = new_view_choose(e->g, m->changes, m->m.qmessage_u.new_view.changes.changes_len, &s, o);
+
+	e->entered = m->m.qmessage_u.new_view.view;
+	if (e->asked.n < e->entered.n)
+		e->asked = e->entered;
+	e->active = true;
+	message_unref(e->new_view);
+	e->new_view = message_ref(m);
+	if (!restoring) { /* NV5 */
+		emit_record(e, REC_NEW_VIEW, e->entered, qheight_of(0), WIRE(qenvelope), &m->env);
+		struct qjournal j = {.kind = QJ_NEW_VIEW};
+		j.qjournal_u.new_view = m->env; /* borrowed: encoded at once */
+		emit_journal(e, OUT_JOURNAL, &j);
+		emit(e, OUT_VIEW)->view = e->entered;
+		e->view_changes++;
+	}
+	for (unsigned i = 0; i < e->params->window; i++)
+		slot_leave_view(&e->slots[i]);
+	if (s && s->kind == QCHECKPOINT) /* NV4 */
+		pbft_stable(e, s);
+	if (s)
+		pbft_certify(e, s);
+	e->bound_end = qheight_of((s ? s->vote.height.n : 0) + o_cnt);
+	for (size_t i = 0; i < o_cnt; i++)
+		bind_block(e, o[i], holder_of(o[i], e->self));
+	e->entry_tip = e->progress = e->tip;
+	e->resent = false;
+	e->status_ms = e->now_ms;
+}
+
+void on_new_view(struct engine *e, struct message *m)
+{
+	const struct qnew_view *nv = &m->m.qmessage_u.new_view;
+	if (nv->view.n == e->entered.n && e->new_view && !qhash_eq(&e->new_view->id, &m->id)) { /* NV2 */
+		evidence_conflict(e, &e->new_view->env, &m->env);
+		return;
+	}
+	if (nv->view.n <= e->entered.n || nv->view.n < e->asked.n) /* NV1 */
+		return;
+	for (u_int i = 0; i < nv->changes.changes_len; i++)
+		if (m->changes[i]->sender == e->self && nv->view.n > e->peers[e->self].asked.n)
+			mute(e, "a VIEW-CHANGE of this replica is about that its vote log does not hold: the "
+			        "log is old, or "
+			        "the key is in use twice");
+	pbft_enter(e, m, false);
+}

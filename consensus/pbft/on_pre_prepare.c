@@ -1,0 +1,206 @@
+/*
+ * on_pre_prepare.c: proposals.
+ *
+ *   PP1  only the proposer of the view may propose
+ *   PP2  in the entered and active view; one of a later view waits in its slot
+ *   PP3  within the window (tip, tip + W] and not above the high watermark
+ *   PP4  above the end of the view's O [F1]
+ *   PP5  one block at one (view, height); a second one is evidence
+ *   PP6  on the block accepted or bound below, or the certified tip
+ *   PP7  the envelope shows a well-formed block: format, proposer, count, root, distinct leaves, seal
+ *   PP8  time strictly after the parent's                      (advance.c)
+ *   PP9  time at most the drift bound ahead of this clock, else it waits  (advance.c)
+ *   PP10 transactions valid on the parent                      (advance.c, by the driver)
+ *
+ * Before: net/link and node/verify, which checked signatures. After: advance.c.
+ */
+#include "merkle.h"
+#include "pbft.h"
+
+/* PP7: what the one signed envelope shows by itself. */
+static bool well_formed(const struct engine *e, const struct message *m)
+{
+	const struct qproposal *p = &m->m.qmessage_u.proposal;
+	return p->header.format == 1 && p->header.proposer == m->sender &&
+	       p->header.seal.kind == QSEAL_NONE && p->header.tx_count <= e->params->block_txs_max &&
+	       block_leaves_match(&p->header, p->leaves.leaves_val, p->leaves.leaves_len);
+}
+
+static void report_bad_proposal(struct engine *e, struct message *m)
+{
+	struct qjournal j = {.kind = QJ_EVIDENCE};
+	j.qjournal_u.evidence.kind = QEV_BAD_PROPOSAL;
+	j.qjournal_u.evidence.qevidence_u.proposal = m->env; /* borrowed: encoded at once */
+	emit_journal(e, OUT_EVIDENCE, &j);
+	emit_send(e, m, everyone_else(e)); /* so that all see it, not this replica alone */
+	suspect(e);
+}
+
+static void keep_early(struct engine *e, struct slot *s, struct message *m)
+{
+	uint64_t view = m->m.qmessage_u.proposal.view.n;
+	if (s->early) {
+		uint64_t have = s->early->m.qmessage_u.proposal.view.n;
+		if (have >= e->asked.n && have <= view)
+			return; /* the one that will be needed first stays */
+		message_unref(s->early);
+	}
+	s->early = message_ref(m);
+}
+
+/* The proposer's PREPARE travels inside its PRE-PREPARE. */
+static void note_proposers_prepare(struct engine *e, struct slot *s, struct message *m,
+                                   const struct qhash *hash)
+{
+	const struct qproposal *p = &m->m.qmessage_u.proposal;
+	struct vote *v = &s->prepares[m->sender];
+	if (vote_note(v, p->view, hash, &p->prepare) != VOTE_CONFLICT)
+		return;
+	struct qvote first = {.view = v->view, .height = s->height, .block = v->block};
+	struct qvote second = {.view = p->view, .height = s->height, .block = *hash};
+	struct qenvelope a, b;
+	vote_envelope(e, m->sender, QPREPARE, &first, &v->sig, &a);
+	vote_envelope(e, m->sender, QPREPARE, &second, &p->prepare, &b);
+	evidence_conflict(e, &a, &b);
+	wire_free(WIRE(qenvelope), &a);
+	wire_free(WIRE(qenvelope), &b);
+}
+
+/* PP5: the proposer signed another block at this (view, height) before. */
+static void second_proposal(struct engine *e, struct slot *s, struct message *m)
+{
+	struct qhash hash;
+	block_hash(&m->m.qmessage_u.proposal.header, &hash);
+	if (!s->proposal || qhash_eq(&hash, &s->cur->hash))
+		return;
+	evidence_conflict(e, &s->proposal->env, &m->env);
+	emit_send(e, s->proposal, everyone_else(e));
+	emit_send(e, m, everyone_else(e));
+	suspect(e);
+}
+
+static void accept_proposal(struct engine *e, struct slot *s, struct message *m)
+{
+	const struct qproposal *p = &m->m.qmessage_u.proposal;
+	s->cur = pblock_add(e, &p->header, p->leaves.leaves_val, m->sender);
+	s->proposal = message_ref(m);
+	note_proposers_prepare(e, s, m, &s->cur->hash);
+	pblock_want(e, s->cur);
+}
+
+void on_pre_prepare(struct engine *e, struct message *m)
+{
+	const struct qproposal *p = &m->m.qmessage_u.proposal;
+	struct qheight h = p->header.height;
+
+	if (m->sender != primary_of(e, p->view)) /* PP1 */
+		return;
+	struct slot *s = slot_at(e, h);
+	if (!s || h.n > e->stable.n + 2 * (uint64_t)e->params->checkpoint_interval) /* PP3 */
+		return;
+	if (p->view.n > e->entered.n) { /* PP2 */
+		keep_early(e, s, m);
+		return;
+	}
+	if (p->view.n < e->entered.n || !e->active)
+		return;
+	if (!well_formed(e, m)) { /* PP7 */
+		report_bad_proposal(e, m);
+		return;
+	}
+	if (h.n <= e->bound_end.n) /* PP4 */
+		return;
+	if (s->cur) { /* PP5 */
+		second_proposal(e, s, m);
+		return;
+	}
+	const struct qhash *parent = slot_parent(e, h);
+	if (!parent) {
+		keep_early(e, s, m);
+		return;
+	}
+	if (!qhash_eq(parent, &p->header.parent)) /* PP6 */
+		return;
+	accept_proposal(e, s, m);
+}
+
+void pbft_replay_early(struct engine *e)
+{
+	for (uint64_t h = e->tip.n + 1; h <= e->tip.n + e->params->window; h++) {
+		struct slot *s = &e->slots[h % e->params->window];
+		if (s->height.n != h || !s->early)
+			continue;
+		uint64_t view = s->early->m.qmessage_u.proposal.view.n;
+		if (view > e->entered.n ||
+		    (view == e->entered.n && !s->cur && !slot_parent(e, qheight_of(h))))
+			continue;
+		struct message *m = s->early;
+		s->early = NULL;
+		on_pre_prepare(e, m);
+		message_unref(m);
+	}
+}
+
+static bool next_height(const struct engine *e, uint64_t *height, const struct pblock **parent)
+{
+	uint64_t h = e->tip.n + 1;
+	*parent = NULL;
+	for (; h <= e->tip.n + e->params->window; h++) {
+		const struct slot *s = &e->slots[h % e->params->window];
+		if (s->height.n != h || !s->cur)
+			break;
+		if (!s->cur->here || s->cur->invalid)
+			return false;
+		*parent = s->cur;
+	}
+	*height = h;
+	return h <= e->tip.n + e->params->window &&
+	       h <= e->stable.n + 2 * (uint64_t)e->params->checkpoint_interval && h > e->bound_end.n;
+}
+
+bool pbft_can_propose(const struct engine *e, struct qheight *height, struct qhash *parent)
+{
+	const struct pblock *below;
+	uint64_t h;
+	if (!may_speak(e) || !e->active || primary_of(e, e->entered) != e->self ||
+	    e->executed.n != e->tip.n || !next_height(e, &h, &below))
+		return false;
+	*height = qheight_of(h);
+	*parent = below ? below->hash : e->tip_hash;
+	return true;
+}
+
+void pbft_propose(struct engine *e, const struct qhash *leaves, size_t cnt)
+{
+	const struct pblock *below;
+	struct qheight h;
+	struct qhash parent;
+	if (!pbft_can_propose(e, &h, &parent))
+		return;
+	next_height(e, &h.n, &below);
+	uint64_t parent_ms = below ? below->header.time_ms : e->executed_time_ms;
+
+	struct qmessage m = {.kind = QPRE_PREPARE};
+	struct qproposal *p = &m.qmessage_u.proposal;
+	p->view = e->entered;
+	p->header = (struct qheader){.format = 1,
+	                             .height = h,
+	                             .parent = parent,
+	                             .tx_count = (u_int)cnt,
+	                             .proposer = e->self,
+	                             .time_ms = e->wall_ms > parent_ms ? e->wall_ms : parent_ms + 1};
+	merkle_root(leaves, cnt, &p->header.merkle_root);
+	p->leaves.leaves_len = (u_int)cnt;
+	p->leaves.leaves_val = xmemdup(leaves, cnt * sizeof *leaves);
+
+	struct qvote vote = {.view = e->entered, .height = h};
+	block_hash(&p->header, &vote.block);
+	struct message *prepare = vote_message(e, QPREPARE, &vote);
+	p->prepare = prepare->env.sig;
+	message_unref(prepare);
+
+	struct message *proposal = make_message(e, &m);
+	free(p->leaves.leaves_val);
+	on_pre_prepare(e, proposal); /* by the rules of everybody; sent by advance.c once it is on disk */
+	message_unref(proposal);
+}

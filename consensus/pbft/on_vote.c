@@ -1,0 +1,56 @@
+/*
+ * on_vote.c: PREPARE and COMMIT.
+ *
+ *   V1  within the window; votes of any view are kept, one a replica and height: that of the highest view
+ *   V2  a second vote for another block at one (view, height) is evidence; the first one stays
+ *
+ * Votes may come before their block or view: they count once these are here. After: advance.c.
+ */
+#include "pbft.h"
+
+bool votes_to_cert(const struct engine *e, const struct vote *votes, enum qkind kind, struct qview v,
+                   struct qheight h, const struct qhash *block, struct qcert *cert)
+{
+	if (vote_tally(votes, e->n, v, block) < e->q)
+		return false;
+	*cert = (struct qcert){.kind = kind};
+	cert->vote = (struct qvote){.view = v, .height = h, .block = *block};
+	cert->sigs.sigs_val = xcalloc(e->n, sizeof *cert->sigs.sigs_val);
+	for (unsigned i = 0; i < e->n; i++) {
+		if (!votes[i].set || votes[i].view.n != v.n || !qhash_eq(&votes[i].block, block))
+			continue;
+		cert->sigs.sigs_val[cert->sigs.sigs_len++] =
+		    (struct qcert_sig){.replica = i, .sig = votes[i].sig};
+	}
+	return true;
+}
+
+void on_vote(struct engine *e, struct message *m)
+{
+	const struct qvote *vote = &m->m.qmessage_u.vote;
+	struct slot *s = slot_at(e, vote->height); /* V1 */
+	if (!s)
+		return;
+	struct vote *v = &(m->m.kind == QPREPARE ? s->prepares : s->commits)[m->sender];
+	switch (vote_note(v, vote->view, &vote->block, &m->env.sig)) {
+	case VOTE_CONFLICT: { /* V2 */
+		struct qvote first = {.view = v->view, .height = s->height, .block = v->block};
+		struct qenvelope env;
+		vote_envelope(e, m->sender, m->m.kind, &first, &v->sig, &env);
+		evidence_conflict(e, &env, &m->env);
+		wire_free(WIRE(qenvelope), &env);
+		return;
+	}
+	case VOTE_KNOWN:
+	case VOTE_PAST:
+		return;
+	case VOTE_NEW:
+		break;
+	}
+	struct qcert cert;
+	if (m->m.kind == QCOMMIT &&
+	    votes_to_cert(e, s->commits, QCOMMIT, vote->view, vote->height, &vote->block, &cert)) {
+		pbft_certify(e, &cert);
+		wire_free(WIRE(qcert), &cert);
+	}
+}
