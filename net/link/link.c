@@ -22,24 +22,34 @@ struct link {
 	struct peer peer[];
 };
 
-/* Only what conn.c is written for; a URL such as ws:// would bring in nng's HTTP server. */
-bool link_url_check(const char *url, struct err *err)
+static bool port_check(const char *port, long min)
 {
-	static const char *const schemes[] = {"tcp://", "tcp4://", "tcp6://", "ipc://"};
-	nng_url *parsed;
+	char *end;
+	long n = strtol(port, &end, 10);
 
-	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
-		if (strncmp(url, schemes[i], strlen(schemes[i])) != 0)
-			continue;
-		if (nng_url_parse(&parsed, url) != 0)
-			break;
-		bool whole = i == 3 ? *parsed->u_path != '\0' : *parsed->u_port != '\0';
-		nng_url_free(parsed);
-		if (whole)
-			return true;
-		break;
+	return *port >= '0' && *port <= '9' && *end == '\0' && n >= min && n <= 65535;
+}
+
+/* Only what conn.c is written for: a URL such as ws:// would bring in nng's HTTP server. */
+bool link_url_check(const char *url, bool listening, struct err *err)
+{
+	static const char *const schemes[] = {"tcp", "tcp4", "tcp6", "ipc"};
+	nng_url *u;
+	bool good = false;
+
+	if (nng_url_parse(&u, url) == 0) {
+		bool ipc = strcmp(u->u_scheme, "ipc") == 0;
+		for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+			good = good || strcmp(u->u_scheme, schemes[i]) == 0;
+		if (ipc)
+			good = good && *u->u_path != '\0';
+		else
+			good = good && *u->u_path == '\0' && (listening || *u->u_hostname != '\0') &&
+			       port_check(u->u_port, listening ? 0 : 1);
+		nng_url_free(u);
 	}
-	return err_set(err, ERR_INPUT,
+	return good ||
+	       err_set(err, ERR_INPUT,
 	               "\"%.200s\" is no address of a replica: write tcp://HOST:PORT or ipc:///PATH", url);
 }
 
@@ -64,10 +74,10 @@ static void *checker_run(void *arg)
 
 static bool addresses_check(const struct link_config *config, struct err *err)
 {
-	if (!link_url_check(config->listen, err))
+	if (!link_url_check(config->listen, true, err))
 		return err_prefix(err, "own address");
 	for (unsigned i = 0; i < config->n; i++)
-		if (i != config->self && !link_url_check(config->address[i], err))
+		if (i != config->self && !link_url_check(config->address[i], false, err))
 			return err_prefix(err, "address of replica %u", i);
 	return true;
 }

@@ -43,8 +43,8 @@ void link_stop(struct link *l);
 
 /* The TCP port that is listened on (for port 0); 0 for ipc://. */
 unsigned link_port(const struct link *l);
-/* Does link_start() know how to use this URL? */
-bool link_url_check(const char *url, struct err *err);
+/* Is this a URL that link_start() can listen on (any host, port 0 allowed), or that a peer can dial? */
+bool link_url_check(const char *url, bool listening, struct err *err);
 
 /* Queues an envelope for a peer (copied once into the outbox). Never blocks. */
 void link_send(struct link *l, unsigned peer, const struct qenvelope *env);

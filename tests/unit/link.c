@@ -1,0 +1,786 @@
+/*
+ * link.c: links between replicas on loopback: coalescing, bounds, hostile connections, restarts.
+ * Links: q_link
+ */
+#include "link.h"
+
+#include <arpa/inet.h>
+#include <endian.h>
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "outbox.h"
+
+#define DEADLINE_S 20 /* how long an event may take on a busy machine before the test fails */
+#define OUTBOX ((size_t)1 << 20)
+
+/* ---- what a link received -------------------------------------------------------- */
+
+struct inbox {
+	pthread_mutex_t mutex;
+	pthread_cond_t cond;
+	unsigned frames, envelopes, last_sender;
+	unsigned from_of[4];         /* of each replica */
+	uint32_t pipe;               /* the last one's */
+	struct link *prove, *reject; /* call link_proven() / link_reject() for what comes */
+	bool held;                   /* on_frame() blocks while it is set */
+};
+
+static void on_frame(void *ctx, uint32_t pipe, const uint8_t *data, size_t len)
+{
+	struct inbox *in = ctx;
+	struct qframe frame;
+	bool sound = wire_decode(WIRE(qframe), data, len, &frame);
+
+	pthread_mutex_lock(&in->mutex);
+	while (in->held)
+		pthread_cond_wait(&in->cond, &in->mutex);
+	in->frames++;
+	in->pipe = pipe;
+	for (unsigned i = 0; sound && i < frame.envelopes.envelopes_len; i++) {
+		in->last_sender = frame.envelopes.envelopes_val[i].sender;
+		in->from_of[in->last_sender % 4]++;
+		in->envelopes++;
+	}
+	struct link *prove = in->prove, *reject = in->reject;
+	unsigned sender = in->last_sender;
+	pthread_mutex_unlock(&in->mutex);
+
+	if (prove != NULL && sound)
+		link_proven(prove, pipe, sender);
+	if (reject != NULL)
+		link_reject(reject, pipe);
+	if (sound)
+		wire_free(WIRE(qframe), &frame);
+	pthread_cond_broadcast(&in->cond);
+}
+
+static struct inbox *inbox_new(void)
+{
+	struct inbox *in = xcalloc(1, sizeof(*in));
+
+	pthread_mutex_init(&in->mutex, NULL);
+	pthread_cond_init(&in->cond, NULL);
+	return in;
+}
+
+static struct timespec deadline(void)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += DEADLINE_S;
+	return until;
+}
+
+/* Waits until *counter >= wanted. */
+static void inbox_wait(struct inbox *in, const unsigned *counter, unsigned wanted)
+{
+	struct timespec until = deadline();
+	int rv = 0;
+
+	pthread_mutex_lock(&in->mutex);
+	while (*counter < wanted && rv == 0)
+		rv = pthread_cond_timedwait(&in->cond, &in->mutex, &until);
+	unsigned got = *counter;
+	pthread_mutex_unlock(&in->mutex);
+	assert_true(got >= wanted);
+}
+
+static unsigned inbox_read(struct inbox *in, const unsigned *counter)
+{
+	pthread_mutex_lock(&in->mutex);
+	unsigned got = *counter;
+	pthread_mutex_unlock(&in->mutex);
+	return got;
+}
+
+/* ---- links and envelopes --------------------------------------------------------- */
+
+#define N_MAX 4
+static unsigned port_of[N_MAX]; /* 0: choose one */
+static struct inbox *inbox[N_MAX];
+static struct link *node[N_MAX];
+
+static struct link *start(unsigned self, unsigned n)
+{
+	static char text[N_MAX][64];
+	const char *address[N_MAX];
+	struct err err = {0};
+
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(text[i], sizeof(text[i]), "tcp://127.0.0.1:%u", port_of[i]);
+		address[i] = text[i];
+	}
+	struct link_config c = {
+	    .listen = address[self],
+	    .self = self,
+	    .n = n,
+	    .address = address,
+	    .outbox_bytes_max = OUTBOX,
+	    .on_frame = on_frame,
+	    .ctx = inbox[self],
+	};
+	node[self] = link_start(&c, &err);
+	if (node[self] == NULL)
+		fail_msg("%s", err.text);
+	port_of[self] = link_port(node[self]);
+	assert_int_not_equal(port_of[self], 0);
+	return node[self];
+}
+
+/* A port that nobody listens on: bound for a moment, then free. */
+static unsigned free_port(void)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+	close(fd);
+	return ntohs(a.sin_port);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < N_MAX; i++) {
+		inbox[i] = inbox_new();
+		port_of[i] = free_port();
+		node[i] = NULL;
+	}
+	return 0;
+}
+
+static void stop(unsigned i)
+{
+	link_stop(node[i]);
+	node[i] = NULL;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < N_MAX; i++) {
+		if (node[i] != NULL)
+			stop(i);
+		pthread_mutex_destroy(&inbox[i]->mutex);
+		pthread_cond_destroy(&inbox[i]->cond);
+		free(inbox[i]);
+	}
+	return 0;
+}
+
+static struct qenvelope envelope(unsigned sender, size_t len)
+{
+	static uint8_t body[Q_BODY_MAX];
+	struct qenvelope env = {.sender = sender};
+
+	env.body.body_len = (u_int)len;
+	env.body.body_val = body;
+	memset(env.sig.b, (int)sender, sizeof(env.sig.b));
+	return env;
+}
+
+static void send_one(unsigned from, unsigned to)
+{
+	struct qenvelope env = envelope(from, 100);
+
+	link_send(node[from], to, &env);
+}
+
+/* ---- the other end of a hostile connection ------------------------------------------- */
+
+static const uint8_t sp_push[8] = {0, 'S', 'P', 0, 0, 0x50, 0, 0};
+static const uint8_t sp_pull[8] = {0, 'S', 'P', 0, 0, 0x51, 0, 0};
+
+static int raw_connect(unsigned port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET,
+	                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	                        .sin_port = htons((uint16_t)port)};
+	struct timeval limit = {.tv_sec = DEADLINE_S};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
+static void raw_send(int fd, const void *data, size_t len)
+{
+	(void)!send(fd, data, len, MSG_NOSIGNAL);
+}
+
+/* Reads until the other side closes; fails if it does not. */
+static void raw_wait_closed(int fd)
+{
+	uint8_t buf[256];
+	ssize_t got;
+
+	do
+		got = recv(fd, buf, sizeof(buf), 0);
+	while (got > 0);
+	assert_false(got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK));
+	close(fd);
+}
+
+static void raw_reset(int fd)
+{
+	struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(fd);
+}
+
+/* ---- the outbox ---------------------------------------------------------------------- */
+
+static void frame_of_queued_envelopes_equals_the_schema(void **state)
+{
+	struct qenvelope envs[3] = {envelope(0, 0), envelope(1, 5), envelope(2, 4000)};
+	struct qframe frame = {.envelopes = {.envelopes_len = 3, .envelopes_val = envs}};
+	struct bytes got, wanted;
+	struct outbox o;
+
+	(void)state;
+	outbox_init(&o, OUTBOX);
+	for (int i = 0; i < 3; i++)
+		outbox_put(&o, &envs[i]);
+	assert_int_equal(outbox_take(&o, &got), 3);
+	assert_true(outbox_empty(&o));
+	assert_int_equal(o.bytes, 0);
+	assert_true(wire_encode(WIRE(qframe), &frame, &wanted));
+	assert_int_equal(got.len, wanted.len);
+	assert_memory_equal(got.data, wanted.data, got.len);
+	bytes_free(&got);
+	bytes_free(&wanted);
+}
+
+static void frame_holds_a_bounded_number_of_envelopes(void **state)
+{
+	struct qenvelope env = envelope(0, 1);
+	struct bytes frame;
+	struct outbox o;
+
+	(void)state;
+	outbox_init(&o, OUTBOX);
+	for (int i = 0; i < Q_FRAME_ENVS_MAX + 1; i++)
+		outbox_put(&o, &env);
+	assert_int_equal(outbox_take(&o, &frame), Q_FRAME_ENVS_MAX);
+	bytes_free(&frame);
+	assert_int_equal(outbox_take(&o, &frame), 1);
+	bytes_free(&frame);
+}
+
+static void frame_holds_about_a_mebibyte_or_one_bigger_envelope(void **state)
+{
+	struct qenvelope small = envelope(0, OUTBOX_FRAME_BYTES / 2), big = envelope(1, Q_BODY_MAX);
+	struct bytes frame;
+	struct outbox o;
+
+	(void)state;
+	outbox_init(&o, 4 * (size_t)Q_BODY_MAX);
+	outbox_put(&o, &small);
+	outbox_put(&o, &small);
+	outbox_put(&o, &big);
+	outbox_put(&o, &small);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(outbox_take(&o, &frame), 1);
+		assert_true(frame.len <= (i == 2 ? Q_FRAME_MAX : OUTBOX_FRAME_BYTES));
+		bytes_free(&frame);
+	}
+	assert_true(outbox_empty(&o));
+}
+
+static void full_outbox_drops_the_oldest_and_counts(void **state)
+{
+	size_t each = wire_size(WIRE(qenvelope), &(struct qenvelope){.body.body_len = 0}) + 100;
+	struct bytes frame;
+	struct qframe got;
+	struct outbox o;
+
+	(void)state;
+	outbox_init(&o, 3 * each);
+	for (unsigned i = 0; i < 5; i++) {
+		struct qenvelope env = envelope(i, 100);
+		outbox_put(&o, &env);
+	}
+	assert_int_equal(o.dropped, 2);
+	assert_int_equal(o.bytes, 3 * each);
+	assert_int_equal(outbox_take(&o, &frame), 3);
+	assert_true(wire_decode(WIRE(qframe), frame.data, frame.len, &got));
+	assert_int_equal(got.envelopes.envelopes_val[0].sender, 2);
+	assert_int_equal(got.envelopes.envelopes_val[2].sender, 4);
+	wire_free(WIRE(qframe), &got);
+	bytes_free(&frame);
+
+	struct qenvelope big = envelope(6, 4 * each);
+	outbox_put(&o, &big); /* bigger than the bound: kept, alone */
+	outbox_put(&o, &big);
+	assert_int_equal(o.dropped, 3);
+	outbox_clear(&o);
+}
+
+/* ---- links --------------------------------------------------------------------------- */
+
+static void two_links_exchange_envelopes(void **state)
+{
+	struct link_stats stats;
+
+	(void)state;
+	start(0, 2);
+	start(1, 2);
+	send_one(0, 1);
+	send_one(1, 0);
+	inbox_wait(inbox[1], &inbox[1]->envelopes, 1);
+	inbox_wait(inbox[0], &inbox[0]->envelopes, 1);
+	link_stats(node[0], 1, &stats);
+	assert_true(stats.connected);
+	assert_int_equal(stats.sent_envelopes, 1);
+	assert_int_equal(stats.sent_frames, 1);
+	assert_int_equal(stats.dropped_envelopes, 0);
+	assert_int_equal(stats.outbox_bytes, 0);
+}
+
+static void four_links_exchange_envelopes(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		start(i, 4);
+	for (unsigned from = 0; from < 4; from++)
+		for (unsigned to = 0; to < 4; to++)
+			if (from != to)
+				send_one(from, to);
+	for (unsigned i = 0; i < 4; i++) {
+		inbox_wait(inbox[i], &inbox[i]->envelopes, 3);
+		for (unsigned from = 0; from < 4; from++)
+			assert_int_equal(inbox[i]->from_of[from], from != i);
+	}
+}
+
+static void biggest_envelope_passes(void **state)
+{
+	struct qenvelope big = envelope(0, Q_BODY_MAX);
+
+	(void)state;
+	start(0, 2);
+	start(1, 2);
+	link_send(node[0], 1, &big);
+	inbox_wait(inbox[1], &inbox[1]->envelopes, 1);
+}
+
+static void envelopes_that_wait_travel_together(void **state)
+{
+	struct link_stats stats;
+
+	(void)state;
+	start(0, 2);
+	for (int i = 0; i < 500; i++) /* nobody listens yet */
+		send_one(0, 1);
+	start(1, 2);
+	inbox_wait(inbox[1], &inbox[1]->envelopes, 500);
+	assert_int_equal(inbox[1]->frames, 1);
+	link_stats(node[0], 1, &stats);
+	assert_int_equal(stats.sent_envelopes, 500);
+	assert_int_equal(stats.sent_frames, 1);
+}
+
+static void peer_that_is_away_costs_a_bounded_outbox(void **state)
+{
+	struct qenvelope env = envelope(0, OUTBOX / 10);
+	struct link_stats stats;
+
+	(void)state;
+	start(0, 2);
+	for (int i = 0; i < 25; i++)
+		link_send(node[0], 1, &env);
+	link_stats(node[0], 1, &stats);
+	assert_false(stats.connected);
+	assert_true(stats.outbox_bytes <= OUTBOX);
+	assert_int_equal(stats.dropped_envelopes, 16); /* a tenth and a header: nine fit */
+}
+
+static void peer_that_does_not_read_stops_the_sender_only(void **state)
+{
+	struct link_stats stats;
+
+	(void)state;
+	inbox[1]->held = true;
+	start(0, 3);
+	start(1, 3);
+	start(2, 3);
+	for (unsigned i = 0; i < 200; i++) {
+		struct qenvelope env = envelope(0, OUTBOX / 2);
+		link_send(node[0], 1, &env);
+	}
+	send_one(0, 2);
+	inbox_wait(inbox[2], &inbox[2]->envelopes, 1); /* unaffected */
+	link_stats(node[0], 1, &stats);
+	assert_true(stats.outbox_bytes <= OUTBOX);
+
+	pthread_mutex_lock(&inbox[1]->mutex);
+	inbox[1]->held = false;
+	pthread_cond_broadcast(&inbox[1]->cond);
+	pthread_mutex_unlock(&inbox[1]->mutex);
+	send_one(2, 1);
+	inbox_wait(inbox[1], &inbox[1]->from_of[2], 1);
+}
+
+static void peer_that_restarts_is_found_again(void **state)
+{
+	(void)state;
+	start(0, 2);
+	start(1, 2);
+	send_one(0, 1);
+	inbox_wait(inbox[1], &inbox[1]->envelopes, 1);
+	for (unsigned round = 0; round < 3; round++) {
+		struct link_stats stats;
+
+		stop(1);
+		do /* it notices by itself, with nothing to send */
+			link_stats(node[0], 1, &stats);
+		while (stats.connected);
+		send_one(0, 1);
+		start(1, 2);
+		inbox_wait(inbox[1], &inbox[1]->envelopes, 2 + round);
+	}
+}
+
+/* ---- hostile connections ----------------------------------------------------------------- */
+
+/* Envelopes may be lost with a pipe that was displaced; one of many arrives. */
+static void assert_still_works(void)
+{
+	unsigned before = inbox_read(inbox[0], &inbox[0]->envelopes);
+	struct timespec until = deadline();
+	time_t last = until.tv_sec;
+	int rv = 0;
+
+	pthread_mutex_lock(&inbox[0]->mutex);
+	for (until.tv_sec -= DEADLINE_S; inbox[0]->envelopes == before && until.tv_sec < last;
+	     until.tv_sec++) {
+		send_one(1, 0);
+		rv = 0;
+		while (inbox[0]->envelopes == before && rv == 0)
+			rv = pthread_cond_timedwait(&inbox[0]->cond, &inbox[0]->mutex, &until);
+	}
+	unsigned after = inbox[0]->envelopes;
+	pthread_mutex_unlock(&inbox[0]->mutex);
+	assert_true(after > before);
+}
+
+static void huge_length_prefix_closes_the_pipe(void **state)
+{
+	const uint64_t lengths[] = {(uint64_t)1 << 63, UINT64_MAX, Q_FRAME_MAX + 1};
+
+	(void)state;
+	start(0, 2);
+	start(1, 2);
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t length = htobe64(lengths[i]);
+		int fd = raw_connect(port_of[0]);
+
+		raw_send(fd, sp_push, sizeof(sp_push));
+		raw_send(fd, &length, sizeof(length));
+		raw_wait_closed(fd);
+	}
+	assert_still_works();
+	assert_int_equal(link_rejected(node[0]), 3);
+}
+
+static void random_bytes_close_the_pipe(void **state)
+{
+	uint32_t x = 12345;
+
+	(void)state;
+	start(0, 2);
+	start(1, 2);
+	for (unsigned round = 0; round < 20; round++) {
+		uint8_t noise[512];
+		int fd = raw_connect(port_of[0]);
+
+		for (size_t i = 0; i < sizeof(noise); i++)
+			noise[i] = (uint8_t)((x = x * 1664525 + 1013904223) >> 24);
+		raw_send(fd, noise, sizeof(noise));
+		raw_wait_closed(fd);
+	}
+	assert_still_works();
+	assert_int_equal(link_rejected(node[0]), 20);
+}
+
+static void wrong_protocol_closes_the_pipe(void **state)
+{
+	(void)state;
+	start(0, 2);
+	start(1, 2);
+	int fd = raw_connect(port_of[0]);
+
+	raw_send(fd, sp_pull, sizeof(sp_pull));
+	raw_wait_closed(fd);
+	assert_still_works();
+}
+
+static void port_scanner_does_no_harm(void **state)
+{
+	(void)state;
+	start(0, 2);
+	start(1, 2);
+	for (unsigned i = 0; i < 200; i++) {
+		int fd = raw_connect(port_of[0]);
+
+		if (i % 3 == 1)
+			raw_send(fd, sp_push, i % sizeof(sp_push));
+		if (i % 2 == 0)
+			raw_reset(fd);
+		else
+			close(fd);
+	}
+	assert_still_works();
+	assert_int_equal(link_rejected(node[0]), 0); /* nobody said anything wrong */
+}
+
+static void frame_split_into_bytes_arrives_whole(void **state)
+{
+	struct qenvelope env = envelope(1, 10);
+	struct qframe frame = {.envelopes = {.envelopes_len = 1, .envelopes_val = &env}};
+	struct bytes b;
+
+	(void)state;
+	start(0, 2);
+	int fd = raw_connect(port_of[0]);
+	uint64_t length;
+	uint8_t answer[sizeof(sp_pull) + sizeof(length)];
+
+	assert_true(wire_encode(WIRE(qframe), &frame, &b));
+	length = htobe64(b.len);
+	raw_send(fd, sp_push, sizeof(sp_push));
+	raw_send(fd, &length, sizeof(length));
+	for (size_t i = 0; i < b.len; i++)
+		raw_send(fd, b.data + i, 1);
+	inbox_wait(inbox[0], &inbox[0]->envelopes, 1);
+	assert_int_equal(recv(fd, answer, sizeof(answer), MSG_WAITALL), sizeof(answer));
+	assert_memory_equal(answer, sp_pull, sizeof(sp_pull));
+	assert_memory_equal(answer + sizeof(sp_pull), ((uint8_t[8]){0}), 8); /* an empty message */
+	bytes_free(&b);
+	close(fd);
+}
+
+static void rejected_pipe_is_closed_and_counted_once(void **state)
+{
+	const uint8_t nonsense[12] = {[7] = 4, [8] = 0xff};
+
+	(void)state;
+	start(0, 2);
+	inbox[0]->reject = node[0];
+	int fd = raw_connect(port_of[0]);
+
+	raw_send(fd, sp_push, sizeof(sp_push));
+	raw_send(fd, nonsense, sizeof(nonsense));
+	raw_wait_closed(fd);
+	link_reject(node[0], inbox[0]->pipe); /* gone: nothing happens */
+	assert_int_equal(link_rejected(node[0]), 1);
+}
+
+static void full_table_displaces_the_oldest_unproven_pipe(void **state)
+{
+	enum { MAX = 4 * 2 + 16 };
+	int fd[MAX + 1];
+
+	(void)state;
+	start(0, 2);
+	inbox[0]->prove = node[0];
+	start(1, 2);
+	send_one(1, 0);
+	inbox_wait(inbox[0], &inbox[0]->envelopes, 1); /* one proven pipe; the rest is for strangers */
+	for (int i = 0; i < MAX - 1; i++)
+		fd[i] = raw_connect(port_of[0]);
+	fd[MAX - 1] = raw_connect(port_of[0]);
+	raw_wait_closed(fd[0]);
+	fd[MAX] = raw_connect(port_of[0]);
+	raw_wait_closed(fd[1]);
+
+	struct link_stats stats;
+	assert_still_works(); /* on the pipe that it has */
+	link_stats(node[1], 0, &stats);
+	assert_true(stats.connected);
+	assert_int_equal(link_rejected(node[0]), 0);
+	for (int i = 2; i <= MAX; i++)
+		close(fd[i]);
+}
+
+static void newest_two_pipes_of_a_peer_are_kept(void **state)
+{
+	struct qenvelope env = envelope(1, 10);
+	struct qframe frame = {.envelopes = {.envelopes_len = 1, .envelopes_val = &env}};
+	struct bytes b;
+	int fd[3];
+
+	(void)state;
+	start(0, 2);
+	inbox[0]->prove = node[0];
+	assert_true(wire_encode(WIRE(qframe), &frame, &b));
+	uint64_t length = htobe64(b.len);
+	for (unsigned i = 0; i < 3; i++) {
+		fd[i] = raw_connect(port_of[0]);
+		raw_send(fd[i], sp_push, sizeof(sp_push));
+		raw_send(fd[i], &length, sizeof(length));
+		raw_send(fd[i], b.data, b.len);
+		inbox_wait(inbox[0], &inbox[0]->envelopes, i + 1);
+	}
+	raw_wait_closed(fd[0]);
+	for (unsigned i = 1; i < 3; i++) {
+		raw_send(fd[i], &length, sizeof(length));
+		raw_send(fd[i], b.data, b.len);
+		inbox_wait(inbox[0], &inbox[0]->envelopes, 3 + i);
+		close(fd[i]);
+	}
+	bytes_free(&b);
+}
+
+/* nng 1.5.2's push socket aborts the process when this happens often enough. */
+static void peer_that_resets_after_the_handshake_does_no_harm(void **state)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+	uint8_t hello[8];
+
+	(void)state;
+	a.sin_port = htons((uint16_t)port_of[1]);
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	assert_int_equal(bind(listener, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(listener, 5), 0);
+	start(0, 2);
+	for (int i = 0; i < 6; i++) {
+		const uint8_t answer[8] = {0};
+		int fd = accept(listener, NULL, NULL);
+
+		assert_int_equal(recv(fd, hello, sizeof(hello), MSG_WAITALL), sizeof(hello));
+		assert_memory_equal(hello, sp_push, sizeof(hello));
+		raw_send(fd, sp_pull, sizeof(sp_pull));
+		raw_send(fd, answer, sizeof(answer)); /* keeps the pause between two calls short */
+		send_one(0, 1);
+		raw_reset(fd);
+	}
+	close(listener);
+	start(1, 2);
+	send_one(0, 1);
+	inbox_wait(inbox[1], &inbox[1]->envelopes, 1);
+}
+
+/* ---- starting and stopping ------------------------------------------------------------------ */
+
+static void link_with_nobody_there_stops(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		start(i, 4);
+	for (unsigned i = 0; i < 4; i++) {
+		for (unsigned to = 0; to < 4; to++)
+			if (to != i)
+				send_one(i, to);
+		stop(i);
+	}
+}
+
+static struct err start_failure(const char *listen, const char *peer)
+{
+	const char *address[2] = {NULL, peer};
+	struct link_config c = {.listen = listen, .n = 2, .address = address, .on_frame = on_frame};
+	struct err err = {0};
+
+	c.ctx = inbox[0];
+	assert_null(link_start(&c, &err));
+	return err;
+}
+
+static void address_in_use_is_named(void **state)
+{
+	char url[64];
+
+	(void)state;
+	start(0, 2);
+	snprintf(url, sizeof(url), "tcp://127.0.0.1:%u", port_of[0]);
+	struct err err = start_failure(url, "tcp://127.0.0.1:1");
+	assert_int_equal(err.kind, ERR_WORLD);
+	assert_non_null(strstr(err.text, url));
+	assert_non_null(strstr(err.text, "in use"));
+}
+
+static void bad_addresses_are_refused(void **state)
+{
+	const char *const bad[] = {"",
+	                           "127.0.0.1:7580",
+	                           "http://127.0.0.1:1",
+	                           "ws://127.0.0.1:1",
+	                           "tls+tcp://127.0.0.1:1",
+	                           "inproc://x",
+	                           "ipc://",
+	                           "tcp://",
+	                           "tcp://127.0.0.1",
+	                           "tcp://127.0.0.1:x",
+	                           "tcp://127.0.0.1:-1",
+	                           "tcp://127.0.0.1:1 ",
+	                           "tcp://127.0.0.1:65536",
+	                           "tcp://127.0.0.1:1/path",
+	                           "tcp://:::"};
+	const char *const undialable[] = {"tcp://127.0.0.1:0", "tcp://*:7580", "tcp://:7580"};
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		err = start_failure(bad[i], "tcp://127.0.0.1:1");
+		assert_int_equal(err.kind, ERR_INPUT);
+		assert_non_null(strstr(err.text, "own address"));
+		err = start_failure("tcp://127.0.0.1:0", bad[i]);
+		assert_int_equal(err.kind, ERR_INPUT);
+		assert_non_null(strstr(err.text, "replica 1"));
+	}
+	for (size_t i = 0; i < sizeof(undialable) / sizeof(undialable[0]); i++) {
+		assert_true(link_url_check(undialable[i], true, &err));
+		assert_false(link_url_check(undialable[i], false, &err));
+	}
+	assert_true(link_url_check("tcp://[::1]:1", false, &err));
+	assert_true(link_url_check("ipc:///tmp/x", false, &err));
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(frame_of_queued_envelopes_equals_the_schema),
+	    TEST(frame_holds_a_bounded_number_of_envelopes),
+	    TEST(frame_holds_about_a_mebibyte_or_one_bigger_envelope),
+	    TEST(full_outbox_drops_the_oldest_and_counts),
+	    TEST(two_links_exchange_envelopes),
+	    TEST(four_links_exchange_envelopes),
+	    TEST(biggest_envelope_passes),
+	    TEST(envelopes_that_wait_travel_together),
+	    TEST(peer_that_is_away_costs_a_bounded_outbox),
+	    TEST(peer_that_does_not_read_stops_the_sender_only),
+	    TEST(peer_that_restarts_is_found_again),
+	    TEST(huge_length_prefix_closes_the_pipe),
+	    TEST(random_bytes_close_the_pipe),
+	    TEST(wrong_protocol_closes_the_pipe),
+	    TEST(port_scanner_does_no_harm),
+	    TEST(frame_split_into_bytes_arrives_whole),
+	    TEST(rejected_pipe_is_closed_and_counted_once),
+	    TEST(full_table_displaces_the_oldest_unproven_pipe),
+	    TEST(newest_two_pipes_of_a_peer_are_kept),
+	    TEST(peer_that_resets_after_the_handshake_does_no_harm),
+	    TEST(link_with_nobody_there_stops),
+	    TEST(address_in_use_is_named),
+	    TEST(bad_addresses_are_refused),
+	};
+	return cmocka_run_group_tests_name("link", tests, NULL, NULL);
+}
