@@ -47,14 +47,33 @@ void out_note(const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
+void out_clean(char *text)
+{
+	for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++) {
+		bool c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0; /* U+0080 to U+009F in UTF-8 */
+		if (*p < 0x20 || *p == 0x7f || c1)
+			*p = '?';
+		if (c1)
+			*++p = '?';
+	}
+}
+
+static char *clean_format(const char *fmt, va_list ap)
+{
+	char *text = NULL;
+	must(vasprintf(&text, fmt, ap) >= 0);
+	out_clean(text);
+	return text;
+}
+
 void out_field(int width, const char *name, const char *fmt, ...)
 {
-	printf("%s%-*s%s ", out_style(stdout, OUT_DIM), width, name, out_style(stdout, OUT_PLAIN));
 	va_list ap;
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	char *text = clean_format(fmt, ap);
 	va_end(ap);
-	putchar('\n');
+	printf("%s%-*s%s %s\n", out_style(stdout, OUT_DIM), width, name, out_style(stdout, OUT_PLAIN), text);
+	free(text);
 }
 
 struct out_table {
@@ -86,7 +105,7 @@ void out_table_cell(struct out_table *t, const char *fmt, ...)
 	cell->style = OUT_PLAIN;
 	va_list ap;
 	va_start(ap, fmt);
-	must(vasprintf(&cell->text, fmt, ap) >= 0);
+	cell->text = clean_format(fmt, ap);
 	va_end(ap);
 }
 

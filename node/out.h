@@ -22,10 +22,13 @@ const char *out_style(FILE *to, enum out_style style);
 /* A line about what is going on, on stderr. */
 void out_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* "name   value" on stdout, names aligned in a column of `width`. */
+/* Text of others goes to a terminal: makes every control character of it a '?'. */
+void out_clean(char *text);
+
+/* "name   value" on stdout, names aligned in a column of `width`; cleaned. */
 void out_field(int width, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* A table on stdout: cells are copied, columns as wide as their widest cell. */
+/* A table on stdout: cells are copied and cleaned, columns as wide as their widest cell. */
 struct out_table;
 struct out_table *out_table_new(size_t columns, const char *const *head);
 void out_table_cell(struct out_table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

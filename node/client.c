@@ -1,0 +1,362 @@
+/*
+ * client.c: typed client of a node's HTTP interface.
+ */
+#include "client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "http.h"
+#include "jread.h"
+#include "out.h"
+#include "text.h"
+
+struct client {
+	size_t cnt, current;
+	unsigned timeout_ms;
+	struct client_node {
+		char *url;
+		struct http_client *http;
+	} * nodes;
+};
+
+struct client *client_new(const char *const *urls, size_t cnt, unsigned timeout_ms, struct err *err)
+{
+	must(cnt > 0);
+	struct client *c = xcalloc(1, sizeof *c);
+	c->nodes = xcalloc(cnt, sizeof *c->nodes);
+	c->timeout_ms = timeout_ms;
+	for (size_t i = 0; i < cnt; i++) {
+		c->nodes[i].http = http_client_new(urls[i], timeout_ms, err);
+		c->nodes[i].url = xstrdup(urls[i]);
+		c->cnt = i + 1;
+		if (c->nodes[i].http == NULL) {
+			client_free(c);
+			return NULL;
+		}
+	}
+	return c;
+}
+
+void client_free(struct client *c)
+{
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < c->cnt; i++) {
+		http_client_free(c->nodes[i].http);
+		free(c->nodes[i].url);
+	}
+	free(c->nodes);
+	free(c);
+}
+
+const char *client_url(const struct client *c)
+{
+	return c->nodes[c->current].url;
+}
+size_t client_nodes(const struct client *c)
+{
+	return c->cnt;
+}
+void client_next(struct client *c)
+{
+	c->current = (c->current + 1) % c->cnt;
+}
+
+/* ---- calls ------------------------------------------------------------------ */
+
+struct request {
+	const char *path;
+	const char *content_type; /* NULL: GET */
+	const void *body;
+	size_t body_len;
+};
+
+/* One answer of the current node: its JSON, or NULL with *err (ERR_WORLD). */
+static json_t *call_here(struct client *c, const struct request *r, int *status, struct err *err)
+{
+	char *text = NULL;
+	size_t len = 0;
+	struct client_node *node = &c->nodes[c->current];
+	if (!http_call(node->http, r->path, r->content_type, r->body, r->body_len, status, &text, &len,
+	               err)) {
+		err_prefix(err, "%s", node->url);
+		return NULL;
+	}
+	json_t *json = jread_parse(text, len, NULL);
+	free(text);
+	if (json == NULL)
+		err_set(err, ERR_WORLD, "%s%s: the answer (status %d) is not JSON; is this a quorate node?",
+		        node->url, r->path, *status);
+	return json;
+}
+
+static const char *field_text(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+	return text == NULL ? "" : text;
+}
+
+/* Text of a node may end on a terminal. */
+static void copy_clean(char *to, size_t cap, const char *from)
+{
+	snprintf(to, cap, "%s", from);
+	out_clean(to);
+}
+
+static void set_refusal(struct client *c, const char *path, int status, const json_t *json, struct err *err)
+{
+	char message[300];
+	copy_clean(message, sizeof message, field_text(json_object_get(json, "error"), "message"));
+	enum err_kind kind = status == 404 ? ERR_NO : status < 500 ? ERR_INPUT : ERR_WORLD;
+	if (message[0] != '\0')
+		err_set(err, kind, "%s: %s", client_url(c), message);
+	else
+		err_set(err, kind, "%s%s: status %d", client_url(c), path, status);
+}
+
+/* The first answer that a node gives; a failing node's error is kept where all fail. */
+static json_t *call_any(struct client *c, const struct request *r, int *status, struct err *err)
+{
+	for (size_t tried = 0; tried < c->cnt; tried++) {
+		json_t *json = call_here(c, r, status, err);
+		if (json != NULL && (*status < 500 || json_object_get(json, "results") != NULL))
+			return json;
+		if (json != NULL) {
+			set_refusal(c, r->path, *status, json, err);
+			json_decref(json);
+		}
+		client_next(c);
+	}
+	if (c->cnt > 1)
+		err_prefix(err, "none of %zu nodes answered; the last one", c->cnt);
+	return NULL;
+}
+
+static json_t *get(struct client *c, bool anywhere, const char *path, struct err *err)
+{
+	struct request r = {.path = path};
+	int status = 0;
+	json_t *json = anywhere ? call_any(c, &r, &status, err) : call_here(c, &r, &status, err);
+	if (json != NULL && status != 200) {
+		set_refusal(c, path, status, json, err);
+		json_decref(json);
+		return NULL;
+	}
+	return json;
+}
+
+json_t *client_get(struct client *c, const char *path, struct err *err)
+{
+	return get(c, true, path, err);
+}
+
+static bool bad_answer(struct client *c, const char *path, const char *what, struct err *err)
+{
+	return err_set(err, ERR_WORLD, "%s%s: the answer is not as expected: %s", client_url(c), path, what);
+}
+
+/* ---- status ------------------------------------------------------------------ */
+
+static bool number_of(const json_t *object, const char *key, uint64_t *out)
+{
+	const json_t *value = json_object_get(object, key);
+	if (!json_is_integer(value) || json_integer_value(value) < 0)
+		return false;
+	*out = (uint64_t)json_integer_value(value);
+	return true;
+}
+
+static bool status_from(struct client *c, json_t *json, struct client_status *out, struct err *err)
+{
+	uint64_t replica, primary;
+	const char *hash = field_text(json, "block_hash");
+	struct qhash check;
+	bool ok = hex_decode(out->chain.b, sizeof out->chain.b, field_text(json, "chain")) &&
+	          number_of(json, "height", &out->height) && number_of(json, "view", &out->view) &&
+	          number_of(json, "replica", &replica) && replica < Q_REPLICAS_MAX &&
+	          number_of(json, "primary", &primary) && primary < Q_REPLICAS_MAX &&
+	          hex_decode(check.b, sizeof check.b, hash);
+	if (ok) {
+		out->replica = (unsigned)replica;
+		out->primary = (unsigned)primary;
+		hex_encode(out->block_hash, check.b, sizeof check.b);
+	}
+	json_decref(json);
+	return ok || bad_answer(c, "/v1/status", "chain, height, view, replica, primary and block_hash", err);
+}
+
+bool client_status(struct client *c, struct client_status *out, struct err *err)
+{
+	json_t *json = get(c, true, "/v1/status", err);
+	return json != NULL && status_from(c, json, out, err);
+}
+
+bool client_status_here(struct client *c, struct client_status *out, struct err *err)
+{
+	json_t *json = get(c, false, "/v1/status", err);
+	return json != NULL && status_from(c, json, out, err);
+}
+
+bool client_healthy_here(struct client *c)
+{
+	struct request r = {.path = "/healthz"};
+	int status = 0;
+	json_t *json = call_here(c, &r, &status, NULL);
+	json_decref(json);
+	return json != NULL && status == 200;
+}
+
+/* ---- coins ------------------------------------------------------------------- */
+
+static bool coin_from(const struct jvalue *v, const struct qaddress *owner, struct coin *coin,
+                      struct err *err)
+{
+	struct jvalue txid = jread_field(v, "txid"), index = jread_field(v, "index"),
+	              amount = jread_field(v, "amount"), height = jread_field(v, "height");
+	uint64_t position;
+	coin->owner = *owner;
+	if (!jread_hex(&txid, coin->point.tx.b, sizeof coin->point.tx.b, err) ||
+	    !jread_uint(&index, 0, Q_OUTPUTS_MAX > Q_ALLOCS_MAX ? Q_OUTPUTS_MAX : Q_ALLOCS_MAX, &position,
+	                err) ||
+	    !jread_amount(&amount, &coin->amount, err) ||
+	    !jread_uint(&height, 0, INT64_MAX, &coin->height, err))
+		return false;
+	coin->point.index = (u_int)position;
+	return true;
+}
+
+static bool coins_from(json_t *json, const struct qaddress *owner, size_t limit, struct coin **coins,
+                       size_t *cnt, struct err *err)
+{
+	struct jvalue root = jread_root(json), outputs = jread_field(&root, "outputs");
+	size_t found;
+	if (!jread_array(&outputs, limit, &found, err))
+		return false;
+	*coins = xcalloc(found + 1, sizeof **coins);
+	for (size_t i = 0; i < found; i++) {
+		struct jvalue output = jread_element(&outputs, i);
+		if (!coin_from(&output, owner, &(*coins)[i], err)) {
+			free(*coins);
+			return false;
+		}
+	}
+	*cnt = found;
+	return true;
+}
+
+bool client_coins(struct client *c, const struct qaddress *owner, size_t skip, size_t limit,
+                  struct coin **coins, size_t *cnt, uint64_t *total, uint64_t *amount, struct err *err)
+{
+	char address[ADDRESS_TEXT], path[128];
+	snprintf(path, sizeof path, "/v1/addresses/%s?skip=%zu&limit=%zu", address_format(owner, address),
+	         skip, limit);
+	json_t *json = client_get(c, path, err);
+	if (json == NULL)
+		return false;
+	struct err why = {0};
+	bool ok = number_of(json, "count", total) && text_u64(field_text(json, "amount"), INT64_MAX, amount);
+	if (!ok)
+		bad_answer(c, path, "count and amount", err);
+	else if (!coins_from(json, owner, limit, coins, cnt, &why))
+		ok = bad_answer(c, path, why.text, err);
+	json_decref(json);
+	return ok;
+}
+
+/* ---- transactions ------------------------------------------------------------- */
+
+static void fate_from(const json_t *json, struct client_fate *fate)
+{
+	*fate = (struct client_fate){0};
+	const char *status = field_text(json, "status");
+	const json_t *detail = json_object_get(json, "detail");
+	const char *spent_by = field_text(detail, "spent_by");
+	copy_clean(fate->code, sizeof fate->code, field_text(json, "code"));
+	copy_clean(fate->message, sizeof fate->message, field_text(json, "message"));
+	copy_clean(fate->txid, sizeof fate->txid, field_text(json, "txid"));
+	copy_clean(fate->spent_by, sizeof fate->spent_by,
+	           spent_by[0] != '\0' ? spent_by : field_text(json, "spent_by"));
+	number_of(json, "height", &fate->height);
+	if (strcmp(status, "final") == 0)
+		fate->kind = FATE_FINAL;
+	else if (strcmp(status, "accepted") == 0 || strcmp(status, "known") == 0 ||
+	         strcmp(status, "pending") == 0)
+		fate->kind = FATE_PENDING;
+	else if (strcmp(status, "rejected") == 0)
+		fate->kind = FATE_REJECTED;
+
+	static const char *const temporary[] = {"unknown_output", "pool_full", "owner_full", "busy"};
+	for (size_t i = 0; fate->kind == FATE_REJECTED && i < sizeof temporary / sizeof *temporary; i++)
+		fate->temporary = fate->temporary || strcmp(fate->code, temporary[i]) == 0;
+}
+
+bool client_submit(struct client *c, const struct bytes *raw, size_t cnt, struct client_fate *fates,
+                   struct err *err)
+{
+	must(cnt <= Q_BLOCK_TXS_MAX);
+	struct qtxs batch = {.txs = {.txs_len = (u_int)cnt, .txs_val = xcalloc(cnt, sizeof(qtx_bytes))}};
+	for (size_t i = 0; i < cnt; i++)
+		batch.txs.txs_val[i] =
+		    (qtx_bytes){.qtx_bytes_len = (u_int)raw[i].len, .qtx_bytes_val = raw[i].data};
+	struct bytes body;
+	bool encoded = wire_encode(WIRE(qtxs), &batch, &body);
+	free(batch.txs.txs_val);
+	if (!encoded)
+		return err_set(err, ERR_INPUT, "a transaction is longer than %d bytes", Q_TX_BYTES_MAX);
+
+	struct request r = {"/v1/transactions", "application/octet-stream", body.data, body.len};
+	int status = 0;
+	json_t *json = call_any(c, &r, &status, err);
+	bytes_free(&body);
+	if (json == NULL)
+		return false;
+	const json_t *results = json_object_get(json, "results");
+	bool ok = json_is_array(results) && json_array_size(results) == cnt;
+	for (size_t i = 0; ok && i < cnt; i++)
+		fate_from(json_array_get(results, i), &fates[i]);
+	if (!ok && status >= 400)
+		set_refusal(c, r.path, status, json, err);
+	else if (!ok)
+		bad_answer(c, r.path, "one result a transaction", err);
+	json_decref(json);
+	return ok;
+}
+
+bool client_wait(struct client *c, const struct qtxid *id, unsigned wait_ms, struct client_fate *out,
+                 struct err *err)
+{
+	char hex[QHASH_HEX], path[128];
+	snprintf(path, sizeof path, "/v1/transactions/%s?wait=%u", hex_encode(hex, id->b, sizeof id->b),
+	         wait_ms);
+	struct err why = {0};
+	json_t *json = client_get(c, path, &why);
+	if (json == NULL && why.kind == ERR_NO) {
+		*out = (struct client_fate){.kind = FATE_UNKNOWN};
+		return true;
+	}
+	if (json == NULL) {
+		if (err != NULL)
+			*err = why;
+		return false;
+	}
+	fate_from(json, out);
+	json_decref(json);
+	return true;
+}
+
+bool client_receipt(struct client *c, const struct qtxid *id, struct qreceipt *out, struct err *err)
+{
+	char hex[QHASH_HEX], path[128];
+	snprintf(path, sizeof path, "/v1/receipts/%s", hex_encode(hex, id->b, sizeof id->b));
+	json_t *json = client_get(c, path, err);
+	if (json == NULL)
+		return false;
+	const char *text = field_text(json, "receipt");
+	size_t len = strlen(text) / 2;
+	uint8_t *data = xcalloc(len + 1, 1);
+	bool ok = len > 0 && hex_decode(data, len, text) && wire_decode(WIRE(qreceipt), data, len, out);
+	free(data);
+	json_decref(json);
+	return ok || bad_answer(c, path, "no canonical receipt", err);
+}

@@ -1,0 +1,85 @@
+/*
+ * client.h: typed client of a node's HTTP interface, over one or more nodes of one chain.
+ *
+ * A call goes to the current node; where that one gives no answer (no connection, time-out, 5xx) the
+ * next is tried, once round.  What a node says is believed only as far as the caller checks it: a receipt is
+ * proof, everything else is that node's word.
+ */
+#ifndef QUORATE_CLIENT_H
+#define QUORATE_CLIENT_H
+
+#include <jansson.h>
+
+#include "genesis.h"
+#include "tx.h"
+
+struct client; /* one thread */
+
+/* URLs like http://127.0.0.1:7480; at least one. Nothing is sent yet. */
+struct client *client_new(const char *const *urls, size_t cnt, unsigned timeout_ms, struct err *err);
+void client_free(struct client *c);
+
+const char *client_url(const struct client *c); /* of the current node: the one that answered last */
+size_t client_nodes(const struct client *c);
+void client_next(struct client *c); /* makes the next node the current one */
+
+/*
+ * GET, any status below 500 with a JSON body is an answer. NULL with *err: ERR_WORLD, no node answered;
+ * ERR_NO: 404; ERR_INPUT: another 4xx, with the node's message.
+ */
+json_t *client_get(struct client *c, const char *path, struct err *err);
+
+struct client_status {
+	struct qhash chain;
+	uint64_t height, view;
+	unsigned replica, primary;
+	char block_hash[QHASH_HEX];
+};
+bool client_status(struct client *c, struct client_status *out, struct err *err);
+/* Only the current node is asked. */
+bool client_status_here(struct client *c, struct client_status *out, struct err *err);
+/* 200 from the current node's /healthz? */
+bool client_healthy_here(struct client *c);
+
+/* An unspent output. */
+struct coin {
+	struct qoutpoint point;
+	struct qaddress owner;
+	uint64_t amount;
+	uint64_t height;
+};
+/* One page, oldest first, beginning after `skip`: *coins is a fresh array. *total: how many there are in all.
+ */
+bool client_coins(struct client *c, const struct qaddress *owner, size_t skip, size_t limit,
+                  struct coin **coins, size_t *cnt, uint64_t *total, uint64_t *amount, struct err *err);
+
+/* What a node says of a transaction. */
+enum client_fate_kind {
+	FATE_UNKNOWN,  /* nothing known */
+	FATE_PENDING,  /* accepted, or known */
+	FATE_FINAL,    /* .height */
+	FATE_REJECTED, /* .code, .message, .spent_by */
+};
+struct client_fate {
+	enum client_fate_kind kind;
+	bool temporary; /* FATE_REJECTED: another time or another node may accept it */
+	uint64_t height;
+	char code[32];
+	char message[256];
+	char spent_by[QHASH_HEX]; /* "" if not said */
+	char txid[QHASH_HEX];     /* as the node names it; "" if it could not be decoded */
+};
+
+/* Submits to the current node, else the next ones; fates[i] is raw[i]'s. False with *err: no answer, or the
+ * request as a whole was refused. */
+bool client_submit(struct client *c, const struct bytes *raw, size_t cnt, struct client_fate *fates,
+                   struct err *err);
+
+/* Waits up to wait_ms (at most 10 s) for it to be final or rejected. */
+bool client_wait(struct client *c, const struct qtxid *id, unsigned wait_ms, struct client_fate *out,
+                 struct err *err);
+
+/* Fetches and decodes a receipt; receipt_verify() is the caller's. wire_free(WIRE(qreceipt), ...). */
+bool client_receipt(struct client *c, const struct qtxid *id, struct qreceipt *out, struct err *err);
+
+#endif

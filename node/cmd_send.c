@@ -1,0 +1,341 @@
+/*
+ * cmd_send.c: `quorate send`: a payment from key to proof.
+ *
+ * The transaction is made and signed once; from then on it may be handed to any node, any number of
+ * times, for at most one copy can become final.  Committed is said only when a receipt held against the
+ * genesis.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "access.h"
+#include "out.h"
+#include "pass.h"
+#include "receipt.h"
+#include "text.h"
+#include "wallet.h"
+
+struct send_args {
+	struct cmd_common common;
+	const char *key, *to, *amount, *memo;
+	bool no_wait, expiry_given;
+	uint64_t expiry, timeout_s;
+};
+
+enum outcome { COMMITTED, REJECTED, EXPIRED, SUBMITTED, UNKNOWN };
+static const char *const outcome_name[] = {
+    [COMMITTED] = "committed", [REJECTED] = "rejected", [EXPIRED] = "expired",
+    [SUBMITTED] = "submitted", [UNKNOWN] = "unknown",
+};
+static const int outcome_exit[] = {
+    [COMMITTED] = EXIT_DONE, [REJECTED] = EXIT_NO,   [EXPIRED] = EXIT_NO,
+    [SUBMITTED] = EXIT_DONE, [UNKNOWN] = EXIT_WORLD,
+};
+
+struct send {
+	const struct send_args *args;
+	struct client *client;
+	struct genesis *genesis; /* NULL with --no-wait and none at hand */
+	struct tx *tx;
+	uint64_t begun_ms, deadline_ms;
+	struct client_fate fate; /* the last that a node said */
+	struct err trouble;      /* the last that went wrong on the way */
+};
+
+enum { KEY_TO = 0x200, KEY_MEMO, KEY_NO_WAIT, KEY_EXPIRY, KEY_TIMEOUT };
+
+static error_t parse_send(int key, char *arg, struct argp_state *state)
+{
+	struct send_args *args = state->input;
+	switch (key) {
+	case ARGP_KEY_INIT:
+		CMD_CHILD_INIT(state);
+		return 0;
+	case 'k':
+		args->key = arg;
+		return 0;
+	case KEY_TO:
+		args->to = arg;
+		return 0;
+	case 'a':
+		args->amount = arg;
+		return 0;
+	case KEY_MEMO:
+		args->memo = arg;
+		return 0;
+	case KEY_NO_WAIT:
+		args->no_wait = true;
+		return 0;
+	case KEY_EXPIRY:
+		args->expiry_given = true;
+		if (!text_u64(arg, INT64_MAX, &args->expiry))
+			argp_error(state, "--expiry \"%s\": not a height", arg);
+		return 0;
+	case KEY_TIMEOUT:
+		if (!text_u64(arg, 86400, &args->timeout_s) || args->timeout_s == 0)
+			argp_error(state, "--timeout \"%s\": not a number of seconds from 1 to 86400", arg);
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "what is \"%s\"?", arg);
+		return 0;
+	case ARGP_KEY_END:
+		if (args->key == NULL || args->to == NULL || args->amount == NULL)
+			argp_error(state, "--key, --to and --amount are needed");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option options[] = {
+    {"key", 'k', "FILE", 0, "The payer's key file", 1},
+    {"to", KEY_TO, "ADDRESS", 0, "Who is paid: an address, or a key file whose address is meant", 1},
+    {"amount", 'a', "N", 0, "How much", 1},
+    {"memo", KEY_MEMO, "TEXT", 0, "Up to 256 bytes that are kept with the payment", 1},
+    {"no-wait", KEY_NO_WAIT, NULL, 0, "Return once a node has accepted it", 2},
+    {"timeout", KEY_TIMEOUT, "SECONDS", 0, "How long to wait for finality (default 30)", 2},
+    {"expiry", KEY_EXPIRY, "HEIGHT", 0,
+     "The last block that may hold it; 0: any (default: 1000 blocks from now)", 2},
+    {0},
+};
+static const struct argp_child children[] = {{.argp = &cmd_chain_argp}, {0}};
+static const struct argp argp = {
+    .options = options,
+    .parser = parse_send,
+    .doc = "Pays: chooses outputs of the key's address, makes change, signs, submits, waits until the "
+           "payment is final and "
+           "checks the receipt against the genesis. The outcome is committed (exit code 0), rejected or "
+           "expired (1); "
+           "3 if it is not known when the time is over: the payment may then still become final.",
+    .children = children,
+};
+
+/* ---- making the transaction ------------------------------------------------------ */
+
+static bool hold_genesis(struct send *s, struct err *err)
+{
+	const char *path = access_genesis_path(&s->args->common);
+	if (path != NULL) {
+		s->genesis = genesis_load(path, err);
+		return s->genesis != NULL;
+	}
+	return s->args->no_wait ||
+	       err_set(err, ERR_INPUT,
+	               "a receipt is checked against the chain's genesis and none is at hand; give --genesis "
+	               "FILE, or --no-wait to go without proof");
+}
+
+static bool same_chain(const struct send *s, const struct client_status *status, struct err *err)
+{
+	char theirs[QHASH_HEX], ours[QHASH_HEX];
+	if (s->genesis == NULL || qhash_eq(&s->genesis->chain, &status->chain))
+		return true;
+	return err_set(err, ERR_INPUT, "%s runs chain %s, but %s is the genesis of chain %s",
+	               client_url(s->client), hex_encode(theirs, status->chain.b, sizeof status->chain.b),
+	               access_genesis_path(&s->args->common),
+	               hex_encode(ours, s->genesis->chain.b, sizeof s->genesis->chain.b));
+}
+
+static bool make(struct send *s, const struct account *payer, const struct qoutput *payment, struct err *err)
+{
+	struct client_status status;
+	if (!client_status(s->client, &status, err) || !same_chain(s, &status, err))
+		return false;
+	uint64_t expiry = s->args->expiry_given ? s->args->expiry : status.height + WALLET_EXPIRY_BLOCKS;
+
+	struct qaccount_key key = account_key(payer);
+	struct qaddress from = account_address(&key);
+	struct coin *coins;
+	size_t coin_cnt;
+	if (!wallet_select(s->client, &from, payment->amount, &coins, &coin_cnt, err))
+		return false;
+	struct draft draft;
+	bool ok =
+	    draft_make(&draft, &status.chain, coins, coin_cnt, payment, 1, &from, s->args->memo, expiry, err);
+	free(coins);
+	if (!ok)
+		return false;
+	if (draft_sign(&draft, payer, err))
+		s->tx = draft_finish(&draft, err);
+	draft_free(&draft);
+	return s->tx != NULL;
+}
+
+/* ---- settling ---------------------------------------------------------------------- */
+
+static bool proven(struct send *s)
+{
+	struct qreceipt receipt;
+	struct qtxid id;
+	struct qheight height;
+	if (!client_receipt(s->client, &s->tx->id, &receipt, &s->trouble))
+		return false;
+	bool ok = receipt_verify(s->genesis, &receipt, &id, &height, &s->trouble);
+	wire_free(WIRE(qreceipt), &receipt);
+	if (!ok)
+		return err_prefix(&s->trouble, "%s gave a receipt that does not hold", client_url(s->client));
+	if (!qtxid_eq(&id, &s->tx->id))
+		return err_set(&s->trouble, ERR_WORLD, "%s gave a receipt of another transaction",
+		               client_url(s->client));
+	s->fate.height = height.n;
+	return true;
+}
+
+static enum outcome refusal(const struct send *s)
+{
+	return strcmp(s->fate.code, tx_verdict_info(TX_EXPIRED)->code) == 0 ? EXPIRED : REJECTED;
+}
+
+static unsigned time_left(const struct send *s, unsigned at_most)
+{
+	uint64_t now = access_now_ms();
+	uint64_t left = now < s->deadline_ms ? s->deadline_ms - now : 0;
+	return left < at_most ? (unsigned)left : at_most;
+}
+
+/* What was refused only for now, or not answered: another node, a little later. */
+static void try_elsewhere(struct send *s)
+{
+	client_next(s->client);
+	access_nap_ms(time_left(s, 100));
+}
+
+static enum outcome settle(struct send *s)
+{
+	const struct bytes raw = {s->tx->raw, s->tx->raw_len};
+	enum { POLL_MS = 2000 };
+	bool accepted = false;
+	while (time_left(s, 1) > 0) {
+		bool answered = accepted ? client_wait(s->client, &s->tx->id, time_left(s, POLL_MS), &s->fate,
+		                                       &s->trouble)
+		                         : client_submit(s->client, &raw, 1, &s->fate, &s->trouble);
+		if (!answered || (s->fate.kind == FATE_REJECTED && s->fate.temporary)) {
+			accepted = false;
+			try_elsewhere(s);
+			continue;
+		}
+		switch (s->fate.kind) {
+		case FATE_UNKNOWN: /* a node that does not have it (any more) */
+			accepted = false;
+			break;
+		case FATE_PENDING:
+			if (s->args->no_wait)
+				return SUBMITTED;
+			/* Long pending here: another node may be better connected. A copy does no harm. */
+			if (accepted)
+				client_next(s->client);
+			accepted = !accepted;
+			break;
+		case FATE_REJECTED:
+			return refusal(s);
+		case FATE_FINAL:
+			if (s->genesis == NULL)
+				return SUBMITTED;
+			if (proven(s))
+				return COMMITTED;
+			try_elsewhere(s);
+			break;
+		}
+	}
+	return UNKNOWN;
+}
+
+/* ---- saying ------------------------------------------------------------------------ */
+
+static const char *message_of(const struct send *s, enum outcome o)
+{
+	switch (o) {
+	case COMMITTED:
+		return "final; the receipt holds against the genesis";
+	case SUBMITTED:
+		return "accepted by a node; not waited for";
+	case REJECTED:
+	case EXPIRED:
+		return s->fate.message;
+	case UNKNOWN:
+		return s->fate.kind == FATE_REJECTED ? s->fate.message
+		       : s->trouble.text[0] != '\0'  ? s->trouble.text
+		                                     : "still pending";
+	}
+	return "";
+}
+
+static void say_json(const struct send *s, enum outcome o, const char *txid, uint64_t elapsed_ms)
+{
+	json_t *json =
+	    json_pack("{s:s, s:s, s:s, s:s, s:I}", "outcome", outcome_name[o], "txid", txid, "message",
+	              message_of(s, o), "node", client_url(s->client), "elapsed_ms", (json_int_t)elapsed_ms);
+	json_object_set_new(json, "height",
+	                    o == COMMITTED ? json_integer((json_int_t)s->fate.height) : json_null());
+	json_object_set_new(json, "code",
+	                    s->fate.kind == FATE_REJECTED && o != COMMITTED ? json_string(s->fate.code)
+	                                                                    : json_null());
+	if (s->fate.spent_by[0] != '\0')
+		json_object_set_new(json, "spent_by", json_string(s->fate.spent_by));
+	out_json_take(json);
+}
+
+static void say_text(const struct send *s, enum outcome o, const char *txid, uint64_t elapsed_ms)
+{
+	enum { W = 11 };
+	bool good = o == COMMITTED || o == SUBMITTED;
+	printf("%s%s%s: %s%s%s\n", out_style(stdout, good ? OUT_GOOD : OUT_BAD), outcome_name[o],
+	       out_style(stdout, OUT_PLAIN), o == REJECTED ? s->fate.code : "", o == REJECTED ? ": " : "",
+	       message_of(s, o));
+	out_field(W, "transaction", "%s", txid);
+	if (s->fate.spent_by[0] != '\0' && !good)
+		out_field(W, "spent by", "%s", s->fate.spent_by);
+	if (o == COMMITTED)
+		out_field(W, "height", "%llu", (unsigned long long)s->fate.height);
+	out_field(W, "time", "%llu ms", (unsigned long long)elapsed_ms);
+}
+
+static int say(const struct send *s, enum outcome o)
+{
+	char txid[QHASH_HEX];
+	uint64_t elapsed_ms = access_now_ms() - s->begun_ms;
+	hex_encode(txid, s->tx->id.b, sizeof s->tx->id.b);
+	if (s->args->common.json)
+		say_json(s, o, txid, elapsed_ms);
+	else
+		say_text(s, o, txid, elapsed_ms);
+	if (o == UNKNOWN)
+		cmd_error(ERR_WORLD,
+		          "not known to be final after %llu s; it may still become so until block %llu: ask "
+		          "later with "
+		          "`quorate tx show %s`",
+		          (unsigned long long)s->args->timeout_s, (unsigned long long)s->tx->q.body.expiry.n,
+		          txid);
+	return outcome_exit[o];
+}
+
+static int send_with(struct send *s, struct err *err)
+{
+	struct qoutput payment;
+	if (!access_address(s->args->to, "--to", &payment.owner, err) ||
+	    !text_amount(s->args->amount, "--amount", &payment.amount, err) || !hold_genesis(s, err))
+		return cmd_fail(err);
+	struct account *payer = pass_read_account(s->args->key, err);
+	if (payer == NULL)
+		return cmd_fail(err);
+	s->begun_ms = access_now_ms();
+	s->deadline_ms = s->begun_ms + s->args->timeout_s * 1000;
+	s->client = access_client(&s->args->common, err);
+	bool ok = s->client != NULL && make(s, payer, &payment, err);
+	account_free(payer);
+	return ok ? say(s, settle(s)) : cmd_fail(err);
+}
+
+int cmd_send(int argc, char **argv)
+{
+	struct send_args args = {.memo = "", .timeout_s = 30};
+	cmd_parse(&argp, argc, argv, &args);
+	struct send s = {.args = &args};
+	struct err err = {0};
+	int code = send_with(&s, &err);
+	tx_unref(s.tx);
+	client_free(s.client);
+	genesis_free(s.genesis);
+	return code;
+}

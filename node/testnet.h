@@ -1,0 +1,60 @@
+/*
+ * testnet.h: a chain of several replicas on this machine, in one directory:
+ *   D/genesis.json
+ *   D/accounts/{alice,bob,carol,dave}.key    plain, funded by the genesis
+ *   D/node0 ... D/nodeN-1                    homes of the replicas, with node.log
+ *
+ * Who runs is not written down anywhere: a running node holds the lock of its home, and the lock
+ * tells its process id, so nothing can be stale.
+ */
+#ifndef QUORATE_TESTNET_H
+#define QUORATE_TESTNET_H
+
+#include <sys/types.h>
+
+#include "genesis.h"
+
+#define TESTNET_DIR "testnet"
+
+struct testnet_node {
+	unsigned index;
+	char *home;   /* D/node0 */
+	char *ledger; /* D/node0/ledger.db */
+	char *log;    /* D/node0/node.log */
+	char *http;   /* http://127.0.0.1:7480 */
+	char *peer;   /* tcp://127.0.0.1:7580 */
+};
+
+struct testnet {
+	char *dir;
+	char *genesis_path;
+	struct genesis *genesis;
+	unsigned n;
+	struct testnet_node *nodes;
+};
+
+/* Is there one in this directory? */
+bool testnet_exists(const char *dir);
+
+/* Makes keys, genesis and homes. `dir` must not exist, or be empty. base_port 0: free ports. */
+bool testnet_create(const char *dir, unsigned replicas, unsigned base_port, struct err *err);
+
+struct testnet *testnet_open(const char *dir, struct err *err);
+void testnet_free(struct testnet *t);
+
+/* Process id of the node that runs in this home; 0: none. */
+pid_t testnet_pid(const struct testnet_node *node);
+
+/*
+ * Starts a node's process: output to its log; `child`: it ends when this process does. Returns its id, or -1.
+ */
+pid_t testnet_spawn(const struct testnet_node *node, bool child, struct err *err);
+
+/* Sends a signal to the node's process; false with *err (ERR_NO) if none runs. */
+bool testnet_signal(const struct testnet_node *node, int number, struct err *err);
+
+/* SIGTERM to all, waits until all have gone; those that have not after timeout_ms are killed. How many were
+ * running. */
+unsigned testnet_stop(const struct testnet *t, unsigned timeout_ms);
+
+#endif

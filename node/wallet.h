@@ -1,0 +1,54 @@
+/*
+ * wallet.h: which outputs a payment spends, and the transaction that it becomes.
+ *
+ * A transaction under way is a document (JSON) that goes from its maker to the owners of its inputs, each of
+ * whom adds a witness, and then to a node:
+ *   {"quorate-transaction": 1, "chain": "<hex>", "txid": "<hex>",
+ *    "inputs": [{"txid": "<hex>", "index": N, "owner": "<address>", "amount": "N"}, ...],
+ *    "outputs": [{"owner": "<address>", "amount": "N"}, ...],
+ *    "memo": "<hex>", "expiry": N,
+ *    "witnesses": [{"key": "<hex>", "signature": "<hex>"}, ...],
+ *    "signed": "<hex>"}                  only once every owner has signed: what a node takes
+ */
+#ifndef QUORATE_WALLET_H
+#define QUORATE_WALLET_H
+
+#include "client.h"
+
+#define WALLET_INPUTS_MAX 1000    /* of one payment: below the schema's bound */
+#define WALLET_EXPIRY_BLOCKS 1000 /* a payment expires this many blocks after it was made */
+
+/*
+ * Unspent outputs of `owner` worth at least `need`, the oldest first; where a thousand of the oldest do not
+ * suffice, the largest. *coins is a fresh array.  ERR_NO if they do not add up.
+ */
+bool wallet_select(struct client *c, const struct qaddress *owner, uint64_t need, struct coin **coins,
+                   size_t *cnt, struct err *err);
+
+struct draft {
+	struct qhash chain;
+	struct qtx tx;      /* owned */
+	struct coin *coins; /* owned: what each input spends */
+};
+
+/*
+ * A transaction without witnesses that spends `coins` on `outputs`; what is left goes to `change`.  Takes
+ * nothing. ERR_INPUT if the inputs are worth less or a rule of transactions is broken.
+ */
+bool draft_make(struct draft *d, const struct qhash *chain, const struct coin *coins, size_t coin_cnt,
+                const struct qoutput *outputs, size_t output_cnt, const struct qaddress *change,
+                const char *memo, uint64_t expiry, struct err *err);
+void draft_free(struct draft *d);
+void draft_id(const struct draft *d, struct qtxid *id);
+
+/* Adds the witness of an owner; ERR_INPUT if this account owns no input. Signing twice changes nothing. */
+bool draft_sign(struct draft *d, const struct account *a, struct err *err);
+
+/* The finished transaction, once every owner has signed; NULL with *err naming an owner who has not. */
+struct tx *draft_finish(const struct draft *d, struct err *err);
+
+json_t *draft_json(const struct draft *d);
+/* Strict; signatures that are there were verified. */
+bool draft_read(struct draft *d, const char *text, size_t len, struct err *err);
+
+#endif
