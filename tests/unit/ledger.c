@@ -1,0 +1,515 @@
+/*
+ * The ledger's writer: what is appended comes back, what is wrong with a file is said, and no error of the
+ * disk loses or half-writes anything.
+ *
+ * Links: q_ledger
+ */
+#include "store.h"
+
+#include "db.h"
+#include "faultvfs.h"
+#include "hash.h"
+
+static struct qhash digest_of(struct ledger *l)
+{
+	struct qhash d;
+
+	state_digest(ledger_state(l), &d);
+	return d;
+}
+
+static void a_fresh_ledger_holds_the_genesis(void **state)
+{
+	struct place *p = *state;
+	struct ledger *l = open_ledger(p);
+	struct qcert cert;
+	struct err err;
+
+	assert_int_equal(ledger_height(l).n, 0);
+	assert_true(qhash_eq(ledger_tip(l), &p->rules.g.chain));
+	assert_int_equal(ledger_tip_time(l), p->rules.g.g.time_ms);
+	assert_int_equal(ledger_tx_count(l), 0);
+	assert_int_equal(state_count(ledger_state(l)), 2);
+	assert_int_equal(state_value(ledger_state(l)), 1500);
+	assert_false(ledger_tip_cert(l, &cert, &err));
+	assert_int_equal(err.kind, ERR_NONE);
+	assert_false(ledger_stable_cert(l, &cert, &err));
+	assert_int_equal(err.kind, ERR_NONE);
+	ledger_close(l);
+}
+
+static void reopening_gives_the_same_state(void **state)
+{
+	struct place *p = *state;
+	struct ledger *l = open_ledger(p);
+	struct qtxid t[4];
+	struct qcert cert;
+	struct err err;
+
+	tell_story(&p->rules, l, t);
+	struct qhash before = digest_of(l), tip = *ledger_tip(l);
+	commit(l);
+	ledger_close(l);
+
+	l = open_ledger(p);
+	struct qhash after = digest_of(l);
+	assert_true(qhash_eq(&before, &after));
+	assert_true(qhash_eq(&tip, ledger_tip(l)));
+	assert_int_equal(ledger_height(l).n, 3);
+	assert_int_equal(ledger_tx_count(l), 4);
+	assert_int_equal(ledger_tip_time(l), 1700000000003);
+	assert_int_equal(state_count(ledger_state(l)), 4);
+	assert_true(ledger_tip_cert(l, &cert, &err));
+	assert_true(cert_verify(&p->rules.g, &cert, NULL));
+	assert_true(qhash_eq(&cert.vote.block, &tip));
+	wire_free(WIRE(qcert), &cert);
+	ledger_close(l);
+}
+
+static void rows_name_what_spent_what(void **state)
+{
+	struct place *p = *state;
+	struct ledger *l = open_ledger(p);
+	struct qtxid t[4];
+
+	tell_story(&p->rules, l, t);
+	commit(l);
+	ledger_close(l);
+	assert_int_equal(place_ask(p, "SELECT count(*) FROM double_spent"), 0);
+	assert_int_equal(place_ask(p, "SELECT count(*) FROM spends"), 4);
+	assert_int_equal(place_ask(p, "SELECT sum(amount) FROM balances"), 1500);
+	/* The output that was made and spent in one block. */
+	assert_int_equal(place_ask(p, "SELECT spent_by FROM outputs WHERE tx = 1 AND position = 0"), 2);
+	assert_int_equal(
+	    place_ask(p, "SELECT made_at * 10 + spent_at FROM coins WHERE amount = 400 AND made_at = 1"), 12);
+	/* Heights 2 and 3 are both made final by the certificate of 3. */
+	assert_int_equal(place_ask(p, "SELECT group_concat(certified_by, '') FROM blocks"), 133);
+	assert_int_equal(place_ask(p, "SELECT count(*) FROM signed_by WHERE height = 2"), 3);
+	assert_int_equal(place_ask(p, "SELECT count(*) FROM certificates"), 2);
+}
+
+static void digests_of_a_run_are_told_block_by_block(void **state)
+{
+	struct place *p = *state;
+	struct ledger *l = open_ledger(p);
+	struct qoutput pass = to(2, 1000), back = to(1, 1000);
+	struct tx *a = spend(&p->rules, 1, (struct qoutpoint){p->rules.g.txid, 0}, &pass, 1);
+	struct tx *b = spend(&p->rules, 2, output_of(a, 0), &back, 1);
+	struct block *one = make_block(1, p->rules.g.chain, &a, 1);
+	struct block *two = make_block(2, one->hash, &b, 1);
+	struct qhash digests[2];
+	struct err err;
+
+	block_ref(one);
+	assert_true(try_append(&p->rules, l, (struct block *[]){one, two}, 2, digests, &err));
+	struct qhash last = digest_of(l);
+	assert_true(qhash_eq(&digests[1], &last));
+	ledger_close(l);
+
+	l = open_ledger(p); /* nothing was committed */
+	assert_int_equal(ledger_height(l).n, 0);
+	append(&p->rules, l, &one, 1);
+	last = digest_of(l);
+	assert_true(qhash_eq(&digests[0], &last));
+	ledger_close(l);
+}
+
+static void what_is_not_committed_is_gone(void **state)
+{
+	struct place *p = *state;
+	struct ledger *l = open_ledger(p);
+	struct qhash before = digest_of(l);
+	struct qtxid t[4];
+
+	tell_story(&p->rules, l, t);
+	ledger_close(l);
+	l = open_ledger(p);
+	struct qhash after = digest_of(l);
+	assert_int_equal(ledger_height(l).n, 0);
+	assert_true(qhash_eq(&before, &after));
+	ledger_close(l);
+}
+
+/* ---- journal ---------------------------------------------------------------- */
+
+static struct qjournal stable_at(const struct rules *r, uint64_t height)
+{
+	struct qvote vote = {
+	    .height = {height}, .block = rules_hash(7), .state = rules_hash((uint8_t)height)};
+
+	return (struct qjournal){
+	    .kind = QJ_STABLE, .qjournal_u.stable = rules_cert(r, QCHECKPOINT, &vote, rules_quorum_mask(r))};
+}
+
+static void journal(struct ledger *l, const struct qjournal *entry)
+{
+	struct err err = {0};
+
+	if (!ledger_journal(l, entry, &err))
+		fail_msg("%s", err.text);
+}
+
+static void journal_entries_are_linked_and_the_newest_stable_is_found(void **state)
+{
+	struct place *p = *state;
+	struct ledger *l = open_ledger(p);
+	struct qjournal a = stable_at(&p->rules, 4), b = stable_at(&p->rules, 8);
+	struct qjournal c = {.kind = QJ_NEW_VIEW, .qjournal_u.new_view = {.sender = 1}};
+	struct qhash link = {{0}};
+	struct qcert cert;
+	struct err err;
+
+	journal(l, &a);
+	commit(l);
+	journal(l, &b);
+	journal(l, &c);
+	commit(l);
+	ledger_close(l);
+
+	const struct qjournal *entries[] = {&a, &b, &c};
+	sqlite3 *db = place_sqlite(p);
+	sqlite3_stmt *stmt;
+	sqlite3_prepare_v2(db, "SELECT entry, link FROM journal ORDER BY seq", -1, &stmt, NULL);
+	for (size_t i = 0; i < 3; i++) {
+		struct bytes bytes = rules_encode(WIRE(qjournal), entries[i]);
+		struct span parts[] = {{link.b, 32}, {bytes.data, bytes.len}};
+		hash_tagged("quorate/journal/v1", parts, 2, link.b);
+		assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+		assert_int_equal(sqlite3_column_bytes(stmt, 0), bytes.len);
+		assert_memory_equal(sqlite3_column_blob(stmt, 0), bytes.data, bytes.len);
+		assert_memory_equal(sqlite3_column_blob(stmt, 1), link.b, 32);
+		bytes_free(&bytes);
+	}
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	assert_int_equal(place_ask(p, "SELECT count(*) FROM new_views"), 1);
+	assert_int_equal(place_ask(p, "SELECT value FROM meta WHERE key = 'journal_count'"), 3);
+
+	l = open_ledger(p);
+	assert_true(ledger_stable_cert(l, &cert, &err));
+	assert_int_equal(cert.vote.height.n, 8);
+	wire_free(WIRE(qcert), &cert);
+	ledger_close(l);
+	wire_free(WIRE(qjournal), &a);
+	wire_free(WIRE(qjournal), &b);
+}
+
+/* The WAL is restarted several times by our own checkpoints, which must not look like another process. */
+static void checkpoints_of_its_own_do_not_disturb_the_writer(void **state)
+{
+	struct place *p = *state;
+	struct ledger *l = open_ledger(p);
+	unsigned char *raw = xcalloc(1, Q_TX_BYTES_MAX);
+	struct qjournal e = {.kind = QJ_EVIDENCE};
+	struct stat st;
+
+	e.qjournal_u.evidence.kind = QEV_DOUBLE_SPEND;
+	e.qjournal_u.evidence.qevidence_u.double_spend.winner.qtx_bytes_val = raw;
+	e.qjournal_u.evidence.qevidence_u.double_spend.winner.qtx_bytes_len = Q_TX_BYTES_MAX;
+	for (int i = 0; i < 80; i++) {
+		journal(l, &e);
+		commit(l);
+	}
+	assert_int_equal(stat(p->path, &st), 0);
+	assert_true(st.st_size > 8 << 20); /* the pages did leave the WAL */
+	ledger_close(l);
+	free(raw);
+	ledger_close(open_ledger(p));
+}
+
+/* ---- files that are not this chain's ledger ----------------------------------- */
+
+static void assert_refused(const struct place *p, const struct genesis *g, enum err_kind kind, const char *a,
+                           const char *b)
+{
+	struct err err = {0};
+	struct ledger *l = ledger_open(p->path, g, NULL, &err);
+
+	if (l)
+		fail_msg("opened, though '%s' was to be expected", a);
+	assert_int_equal(err.kind, kind);
+	if (!strstr(err.text, a) || !strstr(err.text, b) || !strstr(err.text, p->path))
+		fail_msg("'%s' and '%s' are not in: %s", a, b, err.text);
+}
+
+static void refuses_another_chain_and_names_both(void **state)
+{
+	struct place *p = *state;
+	struct rules other;
+	char ours[QHASH_HEX], theirs[QHASH_HEX];
+
+	ledger_close(open_ledger(p));
+	rules_setup(&other, 4, "another");
+	assert_refused(p, &other.g, ERR_INPUT, hex_encode(ours, other.g.chain.b, 32),
+	               hex_encode(theirs, p->rules.g.chain.b, 32));
+	rules_teardown(&other);
+}
+
+static void refuses_a_newer_schema(void **state)
+{
+	struct place *p = *state;
+
+	ledger_close(open_ledger(p));
+	place_edit(p, "PRAGMA user_version = 2");
+	assert_refused(p, &p->rules.g, ERR_INPUT, "schema 2", "newer quorate");
+}
+
+static void refuses_what_is_no_database_or_not_ours_and_leaves_it_alone(void **state)
+{
+	struct place *p = *state;
+	FILE *f = fopen(p->path, "w");
+
+	for (int i = 0; i < 1000; i++)
+		fputs("no database", f);
+	fclose(f);
+	assert_refused(p, &p->rules.g, ERR_WORLD, "not a database", "");
+
+	unlink(p->path);
+	place_edit(p, "CREATE TABLE cats (name TEXT); PRAGMA application_id = 9");
+	assert_refused(p, &p->rules.g, ERR_INPUT, "not a quorate ledger", "");
+	sqlite3 *db = place_sqlite(p);
+	sqlite_do(db, "INSERT INTO cats VALUES ('Tom')");
+	sqlite3_close(db);
+	assert_int_equal(place_ask(p, "SELECT journal_mode = 'delete' FROM pragma_journal_mode"), 1);
+}
+
+static void refuses_a_ledger_locked_by_another_process(void **state)
+{
+	struct place *p = *state;
+	struct qtxid t[4];
+
+	ledger_close(open_ledger(p));
+	sqlite3 *other = place_sqlite(p);
+	sqlite_do(other, "BEGIN IMMEDIATE");
+	assert_refused(p, &p->rules.g, ERR_WORLD, "locked by another process", "");
+	sqlite_do(other, "ROLLBACK");
+
+	struct ledger *l = open_ledger(p);
+	sqlite_do(other, "BEGIN IMMEDIATE");
+	struct qjournal e = stable_at(&p->rules, 4);
+	struct err err = {0};
+	assert_false(ledger_journal(l, &e, &err));
+	assert_non_null(strstr(err.text, "locked by another process"));
+	sqlite3_close(other);
+	assert_false(ledger_journal(l, &e, &err)); /* failed for good */
+	ledger_close(l);
+	wire_free(WIRE(qjournal), &e);
+	l = open_ledger(p);
+	tell_story(&p->rules, l, t);
+	ledger_close(l);
+}
+
+static void notices_when_another_process_writes(void **state)
+{
+	struct place *p = *state;
+	struct ledger *l = open_ledger(p);
+	struct qjournal e = stable_at(&p->rules, 4);
+	struct err err = {0};
+
+	place_edit(p, "UPDATE outputs SET owner = zeroblob(20) WHERE position = 0");
+	assert_false(ledger_journal(l, &e, &err));
+	assert_non_null(strstr(err.text, "changed by another process"));
+	assert_false(ledger_commit(l, &err));
+	ledger_close(l);
+	wire_free(WIRE(qjournal), &e);
+	assert_int_equal(place_ask(p, "SELECT count(*) FROM journal"), 0);
+}
+
+/* ---- damage ------------------------------------------------------------------- */
+
+static void refuses_an_edited_ledger_and_advises_an_audit(void **state)
+{
+	static const struct {
+		const char *sql, *said;
+	} edits[] = {
+	    {"UPDATE outputs SET amount = amount + 1 WHERE tx = 2", "cannot be"},
+	    {"UPDATE outputs SET amount = amount - 1 WHERE tx = 2", "add up to 1499"},
+	    {"UPDATE outputs SET spent_by = NULL WHERE tx = 0 AND position = 0", "cannot be"},
+	    {"UPDATE outputs SET spent_by = 1 WHERE tx = 2", "add up to 900"},
+	    {"DELETE FROM outputs WHERE tx = 2", "add up to 900"},
+	    {"DELETE FROM outputs WHERE tx = 0 AND position = 0", "outputs and 4 inputs"},
+	    {"DELETE FROM inputs WHERE tx = 2", "and 3 inputs"},
+	    {"UPDATE outputs SET amount = 9223372036854775807 WHERE spent_by IS NULL", "cannot be"},
+	    {"UPDATE outputs SET owner = x'00' WHERE tx = 2", "owner has 1 bytes instead of 20"},
+	    {"DELETE FROM blocks WHERE height = 2", "2 blocks, but the highest is at height 3"},
+	    {"DELETE FROM blocks WHERE height = 3", "its transactions are not the last ones"},
+	    {"UPDATE blocks SET hash = zeroblob(32) WHERE height = 3", "block 3: hash or parent"},
+	    {"UPDATE blocks SET parent = zeroblob(32) WHERE height = 2", "block 2: hash or parent"},
+	    {"UPDATE blocks SET header = x'' WHERE height = 1", "block 1: its header cannot be read"},
+	    {"UPDATE blocks SET first_tx = -9223372036854775807 WHERE height = 3", "not the last ones"},
+	    {"UPDATE blocks SET certified_by = 2 WHERE height = 3", "no certificate covers it"},
+	    {"DELETE FROM transactions WHERE seq = 2", "4 transactions, but the last has number 4"},
+	    {"UPDATE transactions SET seq = 9223372036854775807 WHERE seq = 4", "9223372036854775807"},
+	    {"UPDATE transactions SET txid = x'00' WHERE seq = 2", "txid has 1 bytes"},
+	    {"DELETE FROM transactions", "0 transactions"},
+	    {"DELETE FROM certificates WHERE height = 3", "no certificate at the tip"},
+	    {"UPDATE certificates SET certificate = x'0011' WHERE height = 3", "cannot be read"},
+	    {"UPDATE certificates SET certificate = (SELECT certificate FROM certificates WHERE height = 1)",
+	     "not for its block"},
+	    {"DELETE FROM journal", "the journal does not end as meta says"},
+	    {"UPDATE journal SET link = zeroblob(32)", "the journal does not end as meta says"},
+	    {"INSERT INTO journal VALUES (2, 'stable', x'', zeroblob(32))", "the journal does not end"},
+	    {"DELETE FROM meta WHERE key = 'journal_count'", "meta has no journal_count"},
+	    {"DELETE FROM meta WHERE key = 'chain'", "meta has no chain"},
+	    {"UPDATE meta SET value = 'text' WHERE key = 'journal_link'", "value is no blob"},
+	    {"CREATE TRIGGER t AFTER INSERT ON outputs BEGIN UPDATE outputs SET spent_by = 0; END",
+	     "foreign trigger t"},
+	    {"DROP VIEW double_spent", "lacks view double_spent"},
+	    {"DROP INDEX transactions_txid; CREATE INDEX transactions_txid ON transactions(txid)",
+	     "index transactions_txid is not as quorate defines it"},
+	};
+	struct place *p = *state;
+	struct ledger *l = open_ledger(p);
+	struct qjournal e = stable_at(&p->rules, 4);
+	struct place good = *p;
+	char into[128];
+	struct qtxid t[4];
+
+	tell_story(&p->rules, l, t);
+	journal(l, &e);
+	commit(l);
+	ledger_close(l);
+	wire_free(WIRE(qjournal), &e);
+	snprintf(good.path, sizeof good.path, "%s/good", p->dir);
+	assert_int_equal(rename(p->path, good.path), 0);
+	snprintf(into, sizeof into, "VACUUM INTO '%s'", p->path);
+	for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
+		place_remove(p);
+		place_edit(&good, into);
+		place_edit(p, edits[i].sql);
+		assert_refused(p, &p->rules.g, ERR_WORLD, edits[i].said, "run quorate audit");
+	}
+	place_remove(p);
+	place_edit(&good, into);
+	ledger_close(open_ledger(p));
+	place_remove(&good);
+}
+
+static void a_page_of_garbage_is_a_clean_error(void **state)
+{
+	struct place *p = *state;
+	struct ledger *l = open_ledger(p);
+	struct qtxid t[4];
+	struct stat st;
+
+	tell_story(&p->rules, l, t);
+	commit(l);
+	ledger_close(l);
+	assert_int_equal(stat(p->path, &st), 0);
+	for (off_t page = st.st_size / 4096 - 1; page >= 0; page--) {
+		struct err err = {0};
+		place_scribble(p, page * 4096, 4096);
+		l = ledger_open(p->path, &p->rules.g, NULL, &err);
+		if (l) /* a page of what is not read at start */
+			ledger_close(l);
+		else
+			assert_int_equal(err.kind, ERR_WORLD);
+	}
+	assert_refused(p, &p->rules.g, ERR_WORLD, "not a database", "");
+}
+
+/* ---- a failing disk -------------------------------------------------------------- */
+
+/* Opens, appends the story, journals, commits. Tells which of it succeeded. */
+static bool live(const struct place *p, bool *committed, struct err *err)
+{
+	struct ledger *l = ledger_open(p->path, &p->rules.g, FAULT_VFS, err);
+	struct qoutput pass = to(3, 1000);
+	bool ok = l != NULL;
+
+	*committed = false;
+	if (ok && ledger_height(l).n == 0) {
+		struct tx *tx = spend(&p->rules, 1, (struct qoutpoint){p->rules.g.txid, 0}, &pass, 1);
+		struct block *b = make_block(1, p->rules.g.chain, &tx, 1);
+		struct qjournal e = stable_at(&p->rules, 4);
+		ok = try_append(&p->rules, l, &b, 1, NULL, err) && ledger_journal(l, &e, err) &&
+		     ledger_commit(l, err);
+		*committed = ok;
+		wire_free(WIRE(qjournal), &e);
+	}
+	ledger_close(l);
+	return ok;
+}
+
+static void survives_a_disk_that_fails_at_any_write(int code, struct place *p)
+{
+	struct err err = {0};
+	bool committed, ok = false;
+	long at;
+
+	for (at = 1; !ok; at++) {
+		place_remove(p);
+		fault_after(at, code);
+		ok = live(p, &committed, &err);
+		if (!ok)
+			assert_int_equal(err.kind, ERR_WORLD);
+		fault_none();
+		/* Nothing is half there, and nothing that was committed is lost. */
+		struct ledger *l = open_ledger(p);
+		assert_true(ledger_height(l).n == 1 || !committed);
+		assert_int_equal(state_value(ledger_state(l)), 1500);
+		ledger_close(l);
+		assert_int_equal(
+		    place_ask(p, "SELECT (SELECT count(*) FROM blocks) = (SELECT count(*) FROM journal)"), 1);
+	}
+	assert_true(at > 20); /* faults did hit */
+}
+
+static void survives_a_full_disk_at_any_write(void **state)
+{
+	survives_a_disk_that_fails_at_any_write(SQLITE_FULL, *state);
+}
+
+static void survives_a_broken_disk_at_any_write(void **state)
+{
+	survives_a_disk_that_fails_at_any_write(SQLITE_IOERR_WRITE, *state);
+}
+
+static void a_failed_commit_is_final(void **state)
+{
+	struct place *p = *state;
+	struct err err = {0};
+	struct ledger *l = ledger_open(p->path, &p->rules.g, FAULT_VFS, &err);
+	struct qjournal e = stable_at(&p->rules, 4);
+
+	assert_true(ledger_journal(l, &e, &err));
+	fault_after(1, SQLITE_FULL);
+	assert_false(ledger_commit(l, &err));
+	assert_non_null(strstr(err.text, "full"));
+	assert_non_null(strstr(err.text, p->path));
+	fault_none();
+	assert_false(ledger_commit(l, &err));
+	assert_non_null(strstr(err.text, "earlier error"));
+	assert_false(ledger_journal(l, &e, &err));
+	ledger_close(l);
+	wire_free(WIRE(qjournal), &e);
+	assert_int_equal(place_ask(p, "SELECT count(*) FROM journal"), 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, place_setup, place_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(a_fresh_ledger_holds_the_genesis),
+	    TEST(reopening_gives_the_same_state),
+	    TEST(rows_name_what_spent_what),
+	    TEST(digests_of_a_run_are_told_block_by_block),
+	    TEST(what_is_not_committed_is_gone),
+	    TEST(journal_entries_are_linked_and_the_newest_stable_is_found),
+	    TEST(checkpoints_of_its_own_do_not_disturb_the_writer),
+	    TEST(refuses_another_chain_and_names_both),
+	    TEST(refuses_a_newer_schema),
+	    TEST(refuses_what_is_no_database_or_not_ours_and_leaves_it_alone),
+	    TEST(refuses_a_ledger_locked_by_another_process),
+	    TEST(notices_when_another_process_writes),
+	    TEST(refuses_an_edited_ledger_and_advises_an_audit),
+	    TEST(a_page_of_garbage_is_a_clean_error),
+	    TEST(survives_a_full_disk_at_any_write),
+	    TEST(survives_a_broken_disk_at_any_write),
+	    TEST(a_failed_commit_is_final),
+	};
+
+	fault_setup();
+	return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);
+}
