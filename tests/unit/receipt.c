@@ -1,0 +1,255 @@
+/*
+ * receipt.c: proof of finality: what it accepts, and that nothing in it can be changed.
+ *
+ * Links: q_ledger
+ */
+#include "receipt.h"
+#include "block.h"
+#include "merkle.h"
+#include "rules.h"
+
+static struct rules rules, stranger;
+
+static int setup(void **state)
+{
+	(void)state;
+	rules_setup(&rules, 4, "receipt");
+	rules_setup(&stranger, 4, "another chain");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	rules_teardown(&rules);
+	rules_teardown(&stranger);
+	return 0;
+}
+
+/* Transaction `index` of a block of tx_cnt at height 10, certified header_cnt - 1 blocks above. */
+static struct qreceipt make(enum qkind kind, unsigned tx_cnt, unsigned index, unsigned header_cnt)
+{
+	struct qreceipt r = {.chain = rules.g.chain, .index = index, .cert = {.kind = kind}};
+	struct tx *tx = rules_pay(&rules, 0, "receipt");
+	struct qhash leaves[8], path[MERKLE_PATH_MAX], parent = rules_hash(1);
+
+	for (uint8_t i = 0; i < tx_cnt; i++)
+		leaves[i] = i == index ? tx->leaf : rules_hash((uint8_t)(100 + i));
+	r.tx.qtx_bytes_len = (unsigned)tx->raw_len;
+	r.tx.qtx_bytes_val = xmemdup(tx->raw, tx->raw_len);
+	tx_unref(tx);
+	r.path.path_len = (unsigned)merkle_path(leaves, tx_cnt, index, path);
+	r.path.path_val = xcalloc(MERKLE_PATH_MAX, sizeof *path);
+	memcpy(r.path.path_val, path, r.path.path_len * sizeof *path);
+	r.headers.headers_len = header_cnt;
+	r.headers.headers_val = xcalloc(header_cnt, sizeof *r.headers.headers_val);
+	for (unsigned i = 0; i < header_cnt; i++) {
+		struct qhash root = rules_hash(7);
+		if (i == 0)
+			merkle_root(leaves, tx_cnt, &root);
+		r.headers.headers_val[i] = rules_header(10 + i, parent, root, i == 0 ? tx_cnt : 1);
+		block_hash(&r.headers.headers_val[i], &parent);
+	}
+	struct qvote vote = {.height = {10 + header_cnt - 1}, .block = parent};
+	if (kind == QCHECKPOINT)
+		vote.state = rules_hash(3);
+	else
+		vote.view.n = 2;
+	r.cert = rules_cert(&rules, kind, &vote, rules_quorum_mask(&rules));
+	return r;
+}
+
+/* Signs the last header again after a test has changed the headers. */
+static void recertify(struct qreceipt *r)
+{
+	struct qvote vote = {.view = {2},
+	                     .height = r->headers.headers_val[r->headers.headers_len - 1].height};
+
+	block_hash(&r->headers.headers_val[r->headers.headers_len - 1], &vote.block);
+	wire_free(WIRE(qcert), &r->cert);
+	r->cert = rules_cert(&rules, QCOMMIT, &vote, rules_quorum_mask(&rules));
+}
+
+static bool holds(const struct qreceipt *r)
+{
+	struct qtxid id;
+	struct qheight height;
+	struct err err = {0};
+	bool ok = receipt_verify(&rules.g, r, &id, &height, &err);
+
+	assert_int_equal(err.kind, ok ? ERR_NONE : ERR_NO);
+	assert_true(ok || strlen(err.text) > 0);
+	return ok;
+}
+
+/* Refused, and the reason says so. */
+static void refuses(struct qreceipt *r, const char *why)
+{
+	struct qtxid id;
+	struct qheight height;
+	struct err err = {0};
+
+	assert_false(receipt_verify(&rules.g, r, &id, &height, &err));
+	assert_non_null(strstr(err.text, why));
+	wire_free(WIRE(qreceipt), r);
+}
+
+static void holds_for_every_place_and_both_kinds_of_certificate(void **state)
+{
+	(void)state;
+	for (unsigned cnt = 1; cnt <= 5; cnt++)
+		for (unsigned index = 0; index < cnt; index++) {
+			enum qkind kind = index % 2 ? QCOMMIT : QCHECKPOINT;
+			struct qreceipt r = make(kind, cnt, index, 1 + cnt % 3);
+			struct tx *tx = rules_pay(&rules, 0, "receipt");
+			struct qtxid id;
+			struct qheight height;
+			assert_true(receipt_verify(&rules.g, &r, &id, &height, NULL));
+			assert_true(qtxid_eq(&id, &tx->id));
+			assert_int_equal(height.n, 10);
+			tx_unref(tx);
+			wire_free(WIRE(qreceipt), &r);
+		}
+}
+
+static void no_single_flipped_bit_is_accepted(void **state)
+{
+	(void)state;
+	struct qreceipt r = make(QCOMMIT, 3, 1, 2), other;
+	struct bytes raw = rules_encode(WIRE(qreceipt), &r);
+
+	assert_true(holds(&r));
+	for (size_t bit = 0; bit < raw.len * 8; bit++) {
+		rules_flip(&raw, bit);
+		if (wire_decode(WIRE(qreceipt), raw.data, raw.len, &other)) {
+			assert_false(holds(&other));
+			wire_free(WIRE(qreceipt), &other);
+		}
+		rules_flip(&raw, bit);
+	}
+	bytes_free(&raw);
+	wire_free(WIRE(qreceipt), &r);
+}
+
+static void refuses_another_chain(void **state)
+{
+	(void)state;
+	struct qreceipt r = make(QCOMMIT, 1, 0, 1);
+	struct qtxid id;
+	struct qheight height;
+
+	assert_false(receipt_verify(&stranger.g, &r, &id, &height, NULL));
+	r.chain = stranger.g.chain; /* relabelled: its transaction and certificate are still of the other */
+	assert_false(receipt_verify(&stranger.g, &r, &id, &height, NULL));
+	refuses(&r, "another chain");
+}
+
+static void refuses_a_certificate_that_makes_nothing_final(void **state)
+{
+	(void)state;
+	struct qreceipt r = make(QPREPARE, 1, 0, 1);
+
+	refuses(&r, "makes nothing final");
+}
+
+static void refuses_less_than_a_quorum(void **state)
+{
+	(void)state;
+	struct qreceipt r = make(QCOMMIT, 1, 0, 1);
+
+	r.cert.sigs.sigs_len = 2;
+	refuses(&r, "needs 3 of this chain's 4 replicas");
+}
+
+static void names_the_replica_whose_signature_fails(void **state)
+{
+	(void)state;
+	struct qreceipt r = make(QCOMMIT, 1, 0, 1);
+
+	r.cert.sigs.sigs_val[1].sig.b[0] ^= 1;
+	refuses(&r, "signature of replica 1");
+}
+
+static void refuses_a_certificate_for_another_block(void **state)
+{
+	(void)state;
+	struct qreceipt r = make(QCOMMIT, 1, 0, 3);
+
+	r.headers.headers_len = 2; /* it covers a block that is not shown */
+	refuses(&r, "another block");
+}
+
+static void refuses_headers_that_are_not_one_chain(void **state)
+{
+	(void)state;
+	struct qreceipt r = make(QCOMMIT, 1, 0, 3);
+	r.headers.headers_val[1].parent.b[0] ^= 1;
+	recertify(&r);
+	refuses(&r, "parent");
+
+	r = make(QCOMMIT, 1, 0, 3);
+	r.headers.headers_val[2].height.n = 13;
+	recertify(&r);
+	refuses(&r, "out of line");
+
+	r = make(QCOMMIT, 1, 0, 1);
+	r.headers.headers_len = 0;
+	refuses(&r, "no block header");
+
+	r = make(QCOMMIT, 1, 0, 1);
+	r.headers.headers_val[0].format = 2;
+	recertify(&r);
+	refuses(&r, "format 2");
+
+	r = make(QCOMMIT, 1, 0, 1);
+	r.headers.headers_val[0].height.n = 0;
+	refuses(&r, "out of line");
+}
+
+static void refuses_a_transaction_that_is_not_in_the_block(void **state)
+{
+	(void)state;
+	struct qreceipt r = make(QCOMMIT, 4, 2, 1);
+	r.index = 1;
+	refuses(&r, "Merkle path");
+
+	r = make(QCOMMIT, 4, 2, 1);
+	r.path.path_len = 1;
+	refuses(&r, "Merkle path");
+
+	r = make(QCOMMIT, 1, 0, 1);
+	r.index = UINT32_MAX;
+	refuses(&r, "Merkle path");
+
+	r = make(QCOMMIT, 1, 0, 1);
+	r.tx.qtx_bytes_len--;
+	refuses(&r, "not the canonical encoding");
+}
+
+static void refuses_a_wrongly_signed_transaction_even_under_a_true_certificate(void **state)
+{
+	(void)state;
+	struct qreceipt r = make(QCOMMIT, 1, 0, 1);
+
+	r.tx.qtx_bytes_val[r.tx.qtx_bytes_len - 1] ^= 1;
+	merkle_leaf(r.tx.qtx_bytes_val, r.tx.qtx_bytes_len, &r.headers.headers_val[0].merkle_root);
+	recertify(&r);
+	refuses(&r, "signature of the receipt's transaction");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(holds_for_every_place_and_both_kinds_of_certificate),
+	    cmocka_unit_test(no_single_flipped_bit_is_accepted),
+	    cmocka_unit_test(refuses_another_chain),
+	    cmocka_unit_test(refuses_a_certificate_that_makes_nothing_final),
+	    cmocka_unit_test(refuses_less_than_a_quorum),
+	    cmocka_unit_test(names_the_replica_whose_signature_fails),
+	    cmocka_unit_test(refuses_a_certificate_for_another_block),
+	    cmocka_unit_test(refuses_headers_that_are_not_one_chain),
+	    cmocka_unit_test(refuses_a_transaction_that_is_not_in_the_block),
+	    cmocka_unit_test(refuses_a_wrongly_signed_transaction_even_under_a_true_certificate),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,225 @@
+/*
+ * verify.c: what workers hand to the replica, and what the cache may remember.
+ *
+ * Links: q_replica
+ */
+#include <pthread.h>
+
+#include "rules.h"
+#include "verify.h"
+
+static struct rules rules;
+
+static int setup(void **state)
+{
+	(void)state;
+	rules_setup(&rules, 4, "verify");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	rules_teardown(&rules);
+	return 0;
+}
+
+static struct tx *numbered(unsigned number)
+{
+	char memo[32];
+
+	snprintf(memo, sizeof memo, "%u", number);
+	return rules_pay(&rules, 0, memo);
+}
+
+/* Makes verify_tx() show whether it remembers: the leaf stays, the signature no longer holds. */
+static void spoil(struct tx *tx)
+{
+	tx->q.witnesses.witnesses_val[0].sig.b[9] ^= 1;
+}
+
+static qtx_bytes bytes_of(const struct tx *tx, bool wrongly_signed)
+{
+	qtx_bytes b = {(unsigned)tx->raw_len, xmemdup(tx->raw, tx->raw_len)};
+
+	if (wrongly_signed)
+		b.qtx_bytes_val[b.qtx_bytes_len - 1] ^= 1; /* the last byte of the last signature */
+	return b;
+}
+
+static struct qenvelope seal(const struct qmessage *m)
+{
+	struct bytes body = rules_encode(WIRE(qmessage), m);
+	struct qenvelope env = {.chain = rules.g.chain, .sender = 1};
+
+	env.body.body_len = (unsigned)body.len;
+	env.body.body_val = body.data;
+	ident_sign(rules.ids[1], &rules.g.chain, body.data, body.len, &env.sig);
+	return env;
+}
+
+static void txs_and_bodies_come_with_their_verified_transactions(void **state)
+{
+	(void)state;
+	struct tx *a = numbered(1), *b = numbered(2);
+
+	for (int kind = 0; kind < 2; kind++) {
+		struct verify_cache *c = verify_cache_new(10);
+		struct qmessage m = {.kind = kind ? QBODY : QTXS};
+		qtx_bytes *list = xcalloc(4, sizeof *list);
+		struct verified v;
+		enum open_verdict verdict = OPEN_MALFORMED;
+
+		list[0] = bytes_of(a, false);
+		list[1] = bytes_of(a, true); /* after its twin was remembered */
+		list[2] = bytes_of(b, false);
+		list[2].qtx_bytes_len--;
+		list[3] = bytes_of(b, false);
+		if (kind) {
+			m.qmessage_u.body.txs.txs_len = 4;
+			m.qmessage_u.body.txs.txs_val = list;
+		} else {
+			m.qmessage_u.txs.txs.txs_len = 4;
+			m.qmessage_u.txs.txs.txs_val = list;
+		}
+		struct qenvelope env = seal(&m);
+		assert_true(verify_envelope(&rules.g, c, &env, &v, &verdict));
+		assert_int_equal(verdict, OPEN_OK);
+		assert_int_equal(v.tx_cnt, 4);
+		assert_true(qhash_eq(&v.txs[0]->leaf, &a->leaf));
+		assert_null(v.txs[1]);
+		assert_null(v.txs[2]);
+		assert_true(qhash_eq(&v.txs[3]->leaf, &b->leaf));
+		verified_free(&v);
+		wire_free(WIRE(qenvelope), &env);
+		wire_free(WIRE(qmessage), &m);
+		verify_cache_free(c);
+	}
+	tx_unref(a);
+	tx_unref(b);
+}
+
+static void other_messages_come_alone_and_bad_ones_not_at_all(void **state)
+{
+	(void)state;
+	struct verify_cache *c = verify_cache_new(10);
+	struct qmessage m = {.kind = QGET_CHAIN};
+	struct qenvelope env = seal(&m);
+	struct verified v;
+	enum open_verdict verdict;
+
+	assert_true(verify_envelope(&rules.g, c, &env, &v, &verdict));
+	assert_int_equal(v.message->m.kind, QGET_CHAIN);
+	assert_int_equal(v.tx_cnt, 0);
+	verified_free(&v);
+	env.sig.b[0] ^= 1;
+	assert_false(verify_envelope(&rules.g, c, &env, &v, &verdict));
+	assert_int_equal(verdict, OPEN_BAD_SIGNATURE);
+	assert_null(v.message);
+	verified_free(&v);
+	wire_free(WIRE(qenvelope), &env);
+	verify_cache_free(c);
+	verify_cache_free(NULL);
+}
+
+static void what_held_is_not_checked_again(void **state)
+{
+	(void)state;
+	struct verify_cache *c = verify_cache_new(10);
+	struct tx *tx = numbered(1);
+
+	assert_true(verify_tx(c, tx));
+	spoil(tx);
+	assert_false(tx_verify(tx));
+	assert_true(verify_tx(c, tx));
+	tx_unref(tx);
+	verify_cache_free(c);
+}
+
+static void what_failed_is_checked_again(void **state)
+{
+	(void)state;
+	struct verify_cache *c = verify_cache_new(10);
+	struct tx *tx = numbered(1);
+
+	spoil(tx);
+	assert_false(verify_tx(c, tx));
+	assert_false(verify_tx(c, tx));
+	spoil(tx); /* and back */
+	assert_true(verify_tx(c, tx));
+	tx_unref(tx);
+	verify_cache_free(c);
+}
+
+static void the_oldest_makes_place_when_it_is_full(void **state)
+{
+	(void)state;
+	enum { CAP = 5, CNT = 13 };
+	struct verify_cache *c = verify_cache_new(CAP);
+	struct tx *txs[CNT];
+
+	for (unsigned i = 0; i < CNT; i++) {
+		txs[i] = numbered(i);
+		assert_true(verify_tx(c, txs[i]));
+		assert_true(verify_tx(c, txs[i])); /* again: takes no second place */
+		spoil(txs[i]);
+		for (unsigned j = 0; j <= i; j++)
+			assert_int_equal(verify_tx(c, txs[j]), j + CAP > i);
+	}
+	for (unsigned i = 0; i < CNT; i++)
+		tx_unref(txs[i]);
+	verify_cache_free(c);
+}
+
+struct work {
+	struct verify_cache *cache;
+	struct tx **txs;
+	unsigned cnt, failed;
+};
+
+static void *verify_all(void *arg)
+{
+	struct work *w = arg;
+
+	for (unsigned round = 0; round < 5; round++)
+		for (unsigned i = 0; i < w->cnt; i++)
+			w->failed += !verify_tx(w->cache, w->txs[i]);
+	return NULL;
+}
+
+static void many_workers_may_share_it(void **state)
+{
+	(void)state;
+	enum { WORKERS = 4, CNT = 20 };
+	struct tx *txs[CNT];
+	struct verify_cache *c = verify_cache_new(CNT / 2); /* always evicting */
+	struct work work[WORKERS];
+	pthread_t threads[WORKERS];
+
+	for (unsigned i = 0; i < CNT; i++)
+		txs[i] = numbered(i);
+	for (unsigned t = 0; t < WORKERS; t++) {
+		work[t] = (struct work){c, txs, CNT, 0};
+		assert_int_equal(pthread_create(&threads[t], NULL, verify_all, &work[t]), 0);
+	}
+	for (unsigned t = 0; t < WORKERS; t++) {
+		pthread_join(threads[t], NULL);
+		assert_int_equal(work[t].failed, 0);
+	}
+	for (unsigned i = 0; i < CNT; i++)
+		tx_unref(txs[i]);
+	verify_cache_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(txs_and_bodies_come_with_their_verified_transactions),
+	    cmocka_unit_test(other_messages_come_alone_and_bad_ones_not_at_all),
+	    cmocka_unit_test(what_held_is_not_checked_again),
+	    cmocka_unit_test(what_failed_is_checked_again),
+	    cmocka_unit_test(the_oldest_makes_place_when_it_is_full),
+	    cmocka_unit_test(many_workers_may_share_it),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
