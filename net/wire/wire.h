@@ -22,8 +22,12 @@ struct wire_type {
 	const char *name;
 };
 
-/* WIRE(qtx) names the type `struct qtx` of the schema as a wire_type. */
-#define WIRE(t) ((struct wire_type){(xdrproc_t)xdr_##t, sizeof(struct t), #t})
+/* WIRE(qtx) names the type `struct qtx` of the schema as a wire_type; WIRE_INIT(qtx) does in the
+ * initializer of a static variable. */
+/* clang-format off */
+#define WIRE_INIT(t) {(xdrproc_t)xdr_##t, sizeof(struct t), #t}
+/* clang-format on */
+#define WIRE(t) ((struct wire_type)WIRE_INIT(t))
 
 /* A heap buffer; bytes_free() returns it.  {0} is an empty one. */
 struct bytes {

@@ -1,0 +1,107 @@
+/*
+ * LtHash: a digest of what is in the set, however it came there.
+ * Links: q_crypto
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "crypto.h"
+#include "lthash.h"
+
+static int start(void **state)
+{
+	(void)state;
+	return crypto_init(NULL) ? 0 : -1;
+}
+
+static void assert_same(const struct lthash *a, const struct lthash *b, bool same)
+{
+	struct qhash da, db;
+	lthash_digest(a, &da);
+	lthash_digest(b, &db);
+	assert_int_equal(qhash_eq(&da, &db), same);
+	assert_int_equal(memcmp(a, b, sizeof *a) == 0, same);
+}
+
+static void order_does_not_matter(void **state)
+{
+	(void)state;
+	struct lthash a = {0}, b = {0};
+	for (int i = 0; i < 20; i++) {
+		int j = (i * 7 + 3) % 20;
+		lthash_add(&a, &i, sizeof i);
+		lthash_add(&b, &j, sizeof j);
+	}
+	assert_same(&a, &b, true);
+}
+
+static void removing_undoes_adding(void **state)
+{
+	(void)state;
+	struct lthash a = {0}, b = {0}, empty = {0};
+	lthash_add(&a, "one", 3);
+	lthash_add(&b, "two", 3);
+	lthash_add(&b, "one", 3);
+	assert_same(&a, &b, false);
+	lthash_remove(&b, "two", 3);
+	assert_same(&a, &b, true);
+	lthash_remove(&b, "one", 3);
+	assert_same(&b, &empty, true);
+	lthash_remove(&b, "early", 5); /* before it is there: lanes wrap and come back */
+	lthash_add(&b, "early", 5);
+	assert_same(&b, &empty, true);
+}
+
+static void it_is_a_multiset(void **state)
+{
+	(void)state;
+	struct lthash once = {0}, twice = {0}, empty = {0};
+	lthash_add(&once, "x", 1);
+	lthash_add(&twice, "x", 1);
+	lthash_add(&twice, "x", 1);
+	assert_same(&once, &twice, false);
+	assert_same(&twice, &empty, false);
+}
+
+static void elements_do_not_run_into_one_another(void **state)
+{
+	(void)state;
+	struct lthash a = {0}, b = {0};
+	lthash_add(&a, "ab", 2);
+	lthash_add(&a, "c", 1);
+	lthash_add(&b, "a", 1);
+	lthash_add(&b, "bc", 2);
+	assert_same(&a, &b, false);
+}
+
+static void keeps_its_recorded_digests(void **state)
+{
+	(void)state;
+	struct lthash h = {0};
+	struct qhash digest;
+	char text[QHASH_HEX];
+	lthash_digest(&h, &digest);
+	assert_string_equal(hex_encode(text, digest.b, 32),
+	                    "71a338e6ca1995af8158a7193eeffbbc956f0f2c4572dd5a3ffa82ac2cbeb230");
+	lthash_add(&h, "quorate", 7);
+	lthash_add(&h, "", 0);
+	lthash_digest(&h, &digest);
+	assert_string_equal(hex_encode(text, digest.b, 32),
+	                    "48b90ba3dfb8456ba3be87b8c3e237ed478471752dcacc116daf6f64a35edd2a");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(order_does_not_matter),
+	    cmocka_unit_test(removing_undoes_adding),
+	    cmocka_unit_test(it_is_a_multiset),
+	    cmocka_unit_test(elements_do_not_run_into_one_another),
+	    cmocka_unit_test(keeps_its_recorded_digests),
+	};
+	return cmocka_run_group_tests(tests, start, NULL);
+}
