@@ -30,7 +30,7 @@ struct inbox {
 	pthread_cond_t cond;
 	unsigned frames, envelopes, last_sender;
 	unsigned from_of[4];         /* of each replica */
-	uint32_t pipe;               /* the last one's */
+	unsigned pipe;               /* the last one's */
 	struct link *prove, *reject; /* call link_proven() / link_reject() for what comes */
 	bool held;                   /* on_frame() blocks while it is set */
 };
@@ -587,7 +587,7 @@ static void rejected_pipe_is_closed_and_counted_once(void **state)
 	raw_send(fd, sp_push, sizeof(sp_push));
 	raw_send(fd, nonsense, sizeof(nonsense));
 	raw_wait_closed(fd);
-	link_reject(node[0], inbox[0]->pipe); /* gone: nothing happens */
+	link_reject(node[0], inbox_read(inbox[0], &inbox[0]->pipe)); /* gone: nothing happens */
 	assert_int_equal(link_rejected(node[0]), 1);
 }
 
