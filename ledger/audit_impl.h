@@ -1,0 +1,187 @@
+/*
+ * audit_impl.h: what the files of the audit share; see audit.h for the house plan.
+ */
+#ifndef QUORATE_AUDIT_IMPL_H
+#define QUORATE_AUDIT_IMPL_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "audit.h"
+#include "cert.h"
+#include "state.h"
+
+/* ---- audit_pool.c: signatures ------------------------------------------------ */
+
+struct book;
+struct audit_pool;
+
+/* What a worker found not to hold. */
+struct audit_failure {
+	struct book *book; /* of a certificate; NULL: a transaction, in every ledger that has its block */
+	struct qheight height;
+	struct qhash block;
+	int64_t seq; /* transactions.seq */
+	int replica; /* signer that fails, or -1 */
+};
+
+struct audit_pool *audit_pool_start(const struct genesis *g, unsigned threads, struct err *err);
+/*
+ * Verifies the transactions of a block whose Merkle root held, unless another ledger has handed in
+ * the very same block: its hash covers the witnesses.  Takes references of its own; waits while much is
+ * queued.
+ */
+void audit_pool_block(struct audit_pool *p, struct qheight height, const struct qhash *block,
+                      struct tx *const *txs, size_t cnt, int64_t first_seq);
+/* Verifies the signatures of a well-formed certificate, which is copied. */
+void audit_pool_cert(struct audit_pool *p, struct book *book, const struct qcert *cert);
+/* Waits for all of it and ends the threads.  The failures, by height and seq, live until audit_pool_free().
+ */
+const struct audit_failure *audit_pool_finish(struct audit_pool *p, size_t *cnt);
+void audit_pool_free(struct audit_pool *p);
+
+/* ---- audit_book.c: one ledger under audit ------------------------------------- */
+
+/* A certificate in the journal says which block is at this height, and maybe the state after it. */
+struct audit_pin {
+	struct qheight height;
+	struct qhash block, state;
+	bool has_state;
+	int64_t seq; /* journal.seq */
+};
+
+struct book {
+	struct audit_ledger *out;
+	const struct genesis *g;
+	const struct audit_options *options;
+	pthread_mutex_t *progress_lock;
+	struct audit_pool *pool;
+	sqlite3 *db;
+	bool unusable;  /* the world or the file makes an audit impossible: err says why */
+	bool stopped;   /* the chain could not be replayed to its end */
+	bool illegible; /* damaged, or not the schema's tables: found and noted, no more can be read */
+	struct err err;
+
+	struct qhash *hashes; /* [h]: hash of block h as replayed; [0]: the chain id */
+	size_t hash_cnt, hash_cap;
+	struct audit_pin *pins; /* by height, then seq */
+	size_t pin_cnt, pin_cap;
+	int64_t journal_cnt;       /* entries walked */
+	struct qhash journal_link; /* after the last of them */
+};
+
+bool book_open(struct book *b, struct err *err);
+void book_close(struct book *b);
+static inline bool book_ends(const struct book *b)
+{
+	return b->unusable || b->illegible;
+}
+
+void book_find(struct book *b, enum audit_kind kind, struct qheight height, const char *where,
+               const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* Sorts the findings by height and gives the verdict. */
+void book_conclude(struct book *b);
+
+/* NULL if it cannot be prepared (then book_ends()). */
+sqlite3_stmt *book_prepare(struct book *b, const char *sql);
+/* Steps: true at a row, false at the end or when book_ends(). */
+bool book_step(struct book *b, sqlite3_stmt *stmt);
+/* The first column of the first row as integer; `otherwise` if there is none. */
+int64_t book_int(struct book *b, const char *sql, int64_t otherwise);
+
+/* ---- audit_rows.c: walking tables ---------------------------------------------- */
+
+enum audit_table {
+	TABLE_BLOCKS,
+	TABLE_TRANSACTIONS,
+	TABLE_OUTPUTS,
+	TABLE_INPUTS,
+	TABLE_CERTIFICATES,
+	TABLE_SIGNERS,
+	TABLE_JOURNAL,
+};
+
+/* A table read in the order of its key, one or two integers, which are columns 0 and 1. */
+struct cursor {
+	struct book *book;
+	enum audit_table table;
+	sqlite3_stmt *stmt;
+	bool at_row;
+	int64_t k1, k2; /* k2 is 0 in tables with one key column */
+};
+
+void cursor_open(struct cursor *c, struct book *b, enum audit_table table);
+void cursor_close(struct cursor *c);
+void cursor_next(struct cursor *c);
+/* Passes over the rows below this key: they are extra. */
+void cursor_skip(struct cursor *c, int64_t k1, int64_t k2, struct qheight h);
+/* The row of this key must be next; if it is not, that is found as missing. */
+bool cursor_seek(struct cursor *c, int64_t k1, int64_t k2, struct qheight h);
+/* Every row that is left is extra. */
+void cursor_rest(struct cursor *c, struct qheight h);
+
+#define WHERE_MAX 96
+/* "table(key=1).column" of any row; col -1: of the row as a whole. */
+char *cursor_where(const struct cursor *c, int col, char text[WHERE_MAX]);
+char *table_where(enum audit_table table, int64_t k1, int64_t k2, char text[WHERE_MAX]);
+
+/* The column must be this integer, this blob; else it is found as altered.  `where` of the value may be any.
+ */
+void value_is_int(struct book *b, sqlite3_stmt *stmt, int col, int64_t want, const char *where,
+                  struct qheight h);
+void value_is_blob(struct book *b, sqlite3_stmt *stmt, int col, const void *want, size_t len,
+                   const char *where, struct qheight h);
+void cursor_is_int(struct cursor *c, int col, int64_t want, struct qheight h);
+void cursor_is_blob(struct cursor *c, int col, const void *want, size_t len, struct qheight h);
+void cursor_is_text(struct cursor *c, int col, const char *want, struct qheight h);
+/* A blob column, borrowed until the cursor moves; NULL with *len 0 if it is empty or no blob. */
+const uint8_t *cursor_blob(const struct cursor *c, int col, size_t *len);
+
+/* Columns beside the key, in the order of the cursors' statements. */
+enum {
+	BLOCK_HASH = 1,
+	BLOCK_PARENT,
+	BLOCK_ROOT,
+	BLOCK_TX_COUNT,
+	BLOCK_FIRST_TX,
+	BLOCK_PROPOSER,
+	BLOCK_TIME,
+	BLOCK_CERTIFIED_BY,
+	BLOCK_HEADER
+};
+enum { TX_TXID = 1, TX_HEIGHT, TX_POSITION, TX_EXPIRY, TX_MEMO, TX_RAW };
+enum { OUTPUT_OWNER = 2, OUTPUT_AMOUNT };
+enum { INPUT_SOURCE_TX = 2, INPUT_SOURCE_POSITION };
+enum { CERT_KIND = 1, CERT_VIEW, CERT_BLOCK, CERT_CERTIFICATE };
+enum { SIGNER_SIGNATURE = 2 };
+enum { JOURNAL_KIND = 1, JOURNAL_ENTRY, JOURNAL_LINK };
+
+/* ---- the stages, in order -------------------------------------------------------- */
+
+/* audit_schema.c. Errors of book_identify() make the file unusable. */
+bool book_identify(struct book *b, struct err *err);
+void book_check_schema(struct book *b);
+void book_check_meta(struct book *b); /* after the journal */
+
+/* audit_journal.c: walks the journal and fills b->pins. */
+void book_check_journal(struct book *b);
+
+/* audit_replay.c: everything else. */
+void book_replay(struct book *b);
+
+/* audit_certs.c, as the replay passes height after height. */
+struct coverage {
+	struct cursor certs, signers;
+	int64_t named; /* the last block's certified_by */
+};
+void coverage_open(struct coverage *c, struct book *b);
+/* Block `height` names the certificate at `certified_by`. */
+void coverage_block(struct coverage *c, struct qheight height, int64_t certified_by, const struct state *s);
+/* After the last block: nothing may be left, and that block must be covered. */
+void coverage_end(struct coverage *c, struct qheight tip);
+void coverage_close(struct coverage *c);
+
+/* audit_compare.c: fills report->divergence, the ledgers' sides, and notes who is behind. */
+void audit_compare(struct book *books, size_t cnt, struct audit_report *report);
+
+#endif

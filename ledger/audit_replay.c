@@ -1,0 +1,450 @@
+/*
+ * audit_replay.c: replays the chain from the genesis out of the canonical bytes and holds every row of
+ * blocks, transactions, outputs and inputs against it.
+ *
+ * It applies each transaction to a plain unspent set by state_check(), one after the other, and not
+ * by the overlays that the node uses: what checks stands apart from what is checked.
+ * Where a block cannot be replayed (a row is missing, its bytes are no block, a transaction is
+ * invalid) the replay stops: nothing is known of the state above it.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "audit_impl.h"
+
+#define PROGRESS_BLOCKS 256 /* between two words about progress */
+
+struct replay {
+	struct book *b;
+	struct state *state;
+	struct cursor blocks, txs, outputs, inputs;
+	struct coverage coverage;
+	sqlite3_stmt *spent_by; /* of one output: ?1 tx, ?2 position */
+	uint64_t time_ms;       /* of the block below */
+	int64_t next_seq;
+	size_t next_pin;
+	bool stopped;
+	struct tx **block_txs; /* of the block at hand */
+	struct qhash *leaves;
+};
+
+/* ---- outputs.spent_by -------------------------------------------------------------- */
+
+/* It is known only when the spender comes, or does not: so it is looked up then.  want 0: NULL. */
+static void check_spent_by(struct replay *r, int64_t tx, uint32_t position, int64_t want, struct qheight h)
+{
+	struct book *b = r->b;
+	sqlite3_stmt *s = r->spent_by;
+	char where[WHERE_MAX];
+
+	if (book_ends(b))
+		return;
+	sqlite3_bind_int64(s, 1, tx);
+	sqlite3_bind_int64(s, 2, position);
+	if (book_step(b, s)) { /* a missing row is found by the walk */
+		bool null = sqlite3_column_type(s, 0) == SQLITE_NULL;
+		int64_t is = sqlite3_column_int64(s, 0);
+		strcat(table_where(TABLE_OUTPUTS, tx, position, where), ".spent_by");
+		if (want != 0 && null)
+			book_find(b, AUDIT_ALTERED, h, where, "is NULL, must be %" PRId64, want);
+		else if (want != 0 && is != want)
+			book_find(b, AUDIT_ALTERED, h, where, "is %" PRId64 ", must be %" PRId64, is, want);
+		/* Above the place where the replay stopped there may be a spender. */
+		else if (want == 0 && !null && !(r->stopped && is >= r->next_seq))
+			book_find(b, AUDIT_ALTERED, h, where,
+			          "is %" PRId64 ", but nothing spends this output", is);
+	}
+	sqlite3_reset(s);
+}
+
+static void check_unspent(void *ctx, const struct unspent *u)
+{
+	struct replay *r = ctx;
+	check_spent_by(r, u->row, u->point.index, 0, r->b->out->height);
+}
+
+/* ---- one transaction ----------------------------------------------------------------- */
+
+static void check_output(struct replay *r, int64_t tx, uint32_t position, const struct qoutput *out,
+                         struct qheight h)
+{
+	struct cursor *c = &r->outputs;
+	if (!cursor_seek(c, tx, position, h))
+		return;
+	cursor_is_blob(c, OUTPUT_OWNER, out->owner.b, sizeof out->owner.b, h);
+	cursor_is_int(c, OUTPUT_AMOUNT, (int64_t)out->amount, h);
+	cursor_next(c);
+}
+
+static void make_output(struct replay *r, const struct qtxid *id, int64_t tx, uint32_t position,
+                        const struct qoutput *out, struct qheight h)
+{
+	struct unspent u = {.point = {*id, position}, .out = *out, .row = tx};
+	check_output(r, tx, position, out, h);
+	state_insert(r->state, &u);
+}
+
+static void spend_input(struct replay *r, int64_t tx, uint32_t position, const struct qoutpoint *p,
+                        struct qheight h)
+{
+	struct cursor *c = &r->inputs;
+	int64_t source = state_find(r->state, p)->row;
+
+	if (cursor_seek(c, tx, position, h)) {
+		cursor_is_int(c, INPUT_SOURCE_TX, source, h);
+		cursor_is_int(c, INPUT_SOURCE_POSITION, p->index, h);
+		cursor_next(c);
+	}
+	check_spent_by(r, source, p->index, tx, h);
+	state_remove(r->state, p);
+}
+
+/* An input of an invalid transaction is not unspent (state_check() said so): was it spent before? */
+static bool was_spent(struct replay *r, const struct tx *tx, char *text, size_t cap)
+{
+	struct book *b = r->b;
+	sqlite3_stmt *s =
+	    book_prepare(b, "SELECT i.tx, m.height FROM transactions t JOIN inputs i ON i.source_tx = t.seq "
+	                    "JOIN transactions m ON m.seq = i.tx "
+	                    "WHERE t.txid = ?1 AND i.source_position = ?2 AND i.tx < ?3 ORDER BY i.tx");
+	const struct qoutpoint *p = tx->q.body.inputs.inputs_val;
+	char hex[QHASH_HEX];
+
+	while (state_find(r->state, p))
+		p++;
+	sqlite3_bind_blob(s, 1, p->tx.b, sizeof p->tx.b, SQLITE_STATIC);
+	sqlite3_bind_int64(s, 2, p->index);
+	sqlite3_bind_int64(s, 3, r->next_seq);
+	bool found = book_step(b, s);
+	if (found)
+		snprintf(text, cap,
+		         "spends output %u of %s, which transactions(seq=%lld) spent at height %lld",
+		         p->index, hex_encode(hex, p->tx.b, sizeof p->tx.b),
+		         (long long)sqlite3_column_int64(s, 0), (long long)sqlite3_column_int64(s, 1));
+	sqlite3_finalize(s);
+	return found;
+}
+
+static bool invalid_tx(struct replay *r, const struct tx *tx, enum tx_verdict v, struct qheight h)
+{
+	char where[WHERE_MAX], text[256];
+
+	table_where(TABLE_TRANSACTIONS, r->next_seq, 0, where);
+	if (v == TX_UNKNOWN_OUTPUT && was_spent(r, tx, text, sizeof text))
+		book_find(r->b, AUDIT_DOUBLE_SPEND, h, where, "%s", text);
+	else
+		book_find(r->b, AUDIT_TRANSACTION, h, where, "%s", tx_verdict_info(v)->text);
+	return false;
+}
+
+/* Its inputs leave the unspent set, its outputs enter. False: it may not. */
+static bool apply_tx(struct replay *r, const struct tx *tx, struct qheight h)
+{
+	const struct qtx_body *body = &tx->q.body;
+	int64_t seq = r->next_seq;
+	enum tx_verdict v = state_check(r->state, NULL, tx, h, NULL);
+
+	if (v != TX_OK)
+		return invalid_tx(r, tx, v, h);
+	for (uint32_t i = 0; i < body->inputs.inputs_len; i++)
+		spend_input(r, seq, i, &body->inputs.inputs_val[i], h);
+	for (uint32_t i = 0; i < body->outputs.outputs_len; i++)
+		make_output(r, &tx->id, seq, i, &body->outputs.outputs_val[i], h);
+	r->next_seq++;
+	return true;
+}
+
+/* The row at seq, parsed; NULL if it is not there or no transaction. */
+static struct tx *read_tx(struct replay *r, int64_t seq, uint32_t position, struct qheight h)
+{
+	struct cursor *c = &r->txs;
+	char where[WHERE_MAX];
+	enum tx_verdict v;
+	size_t len;
+
+	if (!cursor_seek(c, seq, 0, h))
+		return NULL;
+	const uint8_t *raw = cursor_blob(c, TX_RAW, &len);
+	struct tx *tx = tx_parse(&r->b->g->chain, raw, len, &v);
+	if (!tx) {
+		book_find(r->b, AUDIT_TRANSACTION, h, cursor_where(c, TX_RAW, where), "%s",
+		          tx_verdict_info(v)->text);
+		return NULL;
+	}
+	const struct qtx_body *body = &tx->q.body;
+	cursor_is_blob(c, TX_TXID, tx->id.b, sizeof tx->id.b, h);
+	cursor_is_int(c, TX_HEIGHT, (int64_t)h.n, h);
+	cursor_is_int(c, TX_POSITION, position, h);
+	cursor_is_int(c, TX_EXPIRY, (int64_t)body->expiry.n, h);
+	cursor_is_blob(c, TX_MEMO, body->memo.memo_val, body->memo.memo_len, h);
+	cursor_next(c);
+	return tx;
+}
+
+/* ---- one block ----------------------------------------------------------------------- */
+
+static bool fault(struct replay *r, struct qheight h, enum audit_kind kind, const char *text)
+{
+	char where[WHERE_MAX];
+	book_find(r->b, kind, h, cursor_where(&r->blocks, BLOCK_HEADER, where), "%s", text);
+	return false;
+}
+
+/* What a header must be on its parent.  False: what follows would make no sense. */
+static bool check_header(struct replay *r, const struct qheader *q, struct qheight h)
+{
+	const struct genesis *g = r->b->g;
+
+	if (q->height.n != h.n)
+		return fault(r, h, AUDIT_LINKAGE, "the header is of another height");
+	if (q->format != 1 || q->seal.kind != QSEAL_NONE)
+		fault(r, h, AUDIT_LINKAGE, "the header's format or seal is not this chain's");
+	if (!qhash_eq(&q->parent, &r->b->hashes[h.n - 1]))
+		fault(r, h, AUDIT_LINKAGE, "the parent is not the block below");
+	if (q->time_ms <= r->time_ms)
+		fault(r, h, AUDIT_LINKAGE, "the time is not after the parent's");
+	if (q->proposer >= g->n)
+		fault(r, h, AUDIT_LINKAGE, "the proposer is no replica");
+	if (q->tx_count == 0 || q->tx_count > g->g.params.block_txs_max)
+		return fault(r, h, AUDIT_LINKAGE, "a block of this chain cannot have so many transactions");
+	return true;
+}
+
+static void check_block_columns(struct replay *r, const struct qheader *q, struct qheight h)
+{
+	struct cursor *c = &r->blocks;
+	cursor_is_blob(c, BLOCK_HASH, r->b->hashes[h.n].b, sizeof q->parent.b, h);
+	cursor_is_blob(c, BLOCK_PARENT, q->parent.b, sizeof q->parent.b, h);
+	cursor_is_blob(c, BLOCK_ROOT, q->merkle_root.b, sizeof q->merkle_root.b, h);
+	cursor_is_int(c, BLOCK_TX_COUNT, q->tx_count, h);
+	cursor_is_int(c, BLOCK_FIRST_TX, r->next_seq, h);
+	cursor_is_int(c, BLOCK_PROPOSER, q->proposer, h);
+	cursor_is_int(c, BLOCK_TIME, (int64_t)q->time_ms, h);
+}
+
+static void set_hash(struct book *b, const struct qheader *q, struct qheight h)
+{
+	if (h.n >= b->hash_cap) {
+		b->hash_cap = 2 * h.n + 64;
+		b->hashes = xrealloc(b->hashes, b->hash_cap * sizeof *b->hashes);
+	}
+	block_hash(q, &b->hashes[h.n]);
+	b->hash_cnt = h.n + 1;
+}
+
+/* The block's transactions into r->block_txs; *cnt of them were read when it fails. */
+static bool read_txs(struct replay *r, const struct qheader *q, struct qheight h, uint32_t *cnt)
+{
+	for (*cnt = 0; *cnt < q->tx_count; ++*cnt) {
+		struct tx *tx = read_tx(r, r->next_seq + *cnt, *cnt, h);
+		if (!tx)
+			return false;
+		r->block_txs[*cnt] = tx;
+		r->leaves[*cnt] = tx->leaf;
+	}
+	return true;
+}
+
+static bool replay_txs(struct replay *r, const struct qheader *q, struct qheight h)
+{
+	struct book *b = r->b;
+	uint32_t cnt;
+	bool ok = read_txs(r, q, h, &cnt);
+
+	if (ok && !block_leaves_match(q, r->leaves, cnt))
+		ok = fault(
+		    r, h, AUDIT_MERKLE,
+		    "the rows of transactions do not have the header's Merkle root: one of them was changed "
+		    "with its columns, or the header was");
+	if (ok)
+		audit_pool_block(b->pool, h, &b->hashes[h.n], r->block_txs, cnt, r->next_seq);
+	for (uint32_t i = 0; i < cnt; i++) {
+		ok = ok && !book_ends(b) && apply_tx(r, r->block_txs[i], h);
+		tx_unref(r->block_txs[i]);
+	}
+	return ok;
+}
+
+/* Certificates in the journal that are about this height. */
+static void check_pins(struct replay *r, struct qheight h)
+{
+	struct book *b = r->b;
+	char where[WHERE_MAX];
+	struct qhash digest;
+	bool have_digest = false;
+
+	for (; r->next_pin < b->pin_cnt && b->pins[r->next_pin].height.n <= h.n; r->next_pin++) {
+		const struct audit_pin *p = &b->pins[r->next_pin];
+		strcat(table_where(TABLE_JOURNAL, p->seq, 0, where), ".entry");
+		if (!qhash_eq(&p->block, &b->hashes[h.n])) {
+			book_find(b, AUDIT_CONFLICT, h, where,
+			          "holds a valid certificate for another block at this height");
+			continue;
+		}
+		if (p->has_state && !have_digest)
+			state_digest(r->state, &digest);
+		have_digest |= p->has_state;
+		if (p->has_state && !qhash_eq(&p->state, &digest))
+			book_find(b, AUDIT_DIGEST, h, where,
+			          "the replicas signed another state after this block than the replayed one");
+	}
+}
+
+/* False: the replay cannot go on. */
+static bool replay_block(struct replay *r, struct qheight h)
+{
+	struct book *b = r->b;
+	struct cursor *c = &r->blocks;
+	struct qheader q;
+	char where[WHERE_MAX];
+	size_t len;
+
+	if (!cursor_seek(c, (int64_t)h.n, 0, h))
+		return false;
+	const uint8_t *data = cursor_blob(c, BLOCK_HEADER, &len);
+	if (!data || !wire_decode(WIRE(qheader), data, len, &q)) {
+		book_find(b, AUDIT_LINKAGE, h, cursor_where(c, BLOCK_HEADER, where),
+		          "not a canonical header");
+		return false;
+	}
+	set_hash(b, &q, h);
+	check_block_columns(r, &q, h);
+	bool ok = check_header(r, &q, h) && replay_txs(r, &q, h);
+	if (ok) {
+		coverage_block(&r->coverage, h, sqlite3_column_int64(c->stmt, BLOCK_CERTIFIED_BY), r->state);
+		check_pins(r, h);
+		r->time_ms = q.time_ms;
+		b->out->height = h;
+		b->out->transactions += q.tx_count;
+		cursor_next(c);
+	}
+	wire_free(WIRE(qheader), &q);
+	return ok;
+}
+
+/* ---- the whole chain ------------------------------------------------------------------- */
+
+/* Row 0 of transactions stands for the genesis; its outputs are the allocations. */
+static void replay_genesis(struct replay *r)
+{
+	const struct genesis *g = r->b->g;
+	const struct qheight h = {0};
+	struct cursor *c = &r->txs;
+
+	if (cursor_seek(c, 0, 0, h)) {
+		cursor_is_blob(c, TX_TXID, g->txid.b, sizeof g->txid.b, h);
+		cursor_is_int(c, TX_HEIGHT, 0, h);
+		cursor_is_int(c, TX_POSITION, 0, h);
+		cursor_is_int(c, TX_EXPIRY, 0, h);
+		cursor_is_blob(c, TX_MEMO, NULL, 0, h);
+		cursor_is_blob(c, TX_RAW, NULL, 0, h);
+		cursor_next(c);
+	}
+	for (uint32_t i = 0; i < g->g.allocations.allocations_len && !book_ends(r->b); i++)
+		make_output(r, &g->txid, 0, i, &g->g.allocations.allocations_val[i], h);
+	r->time_ms = g->g.time_ms;
+	r->next_seq = 1;
+}
+
+static void report_progress(struct book *b, struct qheight at, struct qheight of)
+{
+	if (!b->options->progress || (at.n % PROGRESS_BLOCKS != 0 && at.n != of.n))
+		return;
+	pthread_mutex_lock(b->progress_lock);
+	b->options->progress(b->options->ctx, b->out->path, at, of);
+	pthread_mutex_unlock(b->progress_lock);
+}
+
+static void replay_blocks(struct replay *r)
+{
+	struct book *b = r->b;
+	struct qheight of = {(uint64_t)book_int(b, "SELECT max(height) FROM blocks", 0)};
+
+	cursor_skip(&r->blocks, 1, 0, qheight_of(0));
+	for (uint64_t h = 1; r->blocks.at_row && !r->stopped && !book_ends(b); h++) {
+		r->stopped = !replay_block(r, qheight_of(h));
+		report_progress(b, qheight_of(h), of);
+	}
+}
+
+/* Rows that other tables hold of a block above the last one. */
+static void check_next_block(struct replay *r, struct qheight tip)
+{
+	char where[WHERE_MAX];
+	int64_t above = (int64_t)tip.n + 1;
+	if (r->txs.at_row && sqlite3_column_int64(r->txs.stmt, TX_HEIGHT) == above)
+		book_find(r->b, AUDIT_MISSING, qheight_of(tip.n + 1),
+		          table_where(TABLE_BLOCKS, above, 0, where),
+		          "the row is missing: transactions(seq=%" PRId64 ") is in that block", r->txs.k1);
+}
+
+/* Certificates of later blocks: others know more than this ledger. */
+static void check_behind(struct replay *r, struct qheight tip)
+{
+	struct book *b = r->b;
+	char where[WHERE_MAX];
+	if (r->next_pin >= b->pin_cnt)
+		return;
+	const struct audit_pin *p = &b->pins[b->pin_cnt - 1];
+	book_find(b, AUDIT_BEHIND, tip, strcat(table_where(TABLE_JOURNAL, p->seq, 0, where), ".entry"),
+	          "holds a certificate at height %" PRIu64
+	          ": there are blocks that this ledger does not hold",
+	          (uint64_t)p->height.n);
+}
+
+static void finish(struct replay *r)
+{
+	struct book *b = r->b;
+	struct qheight tip = b->out->height;
+	char where[WHERE_MAX];
+
+	state_each(r->state, check_unspent, r);
+	if (book_ends(b))
+		return;
+	if (r->stopped) {
+		b->stopped = true;
+		book_find(b, AUDIT_UNCHECKED, qheight_of(tip.n + 1),
+		          table_where(TABLE_BLOCKS, (int64_t)tip.n + 1, 0, where),
+		          "the chain cannot be replayed from here on: nothing above was checked");
+		return;
+	}
+	check_next_block(r, tip);
+	cursor_rest(&r->txs, tip);
+	cursor_rest(&r->outputs, tip);
+	cursor_rest(&r->inputs, tip);
+	coverage_end(&r->coverage, tip);
+	check_behind(r, tip);
+}
+
+void book_replay(struct book *b)
+{
+	struct replay r = {.b = b, .state = state_new(), .next_seq = 0};
+
+	b->hash_cap = 64;
+	b->hashes = xcalloc(b->hash_cap, sizeof *b->hashes);
+	b->hashes[0] = b->g->chain;
+	b->hash_cnt = 1;
+	r.block_txs = xcalloc(b->g->g.params.block_txs_max, sizeof(struct tx *));
+	r.leaves = xcalloc(b->g->g.params.block_txs_max, sizeof *r.leaves);
+	r.spent_by = book_prepare(b, "SELECT spent_by FROM outputs WHERE tx = ?1 AND position = ?2");
+	cursor_open(&r.blocks, b, TABLE_BLOCKS);
+	cursor_open(&r.txs, b, TABLE_TRANSACTIONS);
+	cursor_open(&r.outputs, b, TABLE_OUTPUTS);
+	cursor_open(&r.inputs, b, TABLE_INPUTS);
+	coverage_open(&r.coverage, b);
+
+	replay_genesis(&r);
+	replay_blocks(&r);
+	finish(&r);
+
+	cursor_close(&r.blocks);
+	cursor_close(&r.txs);
+	cursor_close(&r.outputs);
+	cursor_close(&r.inputs);
+	coverage_close(&r.coverage);
+	sqlite3_finalize(r.spent_by);
+	state_free(r.state);
+	free(r.block_txs);
+	free(r.leaves);
+}
