@@ -332,7 +332,7 @@ static void refuses_an_edited_ledger_and_advises_an_audit(void **state)
 	    {"UPDATE outputs SET amount = 9223372036854775807 WHERE spent_by IS NULL", "cannot be"},
 	    {"UPDATE outputs SET owner = x'00' WHERE tx = 2", "owner has 1 bytes instead of 20"},
 	    {"DELETE FROM blocks WHERE height = 2", "2 blocks, but the highest is at height 3"},
-	    {"DELETE FROM blocks WHERE height = 3", "its transactions are not the last ones"},
+	    {"DELETE FROM blocks WHERE height = 3", "block 2: no certificate covers it"},
 	    {"UPDATE blocks SET hash = zeroblob(32) WHERE height = 3", "block 3: hash or parent"},
 	    {"UPDATE blocks SET parent = zeroblob(32) WHERE height = 2", "block 2: hash or parent"},
 	    {"UPDATE blocks SET header = x'' WHERE height = 1", "block 1: its header cannot be read"},
