@@ -21,13 +21,13 @@ struct replica_effects { /* callbacks of the owner, called inside replica_* func
 	void *ctx;
 	/* Send to the replicas of the mask. Called only after the vote log was synced. */
 	void (*send)(void *ctx, struct message *m, uint64_t to);
-	/* The fate of a transaction that an own client submitted: TX_FINAL with height, TX_DOUBLE_SPEND with winner,
-	 * TX_EXPIRED. Called only after the ledger was synced. */
+	/* The fate of a transaction that an own client submitted: TX_FINAL with height, TX_DOUBLE_SPEND with
+	 * winner, TX_EXPIRED. Called only after the ledger was synced. */
 	void (*outcome)(void *ctx, const struct qtxid *id, enum tx_verdict v, struct qheight height,
 	                const struct qtxid *winner);
-	/* One line for the operator: event name, then logfmt pairs. level: "debug", "info", "warn", "error". */
-	void (*log)(void *ctx, const char *level, const char *fmt, ...)
-	    __attribute__((format(printf, 3, 4)));
+	/* One line for the operator: event name, then logfmt pairs. level: "debug", "info", "warn", "error".
+	 */
+	void (*log)(void *ctx, const char *level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 };
 
 struct replica_config {
@@ -55,9 +55,11 @@ void replica_message(struct replica *r, struct message *m, struct tx *const *txs
 
 /*
  * A verified transaction of an own client. TX_OK (accepted), TX_KNOWN, TX_FINAL with *height, or the
- * reason for refusal; for TX_DOUBLE_SPEND *winner is the transaction that spent the output (final or pending).
+ * reason for refusal; for TX_DOUBLE_SPEND *winner is the transaction that spent the output (final or
+ * pending).
  */
-enum tx_verdict replica_submit(struct replica *r, struct tx *tx, struct qheight *height, struct qtxid *winner);
+enum tx_verdict replica_submit(struct replica *r, struct tx *tx, struct qheight *height,
+                               struct qtxid *winner);
 
 /*
  * Ends a turn: ticks the engine if its deadline has come, proposes if it may, forwards, then
@@ -82,8 +84,8 @@ struct replica_status {
 };
 void replica_status(const struct replica *r, struct replica_status *out);
 
-/* What became of a transaction, as far as this replica remembers without its ledger: TX_KNOWN (pending), TX_DOUBLE_SPEND with
- * *winner or TX_EXPIRED (evicted lately), or TX_UNKNOWN_OUTPUT: nothing known. */
+/* What became of a transaction, as far as this replica remembers without its ledger: TX_KNOWN (pending),
+ * TX_DOUBLE_SPEND with *winner or TX_EXPIRED (evicted lately), or TX_UNKNOWN_OUTPUT: nothing known. */
 enum tx_verdict replica_fate(const struct replica *r, const struct qtxid *id, struct qtxid *winner);
 
 #endif

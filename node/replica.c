@@ -1,0 +1,449 @@
+/*
+ * replica.c: engine, ledger, vote log and mempool assembled, and the loop that obeys the
+ * ordering law of consensus/engine.h: persist, then send, then execute.
+ *
+ * A turn goes round until nothing is left:
+ *
+ *     work      deal with the engine's outputs: bodies, validation, records into open transactions;
+ *               propose, forward
+ *     sync      vote log and journal, one fsync each if anything was put
+ *     send      everything that was posted
+ *     execute   certified runs into the ledger (replica_run.c), whose outcome is the engine's next input
+ *
+ * In the path of a transaction: before, node/verify (peers') or the HTTP interface (own clients').
+ * After: effects.send to net/link, effects.outcome to the client that waits.
+ */
+#include "merkle.h"
+#include "replica_impl.h"
+
+/* ---- small -------------------------------------------------------------------- */
+
+void replica_stop(struct replica *r, const struct err *why)
+{
+	if (replica_stopped(r))
+		return;
+	must(why->kind != ERR_NONE);
+	r->stopped = *why;
+	rlog(r, "error", "stop reason=\"%s\"", why->text);
+}
+
+bool replica_stopped(const struct replica *r)
+{
+	return r->stopped.kind != ERR_NONE;
+}
+
+uint64_t replica_others(const struct replica *r)
+{
+	uint64_t all = r->g->n == 64 ? UINT64_MAX : replica_bit(r->g->n) - 1;
+
+	return all & ~replica_bit(r->c.self);
+}
+
+void replica_post(struct replica *r, struct message *m, uint64_t to)
+{
+	to &= replica_others(r);
+	if (to == 0) {
+		message_unref(m);
+		return;
+	}
+	if (r->parcel_cnt == r->parcel_cap) {
+		r->parcel_cap = r->parcel_cap ? 2 * r->parcel_cap : 64;
+		r->parcels = xrealloc(r->parcels, r->parcel_cap * sizeof *r->parcels);
+	}
+	r->parcels[r->parcel_cnt++] = (struct parcel){m, to};
+}
+
+void replica_say(struct replica *r, const struct qmessage *m, uint64_t to)
+{
+	if (to & replica_others(r))
+		replica_post(r, message_make(r->g, r->c.self, &r->c.signer, m), to);
+}
+
+void replica_feed(struct replica *r, struct engine_input *in)
+{
+	struct engine_status s;
+
+	r->ops->status(r->engine, &s);
+	in->now_ms = r->now_ms;
+	in->wall_ms = r->wall_ms;
+	in->pending = s.executed.n == s.tip.n && pool_pending(r->pool);
+	in->unfair = s.primary != r->c.self && pool_unfair(r->pool, r->now_ms, &r->patience);
+	r->ops->step(r->engine, in, &r->out);
+}
+
+/* ---- the engine's outputs ------------------------------------------------------ */
+
+static void put_journal(struct replica *r, const struct bytes *raw)
+{
+	struct qjournal entry;
+	struct err err = {0};
+
+	must(wire_decode(WIRE(qjournal), raw->data, raw->len, &entry));
+	if (!ledger_journal(r->ledger, &entry, &err))
+		replica_stop(r, &err);
+	wire_free(WIRE(qjournal), &entry);
+}
+
+static void put_record(struct replica *r, const struct engine_output *o)
+{
+	struct vote_record record = o->record.key;
+	struct err err = {0};
+
+	record.data = o->record.data.data;
+	record.len = o->record.data.len;
+	if (!votes_put(r->votes, &record, &err))
+		replica_stop(r, &err);
+}
+
+static void put_block(struct replica *r, const struct engine_output *o)
+{
+	struct block *b = bodies_find(r, &o->block.hash);
+	struct err err = {0};
+
+	must(b); /* the engine asks only for what it was told is here */
+	if (!votes_put_block(r->votes, b, &err))
+		replica_stop(r, &err);
+}
+
+static void want_chain(struct replica *r, const struct engine_output *o)
+{
+	struct qmessage m = {.kind = QGET_CHAIN};
+
+	m.qmessage_u.get_chain.above = o->want_chain.above;
+	replica_say(r, &m, replica_bit(o->want_chain.from));
+}
+
+static void entered_view(struct replica *r, struct qview view)
+{
+	rlog(r, "info", "view entered=%llu primary=%llu height=%llu", (unsigned long long)view.n,
+	     (unsigned long long)(view.n % r->g->n), (unsigned long long)ledger_height(r->ledger).n);
+	pool_new_view(r->pool, r->now_ms);
+}
+
+static void handle(struct replica *r, const struct engine_output *o)
+{
+	switch (o->kind) {
+	case OUT_PERSIST:
+		put_record(r, o);
+		break;
+	case OUT_PERSIST_BLOCK:
+		put_block(r, o);
+		break;
+	case OUT_EVIDENCE:
+		rlog(r, "warn", "evidence kind=replica height=%llu",
+		     (unsigned long long)ledger_height(r->ledger).n);
+		put_journal(r, &o->journal);
+		break;
+	case OUT_JOURNAL:
+		put_journal(r, &o->journal);
+		break;
+	case OUT_SEND:
+		replica_post(r, message_ref(o->send.message), o->send.to);
+		break;
+	case OUT_EXECUTE:
+		break; /* after the sync: execute() */
+	case OUT_WANT_BODY:
+		bodies_want(r, o);
+		break;
+	case OUT_VALIDATE:
+		bodies_validate(r, &o->block.hash);
+		break;
+	case OUT_WANT_CHAIN:
+		want_chain(r, o);
+		break;
+	case OUT_RESEND_PENDING:
+		txs_resend(r);
+		break;
+	case OUT_VIEW:
+		entered_view(r, o->view);
+		break;
+	case OUT_MUTE:
+		r->muted = o->reason;
+		rlog(r, "error", "muted reason=\"%s\"", o->reason);
+		break;
+	case OUT_HALT:
+		r->halt = o->reason;
+		break;
+	}
+}
+
+/* Dealing with an output may feed the engine, which appends further ones. */
+static void drain(struct replica *r)
+{
+	while (r->handled < r->out.cnt && !replica_stopped(r)) {
+		struct engine_output o = r->out.list[r->handled++]; /* the list may move */
+		handle(r, &o);
+	}
+}
+
+/* ---- proposing ------------------------------------------------------------------ */
+
+void batch_clear(struct batch *b)
+{
+	for (size_t i = 0; i < b->cnt; i++)
+		tx_unref(b->txs[i]);
+	free(b->txs);
+	overlay_unref(b->overlay);
+	*b = (struct batch){0};
+}
+
+/*
+ * With nothing in flight there is nothing to gain by waiting. The more is in flight, the fuller a batch has
+ * to be: a third of a block with one in flight, two thirds with two, whole ones beyond.
+ */
+static bool worth_proposing(const struct replica *r, struct qheight height)
+{
+	const struct qparams *params = &r->g->g.params;
+	struct engine_status s;
+	uint64_t thirds, waiting = pool_waiting(r->pool);
+
+	r->ops->status(r->engine, &s);
+	thirds = height.n - 1 - s.tip.n;
+	if (thirds > 3)
+		thirds = 3;
+	return waiting > 0 && (3 * waiting >= thirds * params->block_txs_max ||
+	                       3 * pool_waiting_bytes(r->pool) >= thirds * params->block_bytes_max);
+}
+
+static bool choose_batch(struct replica *r, struct qheight height, const struct qhash *parent)
+{
+	const struct qparams *params = &r->g->g.params;
+	struct overlay *below = NULL;
+	struct batch *b = &r->batch;
+
+	if (!qhash_eq(parent, ledger_tip(r->ledger)) && bodies_overlay(r, parent, &below) != BUILT)
+		return false;
+	batch_clear(b);
+	b->overlay = overlay_new(ledger_state(r->ledger), below);
+	b->txs = xcalloc(params->block_txs_max, sizeof(struct tx *));
+	b->cnt =
+	    pool_choose(r->pool, b->overlay, height, params->block_txs_max, params->block_bytes_max, b->txs);
+	for (size_t i = 0; i < b->cnt; i++)
+		tx_ref(b->txs[i]);
+	b->height = height;
+	b->parent = *parent;
+	return b->cnt > 0;
+}
+
+/* True: there may be more to propose. */
+static bool propose(struct replica *r)
+{
+	struct engine_input in = {.kind = IN_PROPOSE};
+	struct batch *b = &r->batch;
+	struct qheight height;
+	struct qhash parent, *leaves;
+
+	if (!r->ops->can_propose(r->engine, &height, &parent) || !worth_proposing(r, height))
+		return false;
+	if (!choose_batch(r, height, &parent)) {
+		batch_clear(b);
+		return false;
+	}
+	leaves = xcalloc(b->cnt, sizeof *leaves);
+	for (size_t i = 0; i < b->cnt; i++)
+		leaves[i] = b->txs[i]->leaf;
+	merkle_root(leaves, b->cnt, &b->root);
+	in.propose.leaves = leaves;
+	in.propose.leaf_cnt = b->cnt;
+	replica_feed(r, &in);
+	free(leaves);
+	drain(r); /* the engine wants the body of its own block too: that takes the batch */
+	if (b->height.n == 0)
+		return true;
+	rlog(r, "warn", "proposal_dropped height=%llu", (unsigned long long)height.n);
+	pool_release(r->pool, height);
+	batch_clear(b);
+	return false;
+}
+
+/* ---- the turn --------------------------------------------------------------------- */
+
+static void work(struct replica *r)
+{
+	drain(r);
+	while (!replica_stopped(r) && !r->halt && propose(r))
+		;
+	txs_forward(r);
+	bodies_ask(r);
+}
+
+/* What a vote log may forget goes with the next commit. */
+static bool prune(struct replica *r, const struct engine_status *s, struct err *err)
+{
+	struct qheight executed = ledger_height(r->ledger);
+	struct qheight records = s->stable.n < executed.n ? s->stable : executed;
+
+	if (executed.n == r->pruned_blocks && records.n == r->pruned_records)
+		return true;
+	r->pruned_blocks = executed.n;
+	r->pruned_records = records.n;
+	return votes_prune(r->votes, executed, records, err);
+}
+
+static void sync_stores(struct replica *r)
+{
+	struct engine_status s;
+	struct err err = {0};
+
+	if (replica_stopped(r))
+		return;
+	r->ops->status(r->engine, &s);
+	if (votes_amnesiac(r->votes) && !s.muted) {
+		rlog(r, "info", "recovered stable=%llu", (unsigned long long)s.stable.n);
+		if (!votes_recovered(r->votes, &err))
+			replica_stop(r, &err);
+	}
+	if (!replica_stopped(r) &&
+	    !(prune(r, &s, &err) && votes_commit(r->votes, &err) && ledger_commit(r->ledger, &err)))
+		replica_stop(r, &err);
+}
+
+/* Only after sync_stores(). */
+static void send_parcels(struct replica *r)
+{
+	for (size_t i = 0; i < r->parcel_cnt; i++) {
+		if (!replica_stopped(r))
+			r->c.effects.send(r->c.effects.ctx, r->parcels[i].message, r->parcels[i].to);
+		message_unref(r->parcels[i].message);
+	}
+	r->parcel_cnt = 0;
+}
+
+static void stop_if_halted(struct replica *r)
+{
+	struct err err = {0};
+
+	if (!r->halt)
+		return;
+	err_set(&err, ERR_WORLD, "%s; this replica stops: its ledger is as it was, keep it as evidence",
+	        r->halt);
+	replica_stop(r, &err);
+}
+
+/* Only after send_parcels(). What the engine says to it is the next round's work. False: there was nothing.
+ */
+static bool execute(struct replica *r)
+{
+	struct engine_outputs done = r->out;
+	bool any = false;
+
+	r->out = (struct engine_outputs){0};
+	r->handled = 0;
+	for (size_t i = 0; i < done.cnt && !replica_stopped(r); i++) {
+		if (done.list[i].kind != OUT_EXECUTE)
+			continue;
+		run_execute(r, &done.list[i]);
+		any = true;
+	}
+	engine_outputs_clear(&done);
+	return any;
+}
+
+static void tell_progress(struct replica *r)
+{
+	struct engine_status s;
+	uint64_t best = 0;
+
+	if (r->now_ms < r->told_ms + 1000)
+		return;
+	r->ops->status(r->engine, &s);
+	for (unsigned i = 0; i < r->g->n; i++)
+		if (i != r->c.self && s.peer[i].tip.n > best)
+			best = s.peer[i].tip.n;
+	if (best <= s.executed.n + r->g->g.params.window)
+		return;
+	r->told_ms = r->now_ms;
+	rlog(r, "info", "catching_up executed=%llu certified=%llu peers=%llu",
+	     (unsigned long long)s.executed.n, (unsigned long long)s.tip.n, (unsigned long long)best);
+}
+
+bool replica_turn(struct replica *r, struct err *err)
+{
+	if (!replica_stopped(r)) {
+		pool_reforward(r->pool, r->now_ms, &r->patience);
+		if (r->now_ms >= r->ops->deadline(r->engine))
+			replica_feed(r, &(struct engine_input){.kind = IN_TICK});
+		tell_progress(r);
+	}
+	do {
+		work(r);
+		sync_stores(r);
+		send_parcels(r);
+		stop_if_halted(r);
+	} while (!replica_stopped(r) && (execute(r) || r->out.cnt > 0));
+	if (replica_stopped(r) && err)
+		*err = r->stopped;
+	return !replica_stopped(r);
+}
+
+uint64_t replica_deadline(const struct replica *r)
+{
+	uint64_t engine_ms = r->ops->deadline(r->engine);
+
+	return r->ask_ms < engine_ms ? r->ask_ms : engine_ms;
+}
+
+void replica_clock(struct replica *r, uint64_t now_ms, uint64_t wall_ms)
+{
+	must(now_ms >= r->now_ms);
+	r->now_ms = now_ms;
+	r->wall_ms = wall_ms;
+}
+
+void replica_message(struct replica *r, struct message *m, struct tx *const *txs, size_t tx_cnt)
+{
+	if (replica_stopped(r))
+		return;
+	switch (m->m.kind) {
+	case QTXS:
+		txs_on_txs(r, m->sender, txs, tx_cnt);
+		break;
+	case QBODY:
+		bodies_on_body(r, m, txs, tx_cnt);
+		break;
+	case QGET_TXS:
+		serve_get_txs(r, m);
+		break;
+	case QGET_BODIES:
+		serve_get_bodies(r, m);
+		break;
+	case QGET_CHAIN:
+		serve_get_chain(r, m);
+		break;
+	case QPRE_PREPARE:
+	case QPREPARE:
+	case QCOMMIT:
+	case QCHECKPOINT:
+	case QVIEW_CHANGE:
+	case QNEW_VIEW:
+	case QSTATUS:
+	case QCHAIN:
+		replica_feed(r, &(struct engine_input){.kind = IN_MESSAGE, .message = m});
+		break;
+	}
+	drain(r);
+}
+
+/* ---- status -------------------------------------------------------------------------- */
+
+void replica_status(const struct replica *r, struct replica_status *out)
+{
+	memset(out, 0, sizeof *out);
+	r->ops->status(r->engine, &out->engine);
+	out->height = ledger_height(r->ledger);
+	out->block_hash = *ledger_tip(r->ledger);
+	state_digest(ledger_state(r->ledger), &out->state_digest);
+	out->tip_time_ms = ledger_tip_time(r->ledger);
+	out->supply = state_value(ledger_state(r->ledger));
+	out->unspent = state_count(ledger_state(r->ledger));
+	out->pool_txs = pool_count(r->pool);
+	out->pool_bytes = pool_bytes(r->pool);
+	out->transactions = ledger_tx_count(r->ledger);
+	out->amnesiac = votes_amnesiac(r->votes);
+	if (out->engine.muted)
+		out->muted_because = r->muted ? r->muted
+		                     : out->amnesiac
+		                         ? "its vote log was lost: it waits for a stable checkpoint "
+		                           "that covers whatever it may have signed"
+		                         : "it muted itself before this start: its operator must decide";
+}

@@ -1,0 +1,394 @@
+/*
+ * replica_bodies.c: the bodies of blocks that are not executed yet: put together from the
+ * transactions that are here, fetched where they are not, and validated on their parents.
+ *
+ * The engine says which blocks it wants (by a header that somebody entitled to signed or certified); what
+ * arrives must hash to that header, so it does not matter who sent it.  Anybody can attach rubbish
+ * to an honest header: rubbish is ignored, and somebody else is asked.
+ *
+ * Every body is kept until its height is executed (F13).  Their number is bounded by the engine: a
+ * window for each view since the last progress, and a bounded stretch of certified ones.
+ */
+#include "replica_impl.h"
+
+static struct body *find(const struct replica *r, const struct qhash *hash)
+{
+	struct body *b;
+
+	HASH_FIND(hh, r->bodies, hash, sizeof *hash, b);
+	return b;
+}
+
+struct block *bodies_find(const struct replica *r, const struct qhash *hash)
+{
+	const struct body *b = find(r, hash);
+
+	return b ? b->block : NULL;
+}
+
+static struct body *add(struct replica *r, const struct qhash *hash, const struct qheader *header)
+{
+	struct body *b = xcalloc(1, sizeof *b);
+
+	b->hash = *hash;
+	b->header = *header;
+	HASH_ADD(hh, r->bodies, hash, sizeof b->hash, b);
+	return b;
+}
+
+static void drop_parts(struct body *b)
+{
+	for (size_t i = 0; b->txs && i < b->header.tx_count; i++)
+		tx_unref(b->txs[i]);
+	free(b->txs);
+	free(b->leaves);
+	b->txs = NULL;
+	b->leaves = NULL;
+}
+
+static void drop(struct replica *r, struct body *b)
+{
+	HASH_DEL(r->bodies, b);
+	drop_parts(b);
+	block_unref(b->block);
+	overlay_unref(b->overlay);
+	free(b);
+}
+
+void bodies_free(struct replica *r)
+{
+	while (r->bodies)
+		drop(r, r->bodies);
+}
+
+void bodies_put(struct replica *r, struct block *block)
+{
+	if (!find(r, &block->hash))
+		add(r, &block->hash, &block->header)->block = block_ref(block);
+	for (size_t i = 0; i < block->tx_cnt; i++)
+		txs_seen(r, block->txs[i]);
+}
+
+/* ---- validating ------------------------------------------------------------------ */
+
+/* On the overlay of its parent (NULL: the state): form, then every transaction. */
+static bool apply(struct replica *r, struct body *b, struct overlay *parent)
+{
+	const struct qparams *params = &r->g->g.params;
+	struct overlay *o = overlay_new(ledger_state(r->ledger), parent);
+	size_t bytes = 0, bad = 0;
+	enum tx_verdict v;
+
+	for (size_t i = 0; i < b->block->tx_cnt; i++)
+		bytes += b->block->txs[i]->raw_len;
+	if (b->block->tx_cnt > 0 && b->block->tx_cnt <= params->block_txs_max &&
+	    bytes <= params->block_bytes_max) {
+		v = overlay_add_block(o, b->block, &bad);
+		if (v == TX_OK) {
+			b->overlay = o;
+			return true;
+		}
+		rlog(r, "warn", "invalid_block height=%llu proposer=%u tx=%zu verdict=%s",
+		     (unsigned long long)b->header.height.n, b->header.proposer, bad,
+		     tx_verdict_info(v)->code);
+	} else {
+		rlog(r, "warn",
+		     "invalid_block height=%llu proposer=%u txs=%zu bytes=%zu verdict=over_the_limits",
+		     (unsigned long long)b->header.height.n, b->header.proposer, b->block->tx_cnt, bytes);
+	}
+	overlay_unref(o);
+	b->invalid = true;
+	return false;
+}
+
+/*
+ * Down from the block to the first ancestor whose overlay is there, or to the state; then up again, building.
+ * Blocks that were bound or certified were not validated here before, so there may be several to build.
+ */
+enum built bodies_overlay(struct replica *r, const struct qhash *hash, struct overlay **o)
+{
+	struct body *b = find(r, hash), *child = NULL;
+	struct overlay *top = NULL;
+
+	for (; b && !b->overlay; child = b, b = find(r, &b->header.parent)) {
+		if (!b->block)
+			return BUILT_LATER;
+		if (b->invalid)
+			return BUILT_NEVER;
+		b->child = child;
+		if (qhash_eq(&b->header.parent, ledger_tip(r->ledger)))
+			break;
+		if (b->header.height.n <= ledger_height(r->ledger).n + 1)
+			return BUILT_NEVER; /* not on the chain that was executed */
+	}
+	if (!b)
+		return BUILT_LATER;
+	if (b->overlay) {
+		top = b->overlay;
+		b = child;
+	}
+	for (; b; b = b->child) {
+		if (!apply(r, b, top))
+			return BUILT_NEVER;
+		top = b->overlay;
+	}
+	*o = top;
+	return BUILT;
+}
+
+static void try_validate(struct replica *r, struct body *b)
+{
+	struct engine_input in = {.kind = IN_VALIDATED};
+	struct overlay *o;
+	enum built built = bodies_overlay(r, &b->hash, &o);
+
+	b->validate = built == BUILT_LATER;
+	if (b->validate)
+		return;
+	in.validated.block = b->hash;
+	in.validated.valid = built == BUILT;
+	replica_feed(r, &in);
+}
+
+void bodies_validate(struct replica *r, const struct qhash *hash)
+{
+	struct body *b = find(r, hash);
+
+	if (b) /* else it was executed meanwhile */
+		try_validate(r, b);
+}
+
+static void retry_validations(struct replica *r)
+{
+	struct body *b, *next;
+
+	HASH_ITER (hh, r->bodies, b, next)
+		if (b->validate)
+			try_validate(r, b);
+}
+
+/* ---- putting together ------------------------------------------------------------- */
+
+static void say_here(struct replica *r, struct body *b)
+{
+	struct engine_input in = {.kind = IN_BODY};
+
+	if (!b->wanted)
+		return;
+	b->wanted = false;
+	in.body.block = b->hash;
+	replica_feed(r, &in);
+}
+
+static void complete(struct replica *r, struct body *b, struct tx *const *txs)
+{
+	b->block = block_new(&b->header, txs, b->header.tx_count);
+	drop_parts(b);
+	for (size_t i = 0; i < b->block->tx_cnt; i++)
+		if (!pool_find_leaf(r->pool, &b->block->txs[i]->leaf))
+			txs_seen(r, b->block->txs[i]);
+	say_here(r, b);
+	retry_validations(r);
+}
+
+/* Our own proposal: what was chosen for it, and its effect, are at hand. */
+static bool take_batch(struct replica *r, struct body *b)
+{
+	struct batch *batch = &r->batch;
+
+	if (batch->height.n == 0 || b->header.height.n != batch->height.n ||
+	    b->header.tx_count != batch->cnt || !qhash_eq(&b->header.parent, &batch->parent) ||
+	    !qhash_eq(&b->header.merkle_root, &batch->root))
+		return false;
+	if (!b->overlay)
+		b->overlay = overlay_ref(batch->overlay);
+	complete(r, b, batch->txs);
+	batch_clear(batch);
+	return true;
+}
+
+static void fill(struct replica *r, struct body *b)
+{
+	for (size_t i = 0; i < b->header.tx_count; i++) {
+		struct tx *tx = b->txs[i] ? NULL : txs_find_leaf(r, &b->leaves[i]);
+
+		if (!tx)
+			continue;
+		b->txs[i] = tx_ref(tx);
+		b->missing--;
+	}
+	if (b->missing == 0)
+		complete(r, b, b->txs);
+}
+
+void bodies_fill(struct replica *r)
+{
+	struct body *b, *next;
+
+	HASH_ITER (hh, r->bodies, b, next)
+		if (b->txs)
+			fill(r, b);
+}
+
+void bodies_want(struct replica *r, const struct engine_output *o)
+{
+	struct body *b = find(r, &o->want_body.hash);
+
+	if (!b) {
+		b = add(r, &o->want_body.hash, &o->want_body.header);
+		b->peer = o->want_body.from;
+		b->ask_ms = r->now_ms;
+	}
+	b->wanted = true;
+	if (b->block) {
+		say_here(r, b);
+		return;
+	}
+	if (take_batch(r, b) || !o->want_body.leaves || b->leaves)
+		return;
+	b->leaves = xmemdup(o->want_body.leaves, b->header.tx_count * sizeof *b->leaves);
+	b->txs = xcalloc(b->header.tx_count, sizeof(struct tx *));
+	b->missing = b->header.tx_count;
+	b->ask_ms = r->now_ms + ASK_GRACE_MS;
+	fill(r, b);
+}
+
+void bodies_on_body(struct replica *r, const struct message *m, struct tx *const *txs, size_t tx_cnt)
+{
+	struct body *b = find(r, &m->m.qmessage_u.body.block);
+	struct qhash *leaves;
+	bool match;
+
+	if (!b || b->block || tx_cnt != b->header.tx_count)
+		return;
+	for (size_t i = 0; i < tx_cnt; i++)
+		if (!txs[i])
+			return;
+	leaves = xcalloc(tx_cnt, sizeof *leaves);
+	for (size_t i = 0; i < tx_cnt; i++)
+		leaves[i] = txs[i]->leaf;
+	match = block_leaves_match(&b->header, leaves, tx_cnt);
+	free(leaves);
+	if (match)
+		complete(r, b, txs);
+}
+
+/* Is this overlay's chain still one that ends in the executed state? */
+static bool on_tip(const struct replica *r, const struct body *b)
+{
+	while (b && !qhash_eq(&b->header.parent, ledger_tip(r->ledger)))
+		b = find(r, &b->header.parent);
+	return b != NULL;
+}
+
+void bodies_executed(struct replica *r)
+{
+	uint64_t executed = ledger_height(r->ledger).n;
+	struct body *b, *next;
+
+	HASH_ITER (hh, r->bodies, b, next)
+		if (b->header.height.n <= executed)
+			drop(r, b);
+	HASH_ITER (hh, r->bodies, b, next) {
+		if (b->overlay && !on_tip(r, b)) {
+			overlay_unref(b->overlay);
+			b->overlay = NULL;
+		}
+	}
+	retry_validations(r);
+}
+
+/* ---- asking ------------------------------------------------------------------------ */
+
+static unsigned next_peer(const struct replica *r, unsigned peer)
+{
+	do
+		peer = (peer + 1) % r->g->n;
+	while (peer == r->c.self);
+	return peer;
+}
+
+/* What is missing of a block, by leaf; the whole body every other time: who executed it has it only whole. */
+static void ask_leaves(struct replica *r, const struct body *b)
+{
+	struct qmessage m = {.kind = QGET_TXS};
+	struct qhash *leaves = xcalloc(b->missing, sizeof *leaves);
+	size_t cnt = 0;
+
+	for (size_t i = 0; i < b->header.tx_count; i++)
+		if (!b->txs[i])
+			leaves[cnt++] = b->leaves[i];
+	m.qmessage_u.get_txs.leaves.leaves_val = leaves;
+	m.qmessage_u.get_txs.leaves.leaves_len = (unsigned)cnt;
+	replica_say(r, &m, replica_bit(b->peer));
+	free(leaves);
+}
+
+/* One GET_BODIES for all that this peer is to be asked for now. */
+static void ask_bodies(struct replica *r, unsigned peer, const struct qhash *blocks, size_t cnt)
+{
+	struct qmessage m = {.kind = QGET_BODIES};
+
+	if (cnt == 0)
+		return;
+	m.qmessage_u.get_bodies.blocks.blocks_val = (struct qhash *)blocks;
+	m.qmessage_u.get_bodies.blocks.blocks_len = (unsigned)cnt;
+	replica_say(r, &m, replica_bit(peer));
+}
+
+static void asked(struct replica *r, struct body *b)
+{
+	uint64_t wait = (uint64_t)ASK_RETRY_MS << (b->tries < 8 ? b->tries : 8);
+
+	b->tries++;
+	b->peer = next_peer(r, b->peer);
+	b->ask_ms = r->now_ms + (wait < ASK_RETRY_MAX_MS ? wait : ASK_RETRY_MAX_MS);
+}
+
+/* Everything due that is to be asked of this peer. `room`: how many more bodies may be on their way. */
+static void ask_peer(struct replica *r, unsigned peer, size_t *room)
+{
+	struct qhash blocks[ASK_MAX];
+	struct body *b, *next;
+	size_t cnt = 0;
+
+	HASH_ITER (hh, r->bodies, b, next) {
+		if (b->block || b->ask_ms > r->now_ms || b->peer != peer)
+			continue;
+		if (b->txs && b->tries % 2 == 0) {
+			ask_leaves(r, b);
+		} else if (*room > 0) {
+			blocks[cnt++] = b->hash;
+			(*room)--;
+		} else {
+			continue;
+		}
+		asked(r, b);
+	}
+	ask_bodies(r, peer, blocks, cnt);
+}
+
+void bodies_ask(struct replica *r)
+{
+	struct body *b, *next;
+	size_t room = ASK_MAX;
+	bool due = false;
+
+	r->ask_ms = UINT64_MAX;
+	if (r->g->n == 1)
+		return;
+	HASH_ITER (hh, r->bodies, b, next) {
+		if (b->block)
+			continue;
+		if (b->peer == r->c.self)
+			b->peer = next_peer(r, b->peer);
+		due = due || b->ask_ms <= r->now_ms;
+		if (b->ask_ms > r->now_ms && b->tries > 0 && room > 0)
+			room--;
+	}
+	for (unsigned i = 0; due && i < r->g->n; i++)
+		ask_peer(r, i, &room);
+	HASH_ITER (hh, r->bodies, b, next)
+		if (!b->block && b->ask_ms > r->now_ms && b->ask_ms < r->ask_ms)
+			r->ask_ms = b->ask_ms;
+}

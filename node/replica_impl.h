@@ -1,0 +1,203 @@
+/*
+ * replica_impl.h: the inside of a replica, shared by its files:
+ *
+ *   replica.c         the turn loop and its ordering law, proposing, status
+ *   replica_open.c    assembly: files opened, engine restored; and closed
+ *   replica_run.c     executing certified runs
+ *   replica_bodies.c  the bodies of blocks in flight: fetching, validating
+ *   replica_txs.c     transactions that come in: admission, orphans, double spends, forwarding
+ *   replica_serve.c   answers to peers' GET_TXS, GET_BODIES, GET_CHAIN
+ */
+#ifndef QUORATE_REPLICA_IMPL_H
+#define QUORATE_REPLICA_IMPL_H
+
+#include "map.h"
+#include "replica.h"
+
+/* ---- bounds ---------------------------------------------------------------- */
+
+#define TXS_MESSAGE_MAX 1000           /* transactions in one forward */
+#define TXS_MESSAGE_BYTES (256u << 10) /* their bytes */
+#define RESEND_BYTES (8u << 20)  /* of what is pending, oldest first, when half of the timeout has passed */
+#define SEEN_MAX 16384           /* transactions remembered beside the pool, */
+#define SEEN_BYTES (16u << 20)   /* and their bytes */
+#define ORPHANS_MAX 512          /* per peer, */
+#define ORPHANS_BYTES (2u << 20) /* and their bytes */
+#define FATES_MAX 65536          /* evicted transactions whose fate is remembered */
+#define EVIDENCE_MAX 1000        /* double spends journaled in one run of the process */
+#define ASK_MAX 16               /* bodies asked for at a time without a leaf list */
+#define ASK_GRACE_MS 10          /* a forward may still be on its way */
+#define ASK_RETRY_MS 200         /* doubles with each try up to */
+#define ASK_RETRY_MAX_MS 3200
+#define SERVE_BYTES_S (16u << 20) /* answers to one peer: so much a second, and at most this at once */
+
+/* ---- parts ------------------------------------------------------------------- */
+
+struct parcel {
+	struct message *message; /* a reference */
+	uint64_t to;
+};
+
+/* The batch that was chosen last, until its block is known by hash. */
+struct batch {
+	struct qheight height; /* 0: none */
+	struct qhash parent, root;
+	struct tx **txs; /* references */
+	size_t cnt;
+	struct overlay *overlay;
+};
+
+/* A block above the executed one, as far as it is here. */
+struct body {
+	struct qhash hash;
+	struct qheader header;
+	struct qhash *leaves; /* NULL: not known */
+	struct tx **txs;      /* by leaf, as they come; NULL once complete */
+	size_t missing;
+	struct block *block; /* complete */
+	struct overlay *overlay;
+	bool invalid;  /* breaks a rule on its own parent */
+	bool wanted;   /* the engine waits for IN_BODY */
+	bool validate; /* the engine waits for IN_VALIDATED */
+	unsigned peer; /* whom to ask next */
+	unsigned tries;
+	uint64_t ask_ms;    /* when to ask (again) */
+	struct body *child; /* the walk of bodies_overlay() */
+	UT_hash_handle hh;  /* by hash */
+};
+
+/* A verified transaction that may be in a block though it is not in the pool. */
+struct seen {
+	struct tx *tx;
+	UT_hash_handle hh; /* by leaf; in order of arrival */
+};
+
+/* A forwarded transaction that came before the one whose output it spends. It reserves nothing. */
+struct orphan {
+	struct tx *tx;
+	unsigned source;
+	struct crib *crib;
+	struct orphan *sibling_prev, *sibling_next; /* crib->list */
+	struct orphan *prev, *next;                 /* its source's, oldest first */
+};
+struct crib {
+	struct qtxid parent;
+	struct orphan *list;
+	UT_hash_handle hh; /* by parent */
+};
+
+struct fate {
+	struct qtxid id, winner;
+	enum tx_verdict verdict;
+	UT_hash_handle hh; /* by id; in order of eviction */
+};
+
+struct loser {
+	struct qtxid id;
+	UT_hash_handle hh;
+};
+
+struct peer_state {
+	struct orphan *orphans;
+	size_t orphan_cnt, orphan_bytes;
+	uint64_t served_ms; /* when its allowance was last filled up */
+	uint64_t allowance; /* bytes that may be served to it */
+};
+
+struct replica {
+	struct replica_config c;
+	const struct genesis *g;
+	const struct engine_ops *ops;
+	struct engine *engine;
+	struct ledger *ledger;
+	struct reader *reader;
+	struct votes *votes;
+	struct pool *pool;
+	struct pool_patience patience;
+	uint64_t now_ms, wall_ms;
+
+	struct err stopped;                     /* kind is not ERR_NONE: no further work */
+	const char *halt;                       /* the engine said OUT_HALT */
+	const char *muted;                      /* OUT_MUTE */
+	uint64_t pruned_blocks, pruned_records; /* the vote log, up to these heights */
+	uint64_t told_ms;                       /* catch-up was last told of */
+
+	struct engine_outputs out; /* of the turn */
+	size_t handled;            /* outputs of it that were dealt with */
+	struct parcel *parcels;    /* leave after the sync */
+	size_t parcel_cnt, parcel_cap;
+
+	struct batch batch;
+	struct body *bodies;
+	uint64_t ask_ms; /* next retry; UINT64_MAX: none */
+	struct seen *seen;
+	size_t seen_bytes;
+	struct crib *cribs;
+	struct fate *fates;
+	struct loser *losers;
+	struct peer_state *peers; /* n */
+};
+
+/* ---- replica.c --------------------------------------------------------------- */
+
+#define rlog(r, level, ...)                                                         \
+	do {                                                                        \
+		if ((r)->c.effects.log)                                             \
+			(r)->c.effects.log((r)->c.effects.ctx, level, __VA_ARGS__); \
+	} while (0)
+
+/* The store failed, or worse: *why becomes what replica_turn() says from now on. */
+void replica_stop(struct replica *r, const struct err *why);
+bool replica_stopped(const struct replica *r);
+/* One input for the engine; its outputs are dealt with later. */
+void replica_feed(struct replica *r, struct engine_input *in);
+/* Takes the reference to m; it leaves with the turn. */
+void replica_post(struct replica *r, struct message *m, uint64_t to);
+/* Makes, signs and posts a message of the driver's own. */
+void replica_say(struct replica *r, const struct qmessage *m, uint64_t to);
+uint64_t replica_others(const struct replica *r);
+static inline uint64_t replica_bit(unsigned i)
+{
+	return UINT64_C(1) << i;
+}
+
+/* ---- replica_run.c ------------------------------------------------------------- */
+
+void run_execute(struct replica *r, const struct engine_output *o);
+
+/* ---- replica_bodies.c ---------------------------------------------------------- */
+
+/* Of the vote log, at the start. */
+void bodies_put(struct replica *r, struct block *b);
+struct block *bodies_find(const struct replica *r, const struct qhash *hash); /* borrowed; NULL: not here */
+void bodies_want(struct replica *r, const struct engine_output *o);
+void bodies_validate(struct replica *r, const struct qhash *hash);
+void bodies_on_body(struct replica *r, const struct message *m, struct tx *const *txs, size_t tx_cnt);
+/* New transactions are in the pool or in `seen`. */
+void bodies_fill(struct replica *r);
+/* The state after this block, on its own chain: BUILT with *o (borrowed). */
+enum built { BUILT, BUILT_LATER /* a body is missing */, BUILT_NEVER /* it breaks a rule */ };
+enum built bodies_overlay(struct replica *r, const struct qhash *hash, struct overlay **o);
+void bodies_executed(struct replica *r);
+void bodies_ask(struct replica *r);
+void bodies_free(struct replica *r);
+void batch_clear(struct batch *b);
+
+/* ---- replica_txs.c -------------------------------------------------------------- */
+
+void txs_on_txs(struct replica *r, unsigned sender, struct tx *const *txs, size_t tx_cnt);
+/* Remembers a verified transaction for blocks that hold it and peers that ask for it. */
+void txs_seen(struct replica *r, struct tx *tx);
+struct tx *txs_find_leaf(const struct replica *r, const struct qhash *leaf); /* in pool or seen; borrowed */
+void txs_executed(struct replica *r, const struct block *b);
+void txs_forward(struct replica *r);
+void txs_resend(struct replica *r);
+void txs_free(struct replica *r);
+
+/* ---- replica_serve.c ------------------------------------------------------------- */
+
+void serve_get_txs(struct replica *r, const struct message *m);
+void serve_get_bodies(struct replica *r, const struct message *m);
+void serve_get_chain(struct replica *r, const struct message *m);
+
+#endif

@@ -1,0 +1,144 @@
+/*
+ * replica_serve.c: answers to peers that lack something: transactions by leaf, bodies by block
+ * hash, certified headers.
+ *
+ * Each peer has an allowance of bytes that fills up with time.  An answer costs what it weighs, a
+ * look-up a little: so one peer cannot make this replica work without end, and one that lags gets as much
+ * as it can use.  What is not answered is asked again, here or elsewhere.
+ */
+#include "replica_impl.h"
+
+#define LOOKUP_MEMORY 64 /* bytes that a look-up costs */
+#define LOOKUP_DISK 4096
+
+/* May this peer have (more of) an answer now? */
+static bool allowed(struct replica *r, unsigned peer)
+{
+	struct peer_state *p = &r->peers[peer];
+	uint64_t elapsed = r->now_ms - p->served_ms;
+
+	if (p->served_ms == 0 || elapsed > 1000)
+		elapsed = 1000;
+	p->served_ms = r->now_ms;
+	p->allowance += elapsed * (SERVE_BYTES_S / 1000);
+	if (p->allowance > SERVE_BYTES_S)
+		p->allowance = SERVE_BYTES_S;
+	return p->allowance > 0 && peer != r->c.self;
+}
+
+static void charge(struct replica *r, unsigned peer, uint64_t bytes)
+{
+	struct peer_state *p = &r->peers[peer];
+
+	p->allowance -= bytes < p->allowance ? bytes : p->allowance;
+}
+
+static void answer(struct replica *r, unsigned peer, const struct qmessage *m)
+{
+	struct message *made = message_make(r->g, r->c.self, &r->c.signer, m);
+
+	charge(r, peer, made->env.body.body_len);
+	replica_post(r, made, replica_bit(peer));
+}
+
+/* Sends what was gathered and begins anew. */
+static void flush_txs(struct replica *r, unsigned peer, struct qtxs *q, size_t *bytes)
+{
+	struct qmessage m = {.kind = QTXS};
+
+	if (q->txs.txs_len > 0) {
+		m.qmessage_u.txs = *q;
+		answer(r, peer, &m);
+	}
+	q->txs.txs_len = 0;
+	*bytes = 0;
+}
+
+void serve_get_txs(struct replica *r, const struct message *m)
+{
+	const struct qget_txs *q = &m->m.qmessage_u.get_txs;
+	struct qtxs found = {0};
+	size_t bytes = 0;
+
+	if (!allowed(r, m->sender))
+		return;
+	charge(r, m->sender, LOOKUP_MEMORY * (uint64_t)q->leaves.leaves_len);
+	found.txs.txs_val = xcalloc(TXS_MESSAGE_MAX, sizeof *found.txs.txs_val);
+	for (unsigned i = 0; i < q->leaves.leaves_len && allowed(r, m->sender); i++) {
+		struct tx *tx = txs_find_leaf(r, &q->leaves.leaves_val[i]);
+
+		if (!tx)
+			continue;
+		if (found.txs.txs_len == TXS_MESSAGE_MAX || bytes + tx->raw_len > TXS_MESSAGE_BYTES)
+			flush_txs(r, m->sender, &found, &bytes);
+		found.txs.txs_val[found.txs.txs_len++] = (qtx_bytes){(unsigned)tx->raw_len, tx->raw};
+		bytes += tx->raw_len;
+	}
+	flush_txs(r, m->sender, &found, &bytes);
+	free(found.txs.txs_val);
+}
+
+static void answer_body(struct replica *r, unsigned peer, const struct qhash *hash, const struct qblock *q)
+{
+	struct qmessage m = {.kind = QBODY};
+
+	m.qmessage_u.body.block = *hash;
+	m.qmessage_u.body.txs.txs_val = q->txs.txs_val;
+	m.qmessage_u.body.txs.txs_len = q->txs.txs_len;
+	answer(r, peer, &m);
+}
+
+static void serve_body(struct replica *r, unsigned peer, const struct qhash *hash)
+{
+	struct block *b = bodies_find(r, hash);
+	struct qblock q = {0};
+	struct err err = {0};
+
+	if (b) {
+		block_to_wire(b, &q);
+		answer_body(r, peer, hash, &q);
+		free(q.txs.txs_val); /* the bytes are the block's */
+		return;
+	}
+	charge(r, peer, LOOKUP_DISK);
+	switch (reader_block_by_hash(r->reader, hash, &q, &err)) {
+	case FOUND:
+		answer_body(r, peer, hash, &q);
+		wire_free(WIRE(qblock), &q);
+		break;
+	case NOT_FOUND:
+		break;
+	case FOUND_ERROR:
+		replica_stop(r, &err);
+		break;
+	}
+}
+
+void serve_get_bodies(struct replica *r, const struct message *m)
+{
+	const struct qget_bodies *q = &m->m.qmessage_u.get_bodies;
+
+	for (unsigned i = 0; i < q->blocks.blocks_len && allowed(r, m->sender); i++)
+		serve_body(r, m->sender, &q->blocks.blocks_val[i]);
+}
+
+void serve_get_chain(struct replica *r, const struct message *m)
+{
+	struct qmessage reply = {.kind = QCHAIN};
+	struct err err = {0};
+
+	if (!allowed(r, m->sender))
+		return;
+	charge(r, m->sender, LOOKUP_DISK);
+	switch (reader_chain(r->reader, m->m.qmessage_u.get_chain.above, &reply.qmessage_u.chain, &err)) {
+	case FOUND:
+		answer(r, m->sender, &reply);
+		wire_free(WIRE(qchain), &reply.qmessage_u.chain);
+		break;
+	case NOT_FOUND:
+		break;
+	case FOUND_ERROR:
+		replica_stop(r, &err);
+		break;
+	}
+}

@@ -1,0 +1,435 @@
+/*
+ * replica_txs.c: transactions that come in, from own clients and from peers: admission to the
+ * mempool, what the ledger knows of them, those that wait for a parent, double spends kept as
+ * evidence, forwarding, and what became of the evicted.
+ *
+ * In the path of a transaction: before, its signatures were verified (node/verify).  After: it waits in
+ * node/pool for a block.
+ */
+#include <utlist.h>
+
+#include "replica_impl.h"
+
+/* ---- remembered beside the pool ----------------------------------------------------- */
+
+static void seen_drop_oldest(struct replica *r)
+{
+	struct seen *s = r->seen;
+
+	HASH_DEL(r->seen, s);
+	r->seen_bytes -= s->tx->raw_len;
+	tx_unref(s->tx);
+	free(s);
+}
+
+void txs_seen(struct replica *r, struct tx *tx)
+{
+	struct seen *s;
+
+	HASH_FIND(hh, r->seen, &tx->leaf, sizeof tx->leaf, s);
+	if (s)
+		return;
+	s = xcalloc(1, sizeof *s);
+	s->tx = tx_ref(tx);
+	HASH_ADD_KEYPTR(hh, r->seen, &tx->leaf, sizeof tx->leaf, s);
+	r->seen_bytes += tx->raw_len;
+	while (HASH_COUNT(r->seen) > SEEN_MAX || r->seen_bytes > SEEN_BYTES)
+		seen_drop_oldest(r);
+}
+
+struct tx *txs_find_leaf(const struct replica *r, const struct qhash *leaf)
+{
+	struct tx *tx = pool_find_leaf(r->pool, leaf);
+	struct seen *s;
+
+	if (tx)
+		return tx;
+	HASH_FIND(hh, r->seen, leaf, sizeof *leaf, s);
+	return s ? s->tx : NULL;
+}
+
+static void fate_note(struct replica *r, const struct qtxid *id, enum tx_verdict v,
+                      const struct qtxid *winner)
+{
+	struct fate *f;
+
+	HASH_FIND(hh, r->fates, id, sizeof *id, f);
+	if (!f) {
+		f = xcalloc(1, sizeof *f);
+		f->id = *id;
+		HASH_ADD(hh, r->fates, id, sizeof f->id, f);
+	}
+	f->verdict = v;
+	f->winner = winner ? *winner : (struct qtxid){0};
+	if (HASH_COUNT(r->fates) > FATES_MAX) {
+		f = r->fates;
+		HASH_DEL(r->fates, f);
+		free(f);
+	}
+}
+
+enum tx_verdict replica_fate(const struct replica *r, const struct qtxid *id, struct qtxid *winner)
+{
+	struct fate *f;
+
+	if (pool_find(r->pool, id))
+		return TX_KNOWN;
+	HASH_FIND(hh, r->fates, id, sizeof *id, f);
+	if (!f)
+		return TX_UNKNOWN_OUTPUT;
+	if (winner)
+		*winner = f->winner;
+	return f->verdict;
+}
+
+/* ---- evidence of double spends -------------------------------------------------------- */
+
+static bool share_an_input(const struct tx *a, const struct tx *b)
+{
+	const struct qtx_body *x = &a->q.body, *y = &b->q.body;
+
+	for (unsigned i = 0; i < x->inputs.inputs_len; i++)
+		for (unsigned k = 0; k < y->inputs.inputs_len; k++)
+			if (qoutpoint_eq(&x->inputs.inputs_val[i], &y->inputs.inputs_val[k]))
+				return true;
+	return false;
+}
+
+/* A pending or final transaction by its id; one reference, or NULL. */
+static struct tx *fetch_tx(struct replica *r, const struct qtxid *id)
+{
+	struct tx *tx = pool_find(r->pool, id);
+	struct tx_place place;
+	struct bytes raw = {0};
+	struct err err = {0};
+	enum tx_verdict v;
+	enum found found;
+
+	if (tx)
+		return tx_ref(tx);
+	found = reader_tx(r->reader, id, &place, &raw, &err);
+	if (found == FOUND_ERROR)
+		replica_stop(r, &err);
+	if (found != FOUND)
+		return NULL;
+	tx = tx_parse(&r->g->chain, raw.data, raw.len, &v);
+	bytes_free(&raw);
+	return tx;
+}
+
+static void keep_evidence(struct replica *r, const struct tx *winner, const struct tx *loser)
+{
+	struct qjournal j = {.kind = QJ_EVIDENCE};
+	struct qdouble_spend *d = &j.qjournal_u.evidence.qevidence_u.double_spend;
+	char winner_hex[QHASH_HEX], loser_hex[QHASH_HEX];
+	struct err err = {0};
+
+	j.qjournal_u.evidence.kind = QEV_DOUBLE_SPEND; /* borrows both: encoded at once */
+	d->winner = (qtx_bytes){(unsigned)winner->raw_len, winner->raw};
+	d->loser = (qtx_bytes){(unsigned)loser->raw_len, loser->raw};
+	if (!ledger_journal(r->ledger, &j, &err))
+		replica_stop(r, &err);
+	rlog(r, "warn", "evidence kind=double_spend winner=%s loser=%s",
+	     hex_encode(winner_hex, winner->id.b, sizeof winner->id.b),
+	     hex_encode(loser_hex, loser->id.b, sizeof loser->id.b));
+}
+
+/* Once for each loser, and a bounded number of them: a client can make as many as it likes. */
+static void note_double_spend(struct replica *r, const struct qtxid *winner, const struct tx *loser)
+{
+	struct loser *known;
+	struct tx *tx;
+
+	HASH_FIND(hh, r->losers, &loser->id, sizeof loser->id, known);
+	if (known || HASH_COUNT(r->losers) >= EVIDENCE_MAX)
+		return;
+	tx = fetch_tx(r, winner);
+	if (tx && share_an_input(tx, loser)) {
+		known = xcalloc(1, sizeof *known);
+		known->id = loser->id;
+		HASH_ADD(hh, r->losers, id, sizeof known->id, known);
+		keep_evidence(r, tx, loser);
+	}
+	tx_unref(tx);
+}
+
+/* ---- admission --------------------------------------------------------------------------- */
+
+static bool is_unspent_here(const struct replica *r, const struct qoutpoint *point)
+{
+	return state_find(ledger_state(r->ledger), point) || pool_output(r->pool, point);
+}
+
+/* The ledger cannot be read: this replica stops, its client may try another one. */
+static enum tx_verdict unreadable(struct replica *r, struct err *err)
+{
+	err_prefix(err, "looking for the spender of an output");
+	replica_stop(r, err);
+	return TX_POOL_FULL;
+}
+
+/* An input is neither in the state nor in the pool: was it spent? By this very transaction? */
+static enum tx_verdict ask_ledger(struct replica *r, const struct tx *tx, struct qheight *height,
+                                  struct qtxid *winner)
+{
+	const struct qtx_body *body = &tx->q.body;
+	struct tx_place place = {0};
+	struct err err = {0};
+	bool known;
+
+	for (unsigned i = 0; i < body->inputs.inputs_len; i++) {
+		const struct qoutpoint *point = &body->inputs.inputs_val[i];
+		enum found found = NOT_FOUND;
+
+		if (!is_unspent_here(r, point))
+			found = reader_spender(r->reader, point, winner, &known, &err);
+		if (found == NOT_FOUND)
+			continue;
+		if (found == FOUND_ERROR)
+			return unreadable(r, &err);
+		if (!qtxid_eq(winner, &tx->id))
+			return TX_DOUBLE_SPEND;
+		if (reader_tx(r->reader, &tx->id, &place, NULL, &err) == FOUND_ERROR)
+			return unreadable(r, &err);
+		*height = place.height;
+		return TX_FINAL;
+	}
+	return TX_UNKNOWN_OUTPUT;
+}
+
+static enum tx_verdict admit(struct replica *r, struct tx *tx, unsigned source, struct qheight *height,
+                             struct qtxid *winner)
+{
+	enum tx_verdict v = pool_add(r->pool, tx, source, winner);
+
+	if (v == TX_UNKNOWN_OUTPUT)
+		v = ask_ledger(r, tx, height, winner);
+	if (v == TX_DOUBLE_SPEND)
+		note_double_spend(r, winner, tx);
+	return v;
+}
+
+/* ---- orphans -------------------------------------------------------------------------------- */
+
+static struct crib *crib_find(const struct replica *r, const struct qtxid *parent)
+{
+	struct crib *crib;
+
+	HASH_FIND(hh, r->cribs, parent, sizeof *parent, crib);
+	return crib;
+}
+
+/* The orphan is the caller's then. */
+static void orphan_leave(struct replica *r, struct orphan *o)
+{
+	struct peer_state *peer = &r->peers[o->source];
+
+	DL_DELETE2(o->crib->list, o, sibling_prev, sibling_next);
+	if (!o->crib->list) {
+		HASH_DEL(r->cribs, o->crib);
+		free(o->crib);
+	}
+	DL_DELETE(peer->orphans, o);
+	peer->orphan_cnt--;
+	peer->orphan_bytes -= o->tx->raw_len;
+}
+
+static void orphan_free(struct orphan *o)
+{
+	tx_unref(o->tx);
+	free(o);
+}
+
+static void orphan_drop_oldest(struct replica *r, struct peer_state *peer)
+{
+	struct orphan *o = peer->orphans;
+
+	orphan_leave(r, o);
+	orphan_free(o);
+}
+
+/*
+ * Forwards of different replicas overtake one another, so a child may come before its parent. It waits
+ * outside the pool, by its first missing parent, the oldest making room for the newest.
+ */
+static void orphan_keep(struct replica *r, struct tx *tx, unsigned source)
+{
+	const struct qtx_body *body = &tx->q.body;
+	struct peer_state *peer = &r->peers[source];
+	struct orphan *o = xcalloc(1, sizeof *o);
+	unsigned i = 0;
+
+	while (i + 1 < body->inputs.inputs_len && is_unspent_here(r, &body->inputs.inputs_val[i]))
+		i++;
+	o->crib = crib_find(r, &body->inputs.inputs_val[i].tx);
+	if (!o->crib) {
+		o->crib = xcalloc(1, sizeof *o->crib);
+		o->crib->parent = body->inputs.inputs_val[i].tx;
+		HASH_ADD(hh, r->cribs, parent, sizeof o->crib->parent, o->crib);
+	}
+	o->tx = tx_ref(tx);
+	o->source = source;
+	DL_APPEND2(o->crib->list, o, sibling_prev, sibling_next);
+	DL_APPEND(peer->orphans, o);
+	peer->orphan_cnt++;
+	peer->orphan_bytes += tx->raw_len;
+	while (peer->orphan_cnt > ORPHANS_MAX || peer->orphan_bytes > ORPHANS_BYTES)
+		orphan_drop_oldest(r, peer);
+}
+
+/* A forwarded transaction, judged now; whether it was admitted. */
+static bool admit_forwarded(struct replica *r, struct tx *tx, unsigned source)
+{
+	struct qheight height;
+	struct qtxid winner;
+	enum tx_verdict v = admit(r, tx, source, &height, &winner);
+
+	if (v == TX_UNKNOWN_OUTPUT)
+		orphan_keep(r, tx, source);
+	if (v != TX_OK && v != TX_KNOWN && v != TX_FINAL)
+		txs_seen(r, tx);
+	return v == TX_OK;
+}
+
+/* This transaction has come, or is final: its orphans are judged again, then theirs. */
+static void adopt(struct replica *r, const struct qtxid *parent)
+{
+	struct orphan *ready = NULL, *o;
+	struct qtxid id = *parent;
+	struct crib *crib;
+
+	do {
+		while ((crib = crib_find(r, &id)) != NULL) {
+			o = crib->list;
+			orphan_leave(r, o); /* the last one takes the crib along */
+			DL_APPEND(ready, o);
+		}
+		o = ready;
+		if (!o)
+			break;
+		DL_DELETE(ready, o);
+		if (admit_forwarded(r, o->tx, o->source))
+			id = o->tx->id;
+		orphan_free(o);
+	} while (true);
+}
+
+enum tx_verdict replica_submit(struct replica *r, struct tx *tx, struct qheight *height, struct qtxid *winner)
+{
+	enum tx_verdict v;
+
+	*height = qheight_of(0);
+	*winner = (struct qtxid){0};
+	if (replica_stopped(r))
+		return TX_POOL_FULL;
+	v = admit(r, tx, r->c.self, height, winner);
+	if (v == TX_KNOWN)
+		pool_mark_own(r->pool, &tx->id);
+	if (v == TX_OK) {
+		adopt(r, &tx->id);
+		bodies_fill(r);
+	}
+	return v;
+}
+
+void txs_on_txs(struct replica *r, unsigned sender, struct tx *const *txs, size_t tx_cnt)
+{
+	if (sender == r->c.self)
+		return;
+	for (size_t i = 0; i < tx_cnt && !replica_stopped(r); i++)
+		if (txs[i] && admit_forwarded(r, txs[i], sender))
+			adopt(r, &txs[i]->id);
+	bodies_fill(r);
+}
+
+/* ---- leaving -------------------------------------------------------------------------------- */
+
+static void outcome(struct replica *r, const struct qtxid *id, enum tx_verdict v, uint64_t height,
+                    const struct qtxid *winner)
+{
+	if (r->c.effects.outcome)
+		r->c.effects.outcome(r->c.effects.ctx, id, v, qheight_of(height), winner);
+}
+
+/* Out of the pool without being final. */
+static void evicted(void *ctx, struct tx *tx, bool own, const struct qtxid *winner)
+{
+	struct replica *r = ctx;
+	enum tx_verdict v = winner ? TX_DOUBLE_SPEND : TX_EXPIRED;
+
+	fate_note(r, &tx->id, v, winner);
+	if (winner)
+		note_double_spend(r, winner, tx);
+	if (own)
+		outcome(r, &tx->id, v, 0, winner);
+}
+
+void txs_executed(struct replica *r, const struct block *b)
+{
+	for (size_t i = 0; i < b->tx_cnt; i++) {
+		txs_seen(r, b->txs[i]); /* a peer that is a block behind may ask for it by leaf */
+		if (pool_is_own(r->pool, &b->txs[i]->id))
+			outcome(r, &b->txs[i]->id, TX_FINAL, b->header.height.n, NULL);
+	}
+	pool_executed(r->pool, b, evicted, r);
+	for (size_t i = 0; i < b->tx_cnt; i++)
+		adopt(r, &b->txs[i]->id);
+}
+
+/* ---- forwarding ---------------------------------------------------------------------------- */
+
+static void say_txs(struct replica *r, struct tx *const *txs, size_t cnt)
+{
+	struct qmessage m = {.kind = QTXS};
+	struct qtxs *q = &m.qmessage_u.txs;
+
+	q->txs.txs_val = xcalloc(cnt, sizeof *q->txs.txs_val);
+	q->txs.txs_len = (unsigned)cnt;
+	for (size_t i = 0; i < cnt; i++)
+		q->txs.txs_val[i] = (qtx_bytes){(unsigned)txs[i]->raw_len, txs[i]->raw};
+	replica_say(r, &m, replica_others(r));
+	free(q->txs.txs_val);
+}
+
+void txs_forward(struct replica *r)
+{
+	struct tx *txs[TXS_MESSAGE_MAX];
+	size_t cnt;
+
+	while ((cnt = pool_forward_batch(r->pool, r->now_ms, TXS_MESSAGE_MAX, TXS_MESSAGE_BYTES, txs)) > 0)
+		say_txs(r, txs, cnt);
+}
+
+void txs_resend(struct replica *r)
+{
+	struct tx *txs[TXS_MESSAGE_MAX];
+	struct qtxid after = {0};
+	size_t cnt, bytes = 0;
+
+	while (bytes < RESEND_BYTES && (cnt = pool_pending_batch(r->pool, r->now_ms, &after, TXS_MESSAGE_MAX,
+	                                                         TXS_MESSAGE_BYTES, txs)) > 0) {
+		for (size_t i = 0; i < cnt; i++)
+			bytes += txs[i]->raw_len;
+		say_txs(r, txs, cnt);
+	}
+}
+
+void txs_free(struct replica *r)
+{
+	struct fate *f, *next_fate;
+	struct loser *l, *next_loser;
+
+	while (r->seen)
+		seen_drop_oldest(r);
+	for (unsigned i = 0; r->peers && i < r->g->n; i++)
+		while (r->peers[i].orphans)
+			orphan_drop_oldest(r, &r->peers[i]);
+	HASH_ITER (hh, r->fates, f, next_fate) {
+		HASH_DEL(r->fates, f);
+		free(f);
+	}
+	HASH_ITER (hh, r->losers, l, next_loser) {
+		HASH_DEL(r->losers, l);
+		free(l);
+	}
+}
