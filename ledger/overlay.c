@@ -7,8 +7,9 @@
  *
  *     state  <-  overlay (height h+1)  <-  overlay (h+2)  <- ...  <- top
  *
- * A look-up walks from the top downwards and stops at the first overlay that was applied: what is
- * below it is the state.  Depth is at most the window, for proposals reach no further.
+ * A look-up walks from the top down to the state.  An overlay that was applied is empty and rests on the
+ * state itself, so those above it need not be told.  Depth is at most the window, for proposals
+ * reach no further.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -89,7 +90,7 @@ static const struct unspent *find(const struct state *s, const struct overlay *t
 
 	*spender = NULL;
 	HASH_VALUE(p, sizeof *p, hash);
-	for (; top && !top->applied; top = top->parent) {
+	for (; top; top = top->parent) {
 		struct spend *spend;
 		struct made *made;
 

@@ -138,6 +138,7 @@ static void a_signature_is_for_one_statement_alone(void **state)
 	assert_false(vote_verify(&rules.g, 2, QPREPARE, &vote, &sig));
 	assert_false(vote_verify(&rules.g, 1, QCOMMIT, &vote, &sig));
 	assert_false(vote_verify(&rules.g, 4, QCOMMIT, &vote, &sig));
+	assert_false(vote_verify(&rules.g, UINT32_MAX, QCOMMIT, &vote, &sig));
 	assert_false(vote_verify(&stranger.g, 2, QCOMMIT, &vote, &sig));
 	for (int kind = -1; kind <= 20; kind++)
 		assert_int_equal(vote_verify(&rules.g, 2, (enum qkind)kind, &vote, &sig), kind == QCOMMIT);

@@ -554,6 +554,7 @@ static void every_change_is_a_valid_view_change_for_exactly_this_view(void **sta
 	struct qmessage nested = new_view_message(), m;
 
 	vc_of(&other)->view.n = 7; /* replica 3 leads view 7 as well */
+	commit.qmessage_u.vote.view.n = 3;
 	for (unsigned i = 0; i < 3; i++) {
 		m = new_view_message();
 		replace_change(&m, i, i, &other);
@@ -623,6 +624,19 @@ static void a_chain_does_not_jump_in_height(void **state)
 	assert_int_equal(open_as(1, &m), OPEN_MALFORMED);
 }
 
+static void a_chains_certificate_is_for_the_height_of_its_last_header(void **state)
+{
+	(void)state;
+	struct qmessage m = chain_message(2);
+	struct qchain *c = &m.qmessage_u.chain;
+	struct qvote vote = c->cert.vote;
+
+	vote.height.n++;
+	wire_free(WIRE(qcert), &c->cert);
+	c->cert = rules_cert(&rules, QCOMMIT, &vote, 7);
+	assert_int_equal(open_as(1, &m), OPEN_MALFORMED);
+}
+
 static void a_status_shows_no_more_slots_than_the_window(void **state)
 {
 	(void)state;
@@ -684,6 +698,7 @@ int main(void)
 	    cmocka_unit_test(every_change_is_a_valid_view_change_for_exactly_this_view),
 	    cmocka_unit_test(a_chain_is_linked_and_ends_in_its_certificate),
 	    cmocka_unit_test(a_chain_does_not_jump_in_height),
+	    cmocka_unit_test(a_chains_certificate_is_for_the_height_of_its_last_header),
 	    cmocka_unit_test(a_status_shows_no_more_slots_than_the_window),
 	    cmocka_unit_test(a_list_of_outputs_gives_back_all_that_it_owns),
 	};

@@ -177,6 +177,13 @@ static void refuses_a_certificate_for_another_block(void **state)
 
 	r.headers.headers_len = 2; /* it covers a block that is not shown */
 	refuses(&r, "another block");
+
+	r = make(QCOMMIT, 1, 0, 1);
+	struct qvote vote = r.cert.vote;
+	vote.height.n++;
+	wire_free(WIRE(qcert), &r.cert);
+	r.cert = rules_cert(&rules, QCOMMIT, &vote, rules_quorum_mask(&rules));
+	refuses(&r, "another block");
 }
 
 static void refuses_headers_that_are_not_one_chain(void **state)
