@@ -127,6 +127,7 @@ void state_each(const struct state *s, void (*f)(void *ctx, const struct unspent
 {
 	struct entry *e, *next;
 
-	HASH_ITER (hh, s->entries, e, next)
+	HASH_ITER (hh, s->entries, e, next) {
 		f(ctx, &e->u);
+	}
 }

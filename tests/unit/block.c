@@ -48,6 +48,16 @@ static void the_hash_covers_every_field_of_the_header(void **state)
 	assert_true(qhash_eq(&want, &got));
 }
 
+static void the_hash_is_what_it_always_was(void **state)
+{
+	(void)state;
+	const struct qheader h = rules_header(5, rules_hash(1), rules_hash(2), 3);
+	struct qhash hash;
+
+	block_hash(&h, &hash);
+	rules_golden(hash.b, "89d2de766646b26b7d090884ab9217bc748bea500eb9f6e7a8343e5c71e0020d");
+}
+
 static void leaves_match_the_header_they_were_made_for(void **state)
 {
 	(void)state;
@@ -136,6 +146,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_hash_covers_every_field_of_the_header),
+	    cmocka_unit_test(the_hash_is_what_it_always_was),
 	    cmocka_unit_test(leaves_match_the_header_they_were_made_for),
 	    cmocka_unit_test(refuses_leaves_in_another_order),
 	    cmocka_unit_test(refuses_a_block_without_transactions),

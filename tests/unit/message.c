@@ -226,6 +226,24 @@ static void every_kind_opens_as_it_was_made(void **state)
 	message_unref(NULL);
 }
 
+static void a_votes_body_and_id_are_what_they_always_were(void **state)
+{
+	(void)state;
+	struct qmessage m = vote_message(QCOMMIT);
+	struct signer signer = {sign_as, rules.ids[1]};
+	struct message *msg = message_make(&rules.g, 1, &signer, &m);
+	char text[2 * CERT_STATEMENT_MAX + 1];
+
+	assert_string_equal(hex_encode(text, msg->env.body.body_val, msg->env.body.body_len),
+	                    "00000003" /* COMMIT */
+	                    "0000000000000001"
+	                    "0000000000000005"
+	                    "0101010101010101010101010101010101010101010101010101010101010101"
+	                    "0000000000000000000000000000000000000000000000000000000000000000");
+	rules_golden(msg->id.b, "d4ab1c5bc08cf75507eeff2934e0b0fd6c78fa32a61be008d35ccefca2167852");
+	message_unref(msg);
+}
+
 static void a_new_view_carries_its_opened_changes_made_or_received(void **state)
 {
 	(void)state;
@@ -681,6 +699,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_kind_opens_as_it_was_made),
+	    cmocka_unit_test(a_votes_body_and_id_are_what_they_always_were),
 	    cmocka_unit_test(a_new_view_carries_its_opened_changes_made_or_received),
 	    cmocka_unit_test(refuses_other_chains_strangers_and_wrong_signatures),
 	    cmocka_unit_test(refuses_a_signed_body_that_is_not_canonical),

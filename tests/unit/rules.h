@@ -169,6 +169,14 @@ static inline struct qheader rules_header(uint64_t height, struct qhash parent, 
 	                        .seal = {.kind = QSEAL_NONE}};
 }
 
+/* Golden bytes: computed by another implementation, from the documentation. */
+static inline void rules_golden(const uint8_t hash[32], const char *want)
+{
+	char text[QHASH_HEX];
+
+	assert_string_equal(hex_encode(text, hash, 32), want);
+}
+
 static inline void rules_flip(struct bytes *b, size_t bit)
 {
 	b->data[bit / 8] ^= (uint8_t)(1U << bit % 8);

@@ -158,6 +158,22 @@ static void the_digest_covers_id_index_owner_and_amount(void **state)
 	}
 }
 
+static void the_digest_is_what_it_always_was(void **state)
+{
+	(void)state;
+	struct state *s = state_new();
+	struct unspent a = coin(1, 0, 0, 10), b = coin(2, 7, 0, 5);
+	struct qhash digest;
+
+	memset(a.out.owner.b, 5, sizeof a.out.owner.b);
+	memset(b.out.owner.b, 6, sizeof b.out.owner.b);
+	state_insert(s, &a);
+	state_insert(s, &b);
+	state_digest(s, &digest);
+	rules_golden(digest.b, "bd30c8aef7cb5f4b1bc1bc336ce9ba078a01b061ff8e1d18ce03b2617693e11a");
+	state_free(s);
+}
+
 static void count_each(void *ctx, const struct unspent *u)
 {
 	*(uint64_t *)ctx += u->out.amount;
@@ -620,6 +636,7 @@ int main(void)
 	    cmocka_unit_test(finds_what_was_inserted_until_it_is_removed),
 	    cmocka_unit_test(the_digest_is_of_the_set_not_of_its_history),
 	    cmocka_unit_test(the_digest_covers_id_index_owner_and_amount),
+	    cmocka_unit_test(the_digest_is_what_it_always_was),
 	    cmocka_unit_test(each_is_shown_once),
 	    cmocka_unit_test(the_expiry_height_is_the_last_that_may_hold_it),
 	    cmocka_unit_test(inputs_and_outputs_must_balance_exactly),

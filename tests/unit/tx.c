@@ -125,6 +125,22 @@ static void the_id_covers_the_chain_and_the_body_but_no_witness(void **state)
 	tx_unref(tx);
 }
 
+static void the_id_is_what_it_always_was(void **state)
+{
+	(void)state;
+	struct qhash chain = rules_hash(1);
+	struct qoutpoint in = {.index = 4};
+	struct qoutput out = {.amount = 9};
+	unsigned char memo[2] = {'h', 'i'};
+	struct qtx_body body = {.inputs = {1, &in}, .outputs = {1, &out}, .memo = {2, memo}, .expiry = {6}};
+	struct qtxid id;
+
+	memset(in.tx.b, 3, sizeof in.tx.b);
+	memset(out.owner.b, 7, sizeof out.owner.b);
+	tx_id(&chain, &body, &id);
+	rules_golden(id.b, "928124d8513e291487a0bdfd02bf733fee3dfedb45e89d33029df9d5069edb9f");
+}
+
 static void signs_for_every_owner_whatever_their_order(void **state)
 {
 	(void)state;
@@ -376,6 +392,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(parses_what_it_made_and_its_signature_holds),
 	    cmocka_unit_test(the_id_covers_the_chain_and_the_body_but_no_witness),
+	    cmocka_unit_test(the_id_is_what_it_always_was),
 	    cmocka_unit_test(signs_for_every_owner_whatever_their_order),
 	    cmocka_unit_test(one_wrong_signature_of_several_is_found),
 	    cmocka_unit_test(making_says_which_rule_is_broken),
