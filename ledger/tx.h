@@ -20,7 +20,7 @@ struct tx {
 	struct qhash leaf; /* RFC 6962 leaf hash of raw: identifies it with its witnesses */
 	struct qtx q;
 	struct qaddress *owners; /* address of each witness, strictly ascending */
-	size_t raw_len; /* bytes of the canonical encoding */
+	size_t raw_len;          /* bytes of the canonical encoding */
 	uint8_t *raw;
 };
 
