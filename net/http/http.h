@@ -2,9 +2,10 @@
  * http.h: the HTTP server (libmicrohttpd) and the client of the commands (libcurl).
  *
  * The server knows methods, paths, limits and time-outs, nothing of ledgers: routes are a table of
- * the node's.  Limits: 256 connections (32 per address), 30 s idle, 16 KiB of
- * header, body_max bytes of body; more is answered 413 and closed. Transfer-Encoding together with
- * Content-Length is refused.
+ * the node's.  Limits: 256 connections (32 per address), 30 s idle, 32 KiB for a request's line and header,
+ * body_max bytes of body; more is answered 413 and closed.  A body has one framing, Content-Length, given
+ * once: any Transfer-Encoding is refused, since two readers of a request that disagree on its end can be
+ * played off against each other.  HEAD is answered as GET without its body.
  */
 #ifndef QUORATE_HTTP_H
 #define QUORATE_HTTP_H
@@ -15,9 +16,9 @@
 /* ---- server --------------------------------------------------------------- */
 
 struct http_request {
-	const char *method; /* "GET", "POST" */
-	const char *path;   /* decoded, without query; at most 1 KiB, no NUL */
-	const char *arg;    /* what the route's trailing '*' matched, or "" */
+	const char *method;       /* "GET", "POST" */
+	const char *path;         /* decoded, without query; at most 1 KiB, no NUL */
+	const char *arg;          /* what the route's trailing '*' matched, or "" */
 	const char *content_type; /* "" if none */
 	const uint8_t *body;
 	size_t body_len;
@@ -32,25 +33,32 @@ struct http_reply {
 	const char *content_type; /* static text */
 	char *body;               /* malloc'd, taken by the server */
 	size_t body_len;
-	struct { const char *name; char value[128]; } header[4]; /* extra, name NULL-terminated */
+	struct {
+		const char *name; /* static text; NULL ends the list */
+		char value[128];
+	} header[4]; /* extra; Cache-Control: no-store unless given here */
 };
 
 struct http_route {
 	const char *method;
 	const char *path; /* exact, or ending in '*': one path segment */
-	/* Runs on one of the server's threads; may block up to a few seconds (a pool serves the connections). */
+	/* Runs on the connection's own thread, so it may block for a few seconds; *reply is zeroed. */
 	void (*handle)(void *ctx, const struct http_request *r, struct http_reply *reply);
 };
 
 struct http_server;
 struct http_config {
-	const char *listen; /* "127.0.0.1:7480" or "[::1]:7480" */
+	const char *listen; /* "127.0.0.1:7480", "[::1]:7480" or "localhost:7480"; port 0: any */
 	size_t body_max;
 	const struct http_route *routes; /* ends with method NULL; borrowed */
 	void *ctx;
 };
 struct http_server *http_start(const struct http_config *config, struct err *err);
+/* Waits for the handlers that run. */
 void http_stop(struct http_server *s);
+unsigned http_port(const struct http_server *s);
+/* Has it the form HOST:PORT? */
+bool http_listen_check(const char *listen, struct err *err);
 
 /* {"error": {"code", "message", "detail": {}}} with the status; text is copied. */
 void http_error(struct http_reply *reply, int status, const char *code, const char *fmt, ...)
@@ -58,11 +66,12 @@ void http_error(struct http_reply *reply, int status, const char *code, const ch
 
 /* ---- client ---------------------------------------------------------------- */
 
-struct http_client; /* keeps its connection; one thread */
+struct http_client; /* keeps its connection; for one thread; no proxy, no redirects */
+/* base_url: http://HOST:PORT, to which the paths of http_call() are appended. */
 struct http_client *http_client_new(const char *base_url, unsigned timeout_ms, struct err *err);
 void http_client_free(struct http_client *c);
 /* body NULL: GET, else POST. False with *err (ERR_WORLD) if no answer came; any status is an answer.
- * The answer's body is at most 64 MiB; free(*out). */
+ * The answer's body is at most 64 MiB and ends with a NUL that *out_len does not count; free(*out). */
 bool http_call(struct http_client *c, const char *path, const char *content_type, const void *body,
                size_t body_len, int *status, char **out, size_t *out_len, struct err *err);
 

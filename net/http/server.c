@@ -1,0 +1,424 @@
+/*
+ * server.c: the HTTP server. In the path of a transaction: before it, the client; after it, the node's
+ * handler of POST /v1/transactions.
+ *
+ * One thread a connection (libmicrohttpd's): a handler that waits stalls nobody else, and the
+ * limits bound the threads.  libmicrohttpd calls on_access() once when the header is in, once for each piece
+ * of the body, and once when all of it is there; requests are answered at the last call, unless their header
+ * alone is reason to refuse them (that closes the connection).
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "http.h"
+
+#define CONNECTIONS_MAX 256u
+#define CONNECTIONS_PER_ADDRESS_MAX 32u
+#define IDLE_S 30u
+#define HEADER_MAX ((size_t)32 << 10)
+#define PATH_MAX_LEN 1024
+#define STACK_BYTES ((size_t)1 << 20) /* handlers use SQLite and jansson */
+
+struct http_server {
+	struct MHD_Daemon *daemon;
+	struct http_config config;
+	unsigned port;
+};
+
+/* A request while it comes in. */
+struct incoming {
+	bool malformed_path; /* known before anything else of it */
+	bool begun;          /* the header was judged */
+	bool too_large;
+	struct bytes body;
+	size_t cap;
+};
+
+/* ---- the request ------------------------------------------------------------------ */
+
+const char *http_query(const struct http_request *r, const char *key)
+{
+	return MHD_lookup_connection_value(r->internal, MHD_GET_ARGUMENT_KIND, key);
+}
+
+const char *http_header(const struct http_request *r, const char *key)
+{
+	return MHD_lookup_connection_value(r->internal, MHD_HEADER_KIND, key);
+}
+
+static bool is_hex(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* libmicrohttpd decodes %00 to an end of string and leaves a lone % as it is: look before it does. */
+static bool escapes_sound(const char *uri)
+{
+	for (const char *c = uri; (c = strchr(c, '%')) != NULL; c++) {
+		if (!is_hex(c[1]) || !is_hex(c[2]) || (c[1] == '0' && c[2] == '0'))
+			return false;
+	}
+	return true;
+}
+
+static void *on_request_line(void *ctx, const char *uri, struct MHD_Connection *connection)
+{
+	struct incoming *in = xcalloc(1, sizeof(*in));
+
+	(void)ctx;
+	(void)connection;
+	in->malformed_path = !escapes_sound(uri);
+	return in;
+}
+
+static void on_completed(void *ctx, struct MHD_Connection *connection, void **req,
+                         enum MHD_RequestTerminationCode code)
+{
+	struct incoming *in = *req;
+
+	(void)ctx;
+	(void)connection;
+	(void)code;
+	if (in != NULL) {
+		bytes_free(&in->body);
+		free(in);
+	}
+	*req = NULL;
+}
+
+/* ---- the reply --------------------------------------------------------------------- */
+
+void http_error(struct http_reply *reply, int status, const char *code, const char *fmt, ...)
+{
+	char message[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	/* What is quoted from a request may be cut within a character, or be no text at all. */
+	for (char *c = message; *c != '\0'; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+
+	json_t *json = json_pack("{s:{s:s, s:s, s:{}}}", "error", "code", code, "message", message, "detail");
+	must(json != NULL);
+	reply->status = status;
+	reply->content_type = "application/json";
+	free(reply->body);
+	reply->body = json_dumps(json, JSON_COMPACT);
+	must(reply->body != NULL);
+	reply->body_len = strlen(reply->body);
+	json_decref(json);
+}
+
+/* A value that cannot stand in a header (it may stem from a request) leaves the header out. */
+static void add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+	(void)MHD_add_response_header(response, name, value);
+}
+
+/* Takes the reply's body. */
+static enum MHD_Result answer(struct MHD_Connection *connection, struct http_reply *reply, bool hang_up)
+{
+	bool cache = false;
+
+	must(reply->status >= 200 && reply->status <= 599);
+	struct MHD_Response *response =
+	    MHD_create_response_from_buffer(reply->body_len, reply->body, MHD_RESPMEM_MUST_FREE);
+	must(response != NULL); /* fails only when memory is out */
+	for (size_t i = 0; i < sizeof(reply->header) / sizeof(reply->header[0]); i++) {
+		if (reply->header[i].name == NULL)
+			break;
+		add_header(response, reply->header[i].name, reply->header[i].value);
+		cache = cache || strcmp(reply->header[i].name, MHD_HTTP_HEADER_CACHE_CONTROL) == 0;
+	}
+	if (reply->content_type != NULL)
+		add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
+	if (!cache)
+		add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	add_header(response, "X-Content-Type-Options", "nosniff");
+	if (hang_up)
+		add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	enum MHD_Result rv = MHD_queue_response(connection, (unsigned)reply->status, response);
+	MHD_destroy_response(response);
+	return rv;
+}
+
+/* ---- routes --------------------------------------------------------------------------- */
+
+/* Does the path fit the route? *arg is what its '*' stands for. */
+static bool route_fits(const char *route, const char *path, const char **arg)
+{
+	size_t fixed = strlen(route);
+
+	*arg = "";
+	if (fixed == 0 || route[fixed - 1] != '*')
+		return strcmp(route, path) == 0;
+	fixed--;
+	if (strncmp(route, path, fixed) != 0 || path[fixed] == '\0' || strchr(path + fixed, '/') != NULL)
+		return false;
+	*arg = path + fixed;
+	return true;
+}
+
+/* An exact route wins over one with '*'. */
+static const struct http_route *find_route(const struct http_server *s, struct http_request *r,
+                                           struct http_reply *reply)
+{
+	const char *wanted = strcmp(r->method, "HEAD") == 0 ? "GET" : r->method;
+	const struct http_route *found = NULL;
+	char allow[sizeof(reply->header[0].value)] = "";
+
+	for (const struct http_route *route = s->config.routes; route->method != NULL; route++) {
+		const char *arg;
+		if (!route_fits(route->path, r->path, &arg))
+			continue;
+		if (strcmp(route->method, wanted) != 0) {
+			size_t used = strlen(allow);
+			snprintf(allow + used, sizeof(allow) - used, "%s%s", used > 0 ? ", " : "",
+			         route->method);
+		} else if (found == NULL || *arg == '\0') {
+			found = route;
+			r->arg = arg;
+		}
+	}
+	if (found == NULL && *allow != '\0') {
+		http_error(reply, MHD_HTTP_METHOD_NOT_ALLOWED, "method_not_allowed", "%.100s allows %s",
+		           r->path, allow);
+		reply->header[0].name = MHD_HTTP_HEADER_ALLOW;
+		memcpy(reply->header[0].value, allow, sizeof(allow));
+	} else if (found == NULL) {
+		http_error(reply, MHD_HTTP_NOT_FOUND, "not_found", "there is nothing at %.200s", r->path);
+	}
+	return found;
+}
+
+/* ---- libmicrohttpd's calls ------------------------------------------------------------------ */
+
+struct header_count {
+	const char *name;
+	unsigned cnt;
+	const char *value;
+};
+
+static enum MHD_Result count_header(void *ctx, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct header_count *h = ctx;
+
+	(void)kind;
+	if (strcasecmp(key, h->name) == 0) {
+		h->cnt++;
+		h->value = value;
+	}
+	return MHD_YES;
+}
+
+static struct header_count find_headers(struct MHD_Connection *connection, const char *name)
+{
+	struct header_count h = {.name = name};
+
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, count_header, &h);
+	return h;
+}
+
+/* What the header alone is reason to refuse; true: *reply says so. */
+static bool refused(const struct http_server *s, struct incoming *in, struct MHD_Connection *connection,
+                    const char *path, struct http_reply *reply)
+{
+	struct header_count encodings = find_headers(connection, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+	struct header_count lengths = find_headers(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	uint64_t length = lengths.cnt > 0 ? strtoull(lengths.value, NULL, 10) : 0;
+
+	if (in->malformed_path)
+		http_error(reply, MHD_HTTP_BAD_REQUEST, "bad_path", "the path has a malformed %%-escape");
+	else if (strlen(path) > PATH_MAX_LEN)
+		http_error(reply, MHD_HTTP_URI_TOO_LONG, "path_too_long", "the path is longer than %d bytes",
+		           PATH_MAX_LEN);
+	else if (lengths.cnt > 1 || (lengths.cnt > 0 && encodings.cnt > 0))
+		http_error(reply, MHD_HTTP_BAD_REQUEST, "bad_framing",
+		           "the length of the body is given twice");
+	else if (encodings.cnt > 0)
+		http_error(reply, MHD_HTTP_LENGTH_REQUIRED, "length_required",
+		           "send the body with Content-Length, without Transfer-Encoding");
+	else if (length / 2 > s->config.body_max)
+		/* A little too much is read and dropped, so that the client gets to read this answer. */
+		http_error(reply, MHD_HTTP_CONTENT_TOO_LARGE, "body_too_large",
+		           "a body has at most %zu bytes", s->config.body_max);
+	else
+		return false;
+	return true;
+}
+
+static void take_body(const struct http_server *s, struct incoming *in, const char *data, size_t len)
+{
+	if (in->too_large || len > s->config.body_max - in->body.len) {
+		in->too_large = true;
+		return;
+	}
+	if (in->body.len + len > in->cap) {
+		in->cap = in->body.len + len > 2 * in->cap ? in->body.len + len : 2 * in->cap;
+		in->body.data = xrealloc(in->body.data, in->cap);
+	}
+	memcpy(in->body.data + in->body.len, data, len);
+	in->body.len += len;
+}
+
+static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, const char *path,
+                                 const char *method, const char *version, const char *data, size_t *data_len,
+                                 void **req)
+{
+	const struct http_server *s = ctx;
+	struct incoming *in = *req;
+	struct http_reply reply = {0};
+
+	(void)version;
+	if (!in->begun) {
+		in->begun = true;
+		return refused(s, in, connection, path, &reply) ? answer(connection, &reply, true) : MHD_YES;
+	}
+	if (*data_len > 0) {
+		take_body(s, in, data, *data_len);
+		*data_len = 0;
+		return MHD_YES;
+	}
+	if (in->too_large) {
+		http_error(&reply, MHD_HTTP_CONTENT_TOO_LARGE, "body_too_large",
+		           "a body has at most %zu bytes", s->config.body_max);
+		return answer(connection, &reply, true);
+	}
+
+	struct http_request r = {.method = method,
+	                         .path = path,
+	                         .arg = "",
+	                         .body = in->body.data,
+	                         .body_len = in->body.len,
+	                         .internal = connection};
+	r.content_type = http_header(&r, MHD_HTTP_HEADER_CONTENT_TYPE);
+	if (r.content_type == NULL)
+		r.content_type = "";
+	const struct http_route *route = find_route(s, &r, &reply);
+	if (route != NULL)
+		route->handle(s->config.ctx, &r, &reply);
+	return answer(connection, &reply, false);
+}
+
+/* ---- listening -------------------------------------------------------------------------------- */
+
+/* Splits HOST:PORT or [HOST]:PORT. */
+static bool split_listen(const char *listen, char host[256], char port[6], struct err *err)
+{
+	const char *colon = strrchr(listen, ':');
+	const char *begin = listen, *end = colon;
+
+	if (colon != NULL && *listen == '[' && colon > listen + 1 && colon[-1] == ']') {
+		begin++;
+		end--;
+	} else if (colon != NULL && strchr(listen, ':') != colon) {
+		colon = NULL; /* IPv6 without brackets */
+	}
+	if (colon != NULL && end > begin && end - begin < 256 && strlen(colon + 1) < 6) {
+		snprintf(host, 256, "%.*s", (int)(end - begin), begin);
+		snprintf(port, 6, "%s", colon + 1);
+		if (*port != '\0' && strspn(port, "0123456789") == strlen(port) && atoi(port) <= 65535)
+			return true;
+	}
+	return err_set(err, ERR_INPUT,
+	               "\"%.200s\" is no address to listen on: write HOST:PORT, e.g. 127.0.0.1:7480", listen);
+}
+
+bool http_listen_check(const char *listen, struct err *err)
+{
+	char host[256], port[6];
+
+	return split_listen(listen, host, port, err);
+}
+
+/* A listening socket, or -1 with *err. */
+static int listen_on(const char *address, struct err *err)
+{
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+	struct addrinfo *found;
+	char host[256], port[6];
+	int one = 1;
+
+	if (!split_listen(address, host, port, err))
+		return -1;
+	int rv = getaddrinfo(host, port, &hints, &found);
+	if (rv != 0) {
+		err_set(err, ERR_INPUT, "cannot listen for HTTP on %s: %s", address, gai_strerror(rv));
+		return -1;
+	}
+	int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
+	                bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0)) {
+		rv = errno;
+		close(fd);
+		errno = rv;
+		fd = -1;
+	}
+	if (fd < 0)
+		err_set(err, ERR_WORLD, "cannot listen for HTTP on %s: %s%s", address, strerror(errno),
+		        errno == EADDRINUSE ? "; stop the program that uses it, or choose another address"
+		                            : "");
+	freeaddrinfo(found);
+	return fd;
+}
+
+static unsigned bound_port(int fd)
+{
+	struct sockaddr_storage a;
+	socklen_t len = sizeof(a);
+
+	must(getsockname(fd, (struct sockaddr *)&a, &len) == 0);
+	return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port
+	                                     : ((struct sockaddr_in *)&a)->sin_port);
+}
+
+struct http_server *http_start(const struct http_config *config, struct err *err)
+{
+	int fd = listen_on(config->listen, err);
+
+	if (fd < 0)
+		return NULL;
+	struct http_server *s = xcalloc(1, sizeof(*s));
+	s->config = *config;
+	s->config.listen = NULL; /* borrowed for the call only */
+	s->port = bound_port(fd);
+	/* Without MHD_USE_ERROR_LOG it writes no messages of its own. */
+	s->daemon = MHD_start_daemon(
+	    MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0,
+	    NULL, NULL, on_access, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+	    CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT, CONNECTIONS_PER_ADDRESS_MAX,
+	    MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_MAX,
+	    MHD_OPTION_THREAD_STACK_SIZE, STACK_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+	    MHD_OPTION_URI_LOG_CALLBACK, on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+	    NULL, MHD_OPTION_END);
+	if (s->daemon == NULL) {
+		err_set(err, ERR_WORLD, "cannot start the HTTP server: %s", strerror(errno));
+		/* libmicrohttpd has closed fd */
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void http_stop(struct http_server *s)
+{
+	MHD_stop_daemon(s->daemon); /* closes the socket too */
+	free(s);
+}
+
+unsigned http_port(const struct http_server *s)
+{
+	return s->port;
+}
