@@ -300,8 +300,6 @@ enum tx_verdict pool_add(struct pool *p, struct tx *tx, unsigned source, struct 
 	must(source < p->g->n);
 	if (pool_entry(p, &tx->id))
 		return TX_KNOWN;
-	if (tx->raw_len > p->g->g.params.block_bytes_max)
-		return TX_TOO_LARGE;
 	v = check(p, tx, winner);
 	if (v != TX_OK)
 		return v;

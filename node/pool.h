@@ -33,7 +33,7 @@ void pool_free(struct pool *p);
  * Admits a verified transaction from `source` (0..n-1), judged for the height after the executed one. TX_OK:
  * a reference is kept. TX_KNOWN: already there. TX_DOUBLE_SPEND with *winner (may be NULL): the pool's entry
  * that spends the output (an input missing from state and pool is TX_UNKNOWN_OUTPUT; the ledger tells whether
- * it was spent). TX_TOO_LARGE: no block of this chain can hold it. TX_POOL_FULL / TX_OWNER_FULL: bounds.
+ * it was spent). TX_POOL_FULL / TX_OWNER_FULL: bounds.
  */
 enum tx_verdict pool_add(struct pool *p, struct tx *tx, unsigned source, struct qtxid *winner);
 

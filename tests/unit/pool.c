@@ -1,0 +1,644 @@
+/*
+ * The mempool: what it admits, in which order it gives it back, what makes an entry leave.
+ * Links: q_replica
+ */
+#include "pool.h"
+#include "payments.h"
+
+#define TXS_MAX 4096
+
+struct fixture {
+	struct rules rules;
+	struct state *state;
+	struct pool *pool;
+	uint64_t height;
+	struct tx *made[TXS_MAX]; /* released at the end */
+	size_t made_cnt;
+	struct { /* by pool_executed(), in order */
+		struct tx *tx;
+		struct qtxid winner;
+		bool own, expired;
+	} evicted[TXS_MAX];
+	size_t evicted_cnt;
+};
+
+enum { SELF = 1 };
+
+static struct fixture *begin_with(unsigned n, unsigned outputs, const struct qparams *params)
+{
+	struct fixture *f = xcalloc(1, sizeof *f);
+
+	payments_setup(&f->rules, n, outputs, params);
+	f->state = state_new();
+	for (unsigned i = 0; i < outputs; i++)
+		state_insert(f->state, &(struct unspent){.point = allocation(&f->rules, i),
+		                                         .out = f->rules.g.g.allocations.allocations_val[i]});
+	f->pool = pool_new(&f->rules.g, f->state, SELF, qheight_of(0));
+	return f;
+}
+
+static struct fixture *begin(unsigned outputs)
+{
+	return begin_with(4, outputs, NULL);
+}
+
+static void end(struct fixture *f)
+{
+	pool_free(f->pool);
+	state_free(f->state);
+	for (size_t i = 0; i < f->made_cnt; i++)
+		tx_unref(f->made[i]);
+	rules_teardown(&f->rules);
+	free(f);
+}
+
+static struct tx *keep(struct fixture *f, struct tx *tx)
+{
+	assert_true(f->made_cnt < TXS_MAX);
+	return f->made[f->made_cnt++] = tx;
+}
+
+/* Genesis output `index` to account 9. */
+static struct tx *simple(struct fixture *f, unsigned index, const char *memo)
+{
+	return keep(f, pay_allocation(&f->rules, index, 9, memo));
+}
+
+/* Account 9 passes on what it got. */
+static struct tx *child_of(struct fixture *f, const struct tx *parent)
+{
+	struct qoutpoint in = output(parent, 0);
+
+	return keep(f, pay(&f->rules, &(struct payment){.from = 9, .to = 9}, &in, 1));
+}
+
+static enum tx_verdict add(struct fixture *f, struct tx *tx, unsigned source)
+{
+	struct qtxid winner;
+
+	return pool_add(f->pool, tx, source, &winner);
+}
+
+static void on_evicted(void *ctx, struct tx *tx, bool own, const struct qtxid *winner)
+{
+	struct fixture *f = ctx;
+	size_t i = f->evicted_cnt++;
+
+	f->evicted[i].tx = tx;
+	f->evicted[i].own = own;
+	f->evicted[i].expired = !winner;
+	if (winner)
+		f->evicted[i].winner = *winner;
+}
+
+static void execute(struct fixture *f, struct tx *const *txs, size_t cnt)
+{
+	struct block *b = block_of(++f->height, f->rules.g.chain, txs, cnt);
+	struct overlay *o = overlay_new(f->state, NULL);
+	size_t bad;
+
+	assert_int_equal(overlay_add_block(o, b, &bad), TX_OK);
+	overlay_apply(o, f->state, 1);
+	overlay_unref(o);
+	pool_executed(f->pool, b, on_evicted, f);
+	block_unref(b);
+}
+
+static size_t choose(struct fixture *f, uint64_t height, size_t txs_max, struct tx **txs)
+{
+	struct overlay *o = overlay_new(f->state, NULL);
+	size_t cnt = pool_choose(f->pool, o, qheight_of(height), txs_max, 1 << 20, txs);
+
+	overlay_unref(o);
+	return cnt;
+}
+
+/* ---- admission ---------------------------------------------------------------------- */
+
+static void finds_an_entry_by_id_and_by_leaf(void **state)
+{
+	struct fixture *f = begin(2);
+	struct tx *a = simple(f, 0, ""), *b = simple(f, 1, "");
+
+	(void)state;
+	assert_int_equal(add(f, a, SELF), TX_OK);
+	assert_ptr_equal(pool_find(f->pool, &a->id), a);
+	assert_ptr_equal(pool_find_leaf(f->pool, &a->leaf), a);
+	assert_null(pool_find(f->pool, &b->id));
+	assert_int_equal(pool_count(f->pool), 1);
+	assert_int_equal(pool_bytes(f->pool), a->raw_len);
+	assert_int_equal(add(f, a, 2), TX_KNOWN);
+	end(f);
+}
+
+static void refuses_a_second_spender_and_names_the_first(void **state)
+{
+	struct fixture *f = begin(2);
+	struct tx *first = simple(f, 0, "first"), *second = simple(f, 0, "second");
+	struct qtxid winner = {0};
+
+	(void)state;
+	assert_int_equal(add(f, first, 2), TX_OK);
+	assert_int_equal(pool_add(f->pool, second, SELF, &winner), TX_DOUBLE_SPEND);
+	assert_true(qtxid_eq(&winner, &first->id));
+	assert_int_equal(pool_count(f->pool), 1);
+	end(f);
+}
+
+static void refuses_an_orphan_and_lets_it_reserve_nothing(void **state)
+{
+	struct fixture *f = begin(9);
+	struct tx *parent = simple(f, 0, ""), *orphan = child_of(f, parent), *rival = simple(f, 8, "rival");
+	struct qoutpoint ins[] = {allocation(&f->rules, 8), {parent->id, 5}};
+	struct tx *half =
+	    keep(f, pay(&f->rules, &(struct payment){.from = 1, .to = 9, .amount = 2 * PAY_AMOUNT}, ins, 2));
+
+	(void)state;
+	assert_int_equal(add(f, orphan, 2), TX_UNKNOWN_OUTPUT);
+	assert_int_equal(add(f, half, 2), TX_UNKNOWN_OUTPUT); /* one input exists, the other never will */
+	assert_int_equal(pool_count(f->pool), 0);
+	assert_int_equal(add(f, rival, SELF), TX_OK);
+	assert_int_equal(add(f, parent, SELF), TX_OK);
+	assert_int_equal(add(f, orphan, 2), TX_OK);
+	end(f);
+}
+
+static void judges_a_child_of_an_entry_by_the_rules_of_all(void **state)
+{
+	struct fixture *f = begin(1);
+	struct tx *parent = simple(f, 0, "");
+	struct qoutpoint in = output(parent, 0), beyond = output(parent, 1);
+	struct tx *stolen = keep(f, pay(&f->rules, &(struct payment){.from = 3, .to = 3}, &in, 1));
+	struct tx *inflated =
+	    keep(f, pay(&f->rules, &(struct payment){.from = 9, .to = 9, .amount = 2 * PAY_AMOUNT}, &in, 1));
+	struct tx *nothing = keep(f, pay(&f->rules, &(struct payment){.from = 9, .to = 9}, &beyond, 1));
+
+	(void)state;
+	assert_int_equal(add(f, parent, SELF), TX_OK);
+	assert_int_equal(add(f, stolen, SELF), TX_WRONG_WITNESS);
+	assert_int_equal(add(f, inflated, SELF), TX_UNBALANCED);
+	assert_int_equal(add(f, nothing, SELF), TX_UNKNOWN_OUTPUT);
+	assert_int_equal(add(f, child_of(f, parent), SELF), TX_OK);
+	end(f);
+}
+
+static void refuses_what_has_expired_for_the_next_block(void **state)
+{
+	struct fixture *f = begin(3);
+	struct qoutpoint in = allocation(&f->rules, 1);
+	struct tx *old =
+	    keep(f, pay(&f->rules, &(struct payment){.from = account_of(1), .to = 9, .expiry = 1}, &in, 1));
+	struct tx *block[] = {simple(f, 0, "")};
+
+	(void)state;
+	assert_int_equal(add(f, old, SELF), TX_OK);
+	execute(f, block, 1);
+	assert_int_equal(add(f, old, SELF), TX_EXPIRED);
+	end(f);
+}
+
+/* ---- bounds ---------------------------------------------------------------------------- */
+
+static void bounds_the_entries_of_each_source(void **state)
+{
+	struct qparams params = genesis_default_params();
+	struct fixture *f;
+
+	(void)state;
+	params.pool_source_max = 2;
+	f = begin_with(4, 12, &params);
+	assert_int_equal(add(f, simple(f, 0, ""), SELF), TX_OK);
+	assert_int_equal(add(f, simple(f, 1, ""), SELF), TX_OK);
+	assert_int_equal(add(f, simple(f, 2, ""), SELF), TX_POOL_FULL);
+	/* A peer has twice as many: what it forwards may overtake the blocks that make room. */
+	for (unsigned i = 2; i < 6; i++)
+		assert_int_equal(add(f, simple(f, i, ""), 3), TX_OK);
+	assert_int_equal(add(f, simple(f, 6, ""), 3), TX_POOL_FULL);
+	assert_int_equal(add(f, simple(f, 6, ""), 0), TX_OK);
+	execute(f, (struct tx *[]){f->made[0]}, 1);
+	assert_int_equal(add(f, simple(f, 7, ""), SELF), TX_OK);
+	end(f);
+}
+
+static void bounds_the_bytes_of_each_source(void **state)
+{
+	struct qparams params = genesis_default_params();
+	struct fixture *f;
+	unsigned i = 0;
+	size_t len = 0;
+	enum tx_verdict v;
+
+	(void)state;
+	params.window = 2;
+	f = begin_with(64, 100, &params);
+	do {
+		struct qoutpoint in = allocation(&f->rules, i);
+		struct payment p = {.from = account_of(i), .to = 9, .outputs = Q_OUTPUTS_MAX};
+		struct tx *tx = keep(f, pay(&f->rules, &p, &in, 1));
+		len = tx->raw_len;
+		v = add(f, tx, SELF);
+		i++;
+	} while (v == TX_OK);
+	assert_int_equal(v, TX_POOL_FULL);
+	assert_true(pool_bytes(f->pool) <= 2u << 20 && pool_bytes(f->pool) + len > 2u << 20);
+	assert_int_equal(add(f, f->made[f->made_cnt - 1], 5), TX_OK);
+	end(f);
+}
+
+static void bounds_what_one_account_pays_for_among_own_clients(void **state)
+{
+	struct qparams params = genesis_default_params();
+	struct fixture *f;
+
+	(void)state;
+	params.pool_owner_max = 2;
+	f = begin_with(4, 40, &params);
+	assert_int_equal(add(f, simple(f, 0, ""), SELF), TX_OK);
+	assert_int_equal(add(f, simple(f, 8, ""), SELF), TX_OK);
+	assert_int_equal(add(f, simple(f, 16, ""), SELF), TX_OWNER_FULL); /* outputs 0, 8, 16: account 1 */
+	assert_int_equal(add(f, simple(f, 1, ""), SELF), TX_OK);
+	/* Their own replica judged those: refusing them here would look like censorship. */
+	assert_int_equal(add(f, simple(f, 16, ""), 2), TX_OK);
+	execute(f, (struct tx *[]){f->made[0]}, 1);
+	assert_int_equal(add(f, simple(f, 24, ""), SELF), TX_OK);
+	end(f);
+}
+
+/* ---- leaving ----------------------------------------------------------------------------- */
+
+static void evicts_conflicts_with_a_block_and_their_descendants(void **state)
+{
+	struct fixture *f = begin(3);
+	struct tx *loser = simple(f, 0, "loser"), *winner = simple(f, 0, "winner");
+	struct tx *child = child_of(f, loser), *grandchild = child_of(f, child), *other = simple(f, 1, "");
+
+	(void)state;
+	assert_int_equal(add(f, loser, SELF), TX_OK);
+	assert_int_equal(add(f, child, 2), TX_OK);
+	assert_int_equal(add(f, grandchild, SELF), TX_OK);
+	assert_int_equal(add(f, other, 3), TX_OK);
+	execute(f, &winner, 1);
+	assert_int_equal(f->evicted_cnt, 3);
+	assert_ptr_equal(f->evicted[0].tx, loser);
+	assert_ptr_equal(f->evicted[1].tx, child);
+	assert_ptr_equal(f->evicted[2].tx, grandchild);
+	assert_true(f->evicted[0].own && !f->evicted[1].own && f->evicted[2].own);
+	for (size_t i = 0; i < 3; i++)
+		assert_true(qtxid_eq(&f->evicted[i].winner, &winner->id));
+	assert_int_equal(pool_count(f->pool), 1);
+	assert_int_equal(pool_bytes(f->pool), other->raw_len);
+	end(f);
+}
+
+static void lets_go_of_what_is_final_and_keeps_its_children(void **state)
+{
+	struct fixture *f = begin(1);
+	struct tx *parent = simple(f, 0, ""), *child = child_of(f, parent), *txs[4];
+
+	(void)state;
+	assert_int_equal(add(f, parent, SELF), TX_OK);
+	assert_int_equal(add(f, child, SELF), TX_OK);
+	execute(f, &parent, 1);
+	assert_int_equal(f->evicted_cnt, 0);
+	assert_null(pool_find(f->pool, &parent->id));
+	assert_int_equal(choose(f, 2, 4, txs), 1);
+	assert_ptr_equal(txs[0], child);
+	end(f);
+}
+
+static void evicts_what_expires_and_its_descendants(void **state)
+{
+	struct fixture *f = begin(3);
+	struct qoutpoint in = allocation(&f->rules, 0);
+	struct payment p = {.from = account_of(0), .to = 9, .expiry = 2};
+	struct tx *mortal = keep(f, pay(&f->rules, &p, &in, 1)), *child = child_of(f, mortal);
+	struct tx *others[] = {simple(f, 1, ""), simple(f, 2, "")};
+
+	(void)state;
+	assert_int_equal(add(f, mortal, SELF), TX_OK);
+	assert_int_equal(add(f, child, SELF), TX_OK);
+	execute(f, &others[0], 1);
+	assert_int_equal(f->evicted_cnt, 0);
+	execute(f, &others[1], 1);
+	assert_int_equal(f->evicted_cnt, 2);
+	assert_true(f->evicted[0].expired && f->evicted[1].expired);
+	assert_int_equal(pool_count(f->pool), 0);
+	end(f);
+}
+
+static void does_not_call_pending_what_expires_with_the_next_block(void **state)
+{
+	struct fixture *f = begin(3);
+	struct qoutpoint in = allocation(&f->rules, 0);
+	struct payment p = {.from = account_of(0), .to = 9, .expiry = 1};
+
+	(void)state;
+	assert_false(pool_pending(f->pool));
+	assert_int_equal(add(f, keep(f, pay(&f->rules, &p, &in, 1)), SELF), TX_OK);
+	assert_false(pool_pending(f->pool));
+	assert_int_equal(add(f, simple(f, 1, ""), SELF), TX_OK);
+	assert_true(pool_pending(f->pool));
+	end(f);
+}
+
+static void evicts_a_long_chain_of_spends(void **state)
+{
+	struct fixture *f = begin(1);
+	struct tx *tx = simple(f, 0, "loser"), *winner = simple(f, 0, "winner");
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++) {
+		assert_int_equal(add(f, tx, SELF), TX_OK);
+		tx = child_of(f, tx);
+	}
+	execute(f, &winner, 1);
+	assert_int_equal(f->evicted_cnt, 1000);
+	assert_int_equal(pool_count(f->pool), 0);
+	assert_int_equal(pool_bytes(f->pool), 0);
+	end(f);
+}
+
+/* ---- choosing ------------------------------------------------------------------------------ */
+
+static void serves_sources_in_turn_oldest_first(void **state)
+{
+	struct fixture *f = begin(6);
+	struct tx *txs[8], *a[4], *b, *c;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		add(f, a[i] = simple(f, i, ""), 0);
+	add(f, b = simple(f, 4, ""), 2);
+	add(f, c = simple(f, 5, ""), 3);
+	assert_int_equal(choose(f, 1, 4, txs), 4);
+	assert_ptr_equal(txs[0], a[0]);
+	assert_ptr_equal(txs[1], b);
+	assert_ptr_equal(txs[2], c);
+	assert_ptr_equal(txs[3], a[1]);
+	assert_int_equal(pool_waiting(f->pool), 2);
+	assert_int_equal(choose(f, 2, 4, txs), 2);
+	assert_ptr_equal(txs[0], a[2]);
+	end(f);
+}
+
+static void chooses_parents_before_children_whatever_their_sources(void **state)
+{
+	struct fixture *f = begin(3);
+	struct tx *filler = simple(f, 1, ""), *parent = simple(f, 0, ""), *child = child_of(f, parent);
+	struct tx *grandchild = child_of(f, child), *txs[8];
+
+	(void)state;
+	add(f, filler, 3);
+	add(f, parent, 3);
+	add(f, child, 2);
+	add(f, grandchild, 0); /* first in turn */
+	assert_int_equal(choose(f, 1, 8, txs), 4);
+	assert_ptr_equal(txs[0], parent);
+	assert_ptr_equal(txs[1], child);
+	assert_ptr_equal(txs[2], grandchild);
+	assert_ptr_equal(txs[3], filler);
+	end(f);
+}
+
+static void goes_on_with_a_family_that_did_not_fit(void **state)
+{
+	struct fixture *f = begin(1);
+	struct tx *parent = simple(f, 0, ""), *child = child_of(f, parent), *grandchild = child_of(f, child);
+	struct overlay *below = overlay_new(f->state, NULL), *o;
+	struct tx *txs[8];
+
+	(void)state;
+	add(f, parent, 3);
+	add(f, child, 2);
+	add(f, grandchild, 0);
+	assert_int_equal(pool_choose(f->pool, below, qheight_of(1), 2, 1 << 20, txs), 2);
+	o = overlay_new(f->state, below);
+	assert_int_equal(pool_choose(f->pool, o, qheight_of(2), 2, 1 << 20, txs), 1);
+	assert_ptr_equal(txs[0], grandchild);
+	overlay_unref(o);
+	overlay_unref(below);
+	end(f);
+}
+
+static void keeps_a_batch_within_its_bytes(void **state)
+{
+	struct fixture *f = begin(3);
+	struct overlay *o = overlay_new(f->state, NULL);
+	struct tx *txs[8];
+	size_t len;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		add(f, simple(f, i, ""), SELF);
+	len = f->made[0]->raw_len;
+	assert_int_equal(pool_choose(f->pool, o, qheight_of(1), 8, 2 * len + 1, txs), 2);
+	assert_int_equal(pool_waiting_bytes(f->pool), len);
+	overlay_unref(o);
+	end(f);
+}
+
+static void passes_over_what_it_chose_until_that_height_was_executed(void **state)
+{
+	struct fixture *f = begin(4);
+	struct tx *txs[8], *other = simple(f, 3, "");
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++)
+		add(f, simple(f, i, ""), SELF);
+	assert_int_equal(choose(f, 2, 8, txs), 2);
+	assert_int_equal(pool_waiting(f->pool), 0);
+	assert_int_equal(choose(f, 2, 8, txs), 0);
+	execute(f, &other, 1);
+	assert_int_equal(pool_waiting(f->pool), 0);
+	other = simple(f, 2, ""); /* another block came to be at height 2 */
+	execute(f, &other, 1);
+	assert_int_equal(choose(f, 3, 8, txs), 2);
+	end(f);
+}
+
+static void gives_back_a_batch_in_its_order(void **state)
+{
+	struct fixture *f = begin(4);
+	struct tx *txs[8], *t[4];
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		add(f, t[i] = simple(f, i, ""), SELF);
+	assert_int_equal(choose(f, 1, 2, txs), 2);
+	pool_release(f->pool, qheight_of(1));
+	assert_int_equal(choose(f, 1, 1, txs), 1);
+	assert_ptr_equal(txs[0], t[0]);
+	assert_int_equal(choose(f, 2, 2, txs), 2);
+	assert_ptr_equal(txs[0], t[1]);
+	pool_new_view(f->pool, 0);
+	assert_int_equal(choose(f, 1, 8, txs), 4);
+	for (unsigned i = 0; i < 4; i++)
+		assert_ptr_equal(txs[i], t[i]);
+	end(f);
+}
+
+static void passes_over_what_another_block_in_flight_holds(void **state)
+{
+	struct fixture *f = begin(3);
+	struct tx *carried = simple(f, 0, ""), *rival = simple(f, 1, "rival"), *ours = simple(f, 1, "ours");
+	struct tx *late = child_of(f, carried), *txs[8];
+	struct overlay *below = overlay_new(f->state, NULL), *o = overlay_new(f->state, below);
+
+	(void)state;
+	add(f, carried, SELF);
+	add(f, ours, SELF);
+	add(f, late, SELF);
+	assert_int_equal(overlay_add(below, carried, qheight_of(1)), TX_OK);
+	assert_int_equal(overlay_add(below, rival, qheight_of(1)), TX_OK);
+	assert_int_equal(pool_choose(f->pool, o, qheight_of(2), 8, 1 << 20, txs), 1);
+	assert_ptr_equal(txs[0], late);
+	assert_int_equal(pool_waiting(f->pool), 0); /* nobody looks at them again before height 1 is there */
+	overlay_unref(o);
+	overlay_unref(below);
+	execute(f, (struct tx *[]){carried, rival}, 2);
+	assert_int_equal(f->evicted_cnt, 1);
+	assert_ptr_equal(f->evicted[0].tx, ours);
+	end(f);
+}
+
+/* ---- forwarding and fairness ------------------------------------------------------------------ */
+
+static void forwards_own_transactions_once_and_in_bounded_batches(void **state)
+{
+	struct fixture *f = begin(5);
+	struct tx *txs[8];
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		add(f, simple(f, i, ""), SELF);
+	add(f, simple(f, 4, ""), 2);
+	assert_int_equal(pool_forward_batch(f->pool, 5, 3, 1 << 20, txs), 3);
+	assert_ptr_equal(txs[0], f->made[0]);
+	assert_int_equal(pool_forward_batch(f->pool, 5, 8, 1, txs), 1); /* one at least */
+	assert_int_equal(pool_forward_batch(f->pool, 5, 8, 1 << 20, txs), 0);
+	end(f);
+}
+
+static void lists_all_that_is_pending_batch_by_batch(void **state)
+{
+	struct fixture *f = begin(5);
+	struct tx *txs[8];
+	struct qtxid after = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		add(f, simple(f, i, ""), i % 4);
+	assert_int_equal(pool_pending_batch(f->pool, 5, &after, 3, 1 << 20, txs), 3);
+	assert_ptr_equal(txs[2], f->made[2]);
+	assert_int_equal(pool_pending_batch(f->pool, 5, &after, 3, 1 << 20, txs), 2);
+	assert_ptr_equal(txs[1], f->made[4]);
+	assert_int_equal(pool_pending_batch(f->pool, 5, &after, 3, 1 << 20, txs), 0);
+	assert_int_equal(pool_forward_batch(f->pool, 5, 8, 1 << 20, txs), 0);
+	end(f);
+}
+
+static void execute_others(struct fixture *f, unsigned first, unsigned cnt)
+{
+	for (unsigned i = first; i < first + cnt; i++)
+		execute(f, (struct tx *[]){simple(f, i, "")}, 1);
+}
+
+static void calls_unfair_only_what_was_passed_over_twice(void **state)
+{
+	static const struct pool_patience patience = {.timeout_ms = 100, .passed_max = 3};
+	struct fixture *f = begin(40);
+	struct tx *victim = simple(f, 39, ""), *txs[8];
+
+	(void)state;
+	add(f, victim, SELF);
+	assert_int_equal(pool_forward_batch(f->pool, 1000, 8, 1 << 20, txs), 1);
+	execute_others(f, 0, 4);
+	pool_reforward(f->pool, 1099, &patience); /* too early, though four blocks went by */
+	assert_int_equal(pool_forward_batch(f->pool, 1099, 8, 1 << 20, txs), 0);
+	pool_reforward(f->pool, 1100, &patience);
+	assert_false(pool_unfair(f->pool, 1100, &patience)); /* the forward may have been lost */
+	assert_int_equal(pool_forward_batch(f->pool, 1100, 8, 1 << 20, txs), 1);
+	execute_others(f, 4, 3);
+	assert_false(pool_unfair(f->pool, 9999, &patience)); /* long ago, but three blocks only */
+	execute_others(f, 7, 1);
+	assert_false(pool_unfair(f->pool, 1199, &patience));
+	pool_reforward(f->pool, 1200, &patience); /* no third time */
+	assert_int_equal(pool_forward_batch(f->pool, 1200, 8, 1 << 20, txs), 0);
+	assert_true(pool_unfair(f->pool, 1200, &patience));
+	execute(f, &victim, 1);
+	assert_false(pool_unfair(f->pool, 1200, &patience));
+	end(f);
+}
+
+static void counts_afresh_in_a_new_view(void **state)
+{
+	static const struct pool_patience patience = {.timeout_ms = 100, .passed_max = 0};
+	struct fixture *f = begin(40);
+	struct tx *txs[8];
+
+	(void)state;
+	add(f, simple(f, 39, ""), SELF);
+	pool_forward_batch(f->pool, 0, 8, 1 << 20, txs);
+	execute_others(f, 0, 1);
+	pool_reforward(f->pool, 100, &patience);
+	pool_forward_batch(f->pool, 100, 8, 1 << 20, txs);
+	execute_others(f, 1, 1);
+	assert_true(pool_unfair(f->pool, 200, &patience));
+	pool_new_view(f->pool, 200);
+	assert_false(pool_unfair(f->pool, 300, &patience));
+	execute_others(f, 2, 1);
+	assert_false(pool_unfair(f->pool, 300, &patience)); /* once: forward again first */
+	end(f);
+}
+
+static void never_calls_unfair_what_others_forwarded(void **state)
+{
+	static const struct pool_patience patience = {.timeout_ms = 1, .passed_max = 0};
+	struct fixture *f = begin(40);
+	struct qtxid after = {0};
+	struct tx *txs[8];
+
+	(void)state;
+	add(f, simple(f, 39, ""), 2);
+	for (uint64_t now = 0; now < 5000; now += 1000) {
+		after = (struct qtxid){0};
+		pool_pending_batch(f->pool, now, &after, 8, 1 << 20, txs);
+		execute_others(f, (unsigned)f->height, 1);
+		pool_reforward(f->pool, now + 500, &patience);
+		assert_false(pool_unfair(f->pool, now + 500, &patience));
+	}
+	end(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(finds_an_entry_by_id_and_by_leaf),
+	    cmocka_unit_test(refuses_a_second_spender_and_names_the_first),
+	    cmocka_unit_test(refuses_an_orphan_and_lets_it_reserve_nothing),
+	    cmocka_unit_test(judges_a_child_of_an_entry_by_the_rules_of_all),
+	    cmocka_unit_test(refuses_what_has_expired_for_the_next_block),
+	    cmocka_unit_test(bounds_the_entries_of_each_source),
+	    cmocka_unit_test(bounds_the_bytes_of_each_source),
+	    cmocka_unit_test(bounds_what_one_account_pays_for_among_own_clients),
+	    cmocka_unit_test(evicts_conflicts_with_a_block_and_their_descendants),
+	    cmocka_unit_test(lets_go_of_what_is_final_and_keeps_its_children),
+	    cmocka_unit_test(evicts_what_expires_and_its_descendants),
+	    cmocka_unit_test(does_not_call_pending_what_expires_with_the_next_block),
+	    cmocka_unit_test(evicts_a_long_chain_of_spends),
+	    cmocka_unit_test(serves_sources_in_turn_oldest_first),
+	    cmocka_unit_test(chooses_parents_before_children_whatever_their_sources),
+	    cmocka_unit_test(goes_on_with_a_family_that_did_not_fit),
+	    cmocka_unit_test(keeps_a_batch_within_its_bytes),
+	    cmocka_unit_test(passes_over_what_it_chose_until_that_height_was_executed),
+	    cmocka_unit_test(gives_back_a_batch_in_its_order),
+	    cmocka_unit_test(passes_over_what_another_block_in_flight_holds),
+	    cmocka_unit_test(forwards_own_transactions_once_and_in_bounded_batches),
+	    cmocka_unit_test(lists_all_that_is_pending_batch_by_batch),
+	    cmocka_unit_test(calls_unfair_only_what_was_passed_over_twice),
+	    cmocka_unit_test(counts_afresh_in_a_new_view),
+	    cmocka_unit_test(never_calls_unfair_what_others_forwarded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
