@@ -110,7 +110,8 @@ static bool is_plain(const char *text, const char *also)
 static bool is_port(const char *text)
 {
 	size_t len = strspn(text, "0123456789");
-	return text[len] == '\0' && len >= 1 && len <= 5 && text[0] != '0' && atoi(text) <= 65535;
+	return text[len] == '\0' && len >= 1 && len <= 5 && text[0] != '0' &&
+	       strtoul(text, NULL, 10) <= 65535;
 }
 
 /* tcp://host:port or tls+tcp://host:port; host is a name, an IPv4 address or [an IPv6 address]. */

@@ -86,7 +86,7 @@ bool jread_object(const struct jvalue *v, const char *must_have, const char *may
 	const char *key;
 	json_t *value;
 	/* jansson's iteration takes no const object, and changes none. */
-	json_object_foreach((json_t *)(uintptr_t)v->json, key, value)
+	json_object_foreach((json_t *)v->json, key, value)
 	{
 		if (has_word(must_have, key) || has_word(may_have, key))
 			continue;

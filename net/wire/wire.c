@@ -13,7 +13,7 @@
  * sizing only read them. */
 static void *unconst(const void *value)
 {
-	return (void *)(uintptr_t)value;
+	return (void *)value;
 }
 
 void bytes_free(struct bytes *b)
