@@ -271,8 +271,7 @@ bool votes_put(struct votes *v, const struct vote_record *record, struct err *er
 	case REC_CHECKPOINT:
 		return insert_once(v, record, err);
 	}
-	must(!"a kind of record.h");
-	return false;
+	must_failed("a kind of record.h", __FILE__, __LINE__);
 }
 
 bool votes_put_block(struct votes *v, const struct block *block, struct err *err)
