@@ -1,0 +1,432 @@
+/*
+ * api.c: the HTTP interface: the table of routes and the answers that only read.
+ *
+ * Runs on http's threads.  What is final is read from the ledger through a reader; what only the replica
+ * knows is asked by node_call().
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api_impl.h"
+#include "jread.h"
+#include "log.h"
+#include "text.h"
+
+/* ---- answers ---------------------------------------------------------------------------- */
+
+void api_json(struct http_reply *reply, int status, json_t *json)
+{
+	must(json != NULL);
+	reply->status = status;
+	reply->content_type = "application/json";
+	reply->body = json_dumps(json, JSON_COMPACT);
+	must(reply->body != NULL);
+	reply->body_len = strlen(reply->body);
+	json_decref(json);
+}
+
+void api_busy(struct http_reply *reply)
+{
+	http_error(reply, 503, "busy",
+	           "the replica is stopping, or too busy to answer; try again or ask another node");
+}
+
+void api_broken(struct http_reply *reply, const struct err *err)
+{
+	log_error("ledger_read reason=\"%s\"", err->text);
+	http_error(reply, 500, "ledger", "the ledger cannot be read: %s", err->text);
+}
+
+void api_bad(struct http_reply *reply, const struct err *err)
+{
+	http_error(reply, 400, "bad_request", "%s", err->text);
+}
+
+bool api_query(const struct http_request *r, struct http_reply *reply, const char *key, uint64_t max,
+               uint64_t otherwise, uint64_t *out)
+{
+	const char *text = http_query(r, key);
+	*out = otherwise;
+	if (text == NULL || text_u64(text, max, out))
+		return true;
+	http_error(reply, 400, "bad_request", "%s: not a number from 0 to %llu", key,
+	           (unsigned long long)max);
+	return false;
+}
+
+json_t *api_hex(const uint8_t *data, size_t len)
+{
+	char *text = xcalloc(2 * len + 1, 1);
+	json_t *json = json_string(hex_encode(text, data, len));
+	free(text);
+	return json;
+}
+
+json_t *api_address(const struct qaddress *a)
+{
+	char text[ADDRESS_TEXT];
+	return json_string(address_format(a, text));
+}
+
+static json_t *number(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
+
+/* ---- status, health ------------------------------------------------------------------------ */
+
+static json_t *peers_json(struct node *n, const struct engine_status *s)
+{
+	json_t *peers = json_array();
+	for (unsigned i = 0; i < node_genesis(n)->n; i++) {
+		struct link_stats link;
+		if (i == node_self(n))
+			continue;
+		link_stats(node_link(n), i, &link);
+		json_t *peer = json_pack("{s:i, s:s, s:b}", "index", (int)i, "name",
+		                         node_genesis(n)->g.replicas.replicas_val[i].name, "connected",
+		                         (int)link.connected);
+		bool seen = s->peer[i].seen_ms > 0;
+		json_object_set_new(peer, "height", seen ? number(s->peer[i].executed.n) : json_null());
+		json_object_set_new(peer, "view", seen ? number(s->peer[i].entered.n) : json_null());
+		json_array_append_new(peers, peer);
+	}
+	return peers;
+}
+
+static json_t *status_json(struct node *n, const struct replica_status *s)
+{
+	const struct genesis *g = node_genesis(n);
+	json_t *json = json_object();
+	json_object_set_new(json, "chain", API_HEX(g->chain));
+	json_object_set_new(json, "name", json_string(g->g.name));
+	json_object_set_new(json, "replica", number(node_self(n)));
+	json_object_set_new(json, "height", number(s->height.n));
+	json_object_set_new(json, "certified", number(s->engine.tip.n));
+	json_object_set_new(json, "stable", number(s->engine.stable.n));
+	json_object_set_new(json, "view", number(s->engine.asked.n));
+	json_object_set_new(json, "active", json_boolean(s->engine.active));
+	json_object_set_new(json, "primary", number(s->engine.primary));
+	json_object_set_new(json, "view_changes", number(s->engine.view_changes));
+	json_object_set_new(json, "block_hash", API_HEX(s->block_hash));
+	json_object_set_new(json, "state_digest", API_HEX(s->state_digest));
+	json_object_set_new(json, "time_ms", number(s->tip_time_ms));
+	json_object_set_new(json, "transactions", number(s->transactions));
+	json_object_set_new(json, "unspent", number(s->unspent));
+	json_object_set_new(json, "supply", jread_amount_json(s->supply));
+	json_object_set_new(json, "mempool", number(s->pool_txs));
+	json_object_set_new(json, "mempool_bytes", number(s->pool_bytes));
+	json_object_set_new(json, "muted",
+	                    s->muted_because == NULL ? json_null() : json_string(s->muted_because));
+	json_object_set_new(json, "refused_connections", number(link_rejected(node_link(n))));
+	json_object_set_new(json, "peers", peers_json(n, &s->engine));
+	return json;
+}
+
+static void api_status(void *ctx, const struct http_request *r, struct http_reply *reply)
+{
+	(void)r;
+	struct node *n = ctx;
+	struct call *c = call_new(CALL_STATUS);
+	if (node_call(n, c))
+		api_json(reply, 200, status_json(n, &c->status));
+	else
+		api_busy(reply);
+	call_unref(c);
+}
+
+/* Replicas heard from lately, this one included. */
+static unsigned heard(const struct node *n, const struct engine_status *s)
+{
+	enum { LATELY_MS = 5000 };
+	uint64_t now_ms = node_now_ms();
+	unsigned cnt = 1;
+	for (unsigned i = 0; i < node_genesis(n)->n; i++) {
+		if (i != node_self(n) && s->peer[i].seen_ms > 0 && s->peer[i].seen_ms + LATELY_MS >= now_ms)
+			cnt++;
+	}
+	return cnt;
+}
+
+/* 200: payments can be made here. */
+static void api_healthz(void *ctx, const struct http_request *r, struct http_reply *reply)
+{
+	(void)r;
+	struct node *n = ctx;
+	const struct genesis *g = node_genesis(n);
+	struct call *c = call_new(CALL_STATUS);
+	if (!node_call(n, c)) {
+		api_busy(reply);
+	} else if (c->status.muted_because != NULL) {
+		http_error(reply, 503, "muted", "this replica does not vote: %s", c->status.muted_because);
+	} else if (heard(n, &c->status.engine) < g->quorum) {
+		http_error(reply, 503, "no_quorum",
+		           "%u of %u replicas can be heard from here, itself included; %u are needed",
+		           heard(n, &c->status.engine), g->n, g->quorum);
+	} else {
+		api_json(reply, 200,
+		         json_pack("{s:s, s:o, s:o}", "status", "ok", "height", number(c->status.height.n),
+		                   "view", number(c->status.engine.asked.n)));
+	}
+	call_unref(c);
+}
+
+static void api_genesis(void *ctx, const struct http_request *r, struct http_reply *reply)
+{
+	(void)r;
+	reply->status = 200;
+	reply->content_type = "application/json";
+	reply->body = genesis_format(node_genesis(ctx));
+	reply->body_len = strlen(reply->body);
+}
+
+/* ---- blocks --------------------------------------------------------------------------------- */
+
+static json_t *header_json(const struct qheader *h)
+{
+	struct qhash hash;
+	block_hash(h, &hash);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "height", number(h->height.n), "hash",
+	                 API_HEX(hash), "parent", API_HEX(h->parent), "merkle_root", API_HEX(h->merkle_root),
+	                 "tx_count", number(h->tx_count), "proposer", number(h->proposer), "time_ms",
+	                 number(h->time_ms));
+}
+
+static json_t *cert_json(const struct qcert *cert)
+{
+	json_t *signers = json_array();
+	for (u_int i = 0; i < cert->sigs.sigs_len; i++)
+		json_array_append_new(signers, number(cert->sigs.sigs_val[i].replica));
+	return json_pack("{s:s, s:o, s:o, s:o, s:o}", "kind",
+	                 cert->kind == QCHECKPOINT ? "checkpoint" : "commit", "height",
+	                 number(cert->vote.height.n), "view", number(cert->vote.view.n), "block",
+	                 API_HEX(cert->vote.block), "signers", signers);
+}
+
+static json_t *block_json(const struct genesis *g, const struct qblock *b, const struct qcert *cert)
+{
+	json_t *json = header_json(&b->header), *ids = json_array();
+	for (u_int i = 0; i < b->txs.txs_len; i++) {
+		const qtx_bytes *raw = &b->txs.txs_val[i];
+		enum tx_verdict verdict;
+		struct tx *tx =
+		    tx_parse(&g->chain, (const uint8_t *)raw->qtx_bytes_val, raw->qtx_bytes_len, &verdict);
+		json_array_append_new(ids, tx == NULL ? json_null() : API_HEX(tx->id));
+		tx_unref(tx);
+	}
+	json_object_set_new(json, "transactions", ids);
+	json_object_set_new(json, "certificate", cert_json(cert));
+	return json;
+}
+
+static enum found read_block(struct node *n, struct reader *reader, struct qheight h, json_t **out,
+                             struct err *err)
+{
+	struct qblock block;
+	struct qcert cert;
+	enum found found = reader_block(reader, h, &block, err);
+	if (found != FOUND)
+		return found;
+	found = reader_cert_for(reader, h, &cert, err);
+	if (found == FOUND) {
+		*out = block_json(node_genesis(n), &block, &cert);
+		wire_free(WIRE(qcert), &cert);
+	}
+	wire_free(WIRE(qblock), &block);
+	return found;
+}
+
+static void api_block(void *ctx, const struct http_request *r, struct http_reply *reply)
+{
+	struct node *n = ctx;
+	struct err err = {0};
+	struct qheight h = {0};
+	bool latest = strcmp(r->arg, "latest") == 0;
+	if (!latest && !text_u64(r->arg, INT64_MAX, &h.n)) {
+		http_error(reply, 400, "bad_request", "not a height, nor \"latest\"");
+		return;
+	}
+	struct reader *reader = node_reader(n, &err);
+	if (reader == NULL) {
+		api_broken(reply, &err);
+		return;
+	}
+	json_t *json = NULL;
+	enum found found = latest ? reader_height(reader, &h, &err) : FOUND;
+	if (found == FOUND)
+		found = h.n == 0 ? NOT_FOUND : read_block(n, reader, h, &json, &err);
+	if (found == FOUND)
+		api_json(reply, 200, json);
+	else if (found == FOUND_ERROR)
+		api_broken(reply, &err);
+	else if (h.n == 0)
+		http_error(reply, 404, "not_found",
+		           "height 0 is the genesis, which is no block; see /v1/genesis");
+	else
+		http_error(reply, 404, "not_found", "there is no block %llu here (yet)",
+		           (unsigned long long)h.n);
+	node_reader_back(n, reader, found == FOUND_ERROR);
+}
+
+static enum found read_headers(struct reader *reader, uint64_t from, uint64_t to, json_t *list,
+                               struct err *err)
+{
+	for (uint64_t h = from; h <= to; h++) {
+		struct qheader header;
+		enum found found = reader_header(reader, qheight_of(h), &header, err);
+		if (found != FOUND)
+			return found;
+		json_array_append_new(list, header_json(&header));
+		wire_free(WIRE(qheader), &header);
+	}
+	return FOUND;
+}
+
+/* Ascending from ?from=; without it, the newest ones. */
+static void api_blocks(void *ctx, const struct http_request *r, struct http_reply *reply)
+{
+	struct node *n = ctx;
+	struct err err = {0};
+	struct qheight tip;
+	uint64_t from, limit;
+	if (!api_query(r, reply, "limit", 100, 20, &limit) ||
+	    !api_query(r, reply, "from", INT64_MAX, 0, &from))
+		return;
+	struct reader *reader = node_reader(n, &err);
+	if (reader == NULL) {
+		api_broken(reply, &err);
+		return;
+	}
+	json_t *list = json_array();
+	enum found found = reader_height(reader, &tip, &err);
+	if (found == FOUND && http_query(r, "from") == NULL)
+		from = tip.n > limit ? tip.n - limit + 1 : 1;
+	if (from == 0)
+		from = 1;
+	if (found == FOUND && from <= tip.n && limit > 0) {
+		uint64_t left = tip.n - from + 1;
+		found = read_headers(reader, from, from + (left < limit ? left : limit) - 1, list, &err);
+	}
+	if (found == FOUND)
+		api_json(reply, 200, json_pack("{s:o, s:O}", "height", number(tip.n), "blocks", list));
+	else
+		api_broken(reply, &err);
+	json_decref(list);
+	node_reader_back(n, reader, found != FOUND);
+}
+
+/* ---- addresses -------------------------------------------------------------------------------- */
+
+static json_t *output_json(const struct address_output *o)
+{
+	return json_pack("{s:o, s:o, s:o, s:o}", "txid", API_HEX(o->point.tx), "index",
+	                 number(o->point.index), "amount", jread_amount_json(o->amount), "height",
+	                 number(o->height.n));
+}
+
+static void api_addresses(void *ctx, const struct http_request *r, struct http_reply *reply)
+{
+	enum { LIMIT_MAX = 1000 };
+	struct node *n = ctx;
+	struct err err = {0};
+	struct qaddress address;
+	uint64_t skip, limit, total, amount;
+	if (!address_parse(r->arg, &address, &err)) {
+		api_bad(reply, &err);
+		return;
+	}
+	if (!api_query(r, reply, "skip", INT32_MAX, 0, &skip) ||
+	    !api_query(r, reply, "limit", LIMIT_MAX, 100, &limit))
+		return;
+	struct reader *reader = node_reader(n, &err);
+	if (reader == NULL) {
+		api_broken(reply, &err);
+		return;
+	}
+	struct address_output *outs = xcalloc(limit + 1, sizeof *outs);
+	size_t cnt = 0;
+	enum found found = reader_address(reader, &address, skip, limit, outs, &cnt, &total, &amount, &err);
+	if (found == NOT_FOUND)
+		total = amount = 0; /* an address that nobody ever paid is an empty one */
+	if (found == FOUND_ERROR) {
+		api_broken(reply, &err);
+	} else {
+		json_t *list = json_array();
+		for (size_t i = 0; i < cnt; i++)
+			json_array_append_new(list, output_json(&outs[i]));
+		api_json(reply, 200,
+		         json_pack("{s:o, s:o, s:o, s:o}", "address", api_address(&address), "amount",
+		                   jread_amount_json(amount), "count", number(total), "outputs", list));
+	}
+	free(outs);
+	node_reader_back(n, reader, found == FOUND_ERROR);
+}
+
+/* ---- receipts ----------------------------------------------------------------------------------- */
+
+static json_t *encoded(struct wire_type type, const void *value)
+{
+	struct bytes raw;
+	if (!wire_encode(type, value, &raw))
+		return json_null();
+	json_t *json = api_hex(raw.data, raw.len);
+	bytes_free(&raw);
+	return json;
+}
+
+/* The same proof twice: field by field for people, and whole, as `receipt`, for receipt_verify(). */
+static json_t *receipt_json(const struct qreceipt *q)
+{
+	json_t *path = json_array(), *headers = json_array();
+	for (u_int i = 0; i < q->path.path_len; i++)
+		json_array_append_new(path, API_HEX(q->path.path_val[i]));
+	for (u_int i = 0; i < q->headers.headers_len; i++)
+		json_array_append_new(headers, encoded(WIRE(qheader), &q->headers.headers_val[i]));
+	json_t *json = json_object();
+	json_object_set_new(json, "chain", API_HEX(q->chain));
+	json_object_set_new(json, "transaction",
+	                    api_hex((const uint8_t *)q->tx.qtx_bytes_val, q->tx.qtx_bytes_len));
+	json_object_set_new(json, "index", number(q->index));
+	json_object_set_new(json, "path", path);
+	json_object_set_new(json, "headers", headers);
+	json_object_set_new(json, "certificate", encoded(WIRE(qcert), &q->cert));
+	json_object_set_new(json, "receipt", encoded(WIRE(qreceipt), q));
+	return json;
+}
+
+static void api_receipt(void *ctx, const struct http_request *r, struct http_reply *reply)
+{
+	struct node *n = ctx;
+	struct err err = {0};
+	struct qtxid id;
+	struct qreceipt receipt;
+	if (!text_txid(r->arg, &id, &err)) {
+		api_bad(reply, &err);
+		return;
+	}
+	struct reader *reader = node_reader(n, &err);
+	if (reader == NULL) {
+		api_broken(reply, &err);
+		return;
+	}
+	enum found found = reader_receipt(reader, &id, &receipt, &err);
+	if (found == FOUND) {
+		api_json(reply, 200, receipt_json(&receipt));
+		wire_free(WIRE(qreceipt), &receipt);
+	} else if (found == NOT_FOUND) {
+		http_error(reply, 404, "not_found", "no final transaction has this id here");
+	} else {
+		api_broken(reply, &err);
+	}
+	node_reader_back(n, reader, found == FOUND_ERROR);
+}
+
+/* ---- the table -------------------------------------------------------------------------------------- */
+
+const struct http_route api_routes[] = {
+    {"GET", "/healthz", api_healthz},         {"GET", "/v1/status", api_status},
+    {"GET", "/v1/genesis", api_genesis},      {"GET", "/v1/blocks", api_blocks},
+    {"GET", "/v1/blocks/*", api_block},       {"GET", "/v1/transactions/*", api_transaction},
+    {"POST", "/v1/transactions", api_submit}, {"GET", "/v1/addresses/*", api_addresses},
+    {"GET", "/v1/receipts/*", api_receipt},   {NULL, NULL, NULL},
+};

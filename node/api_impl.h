@@ -1,0 +1,35 @@
+/*
+ * api_impl.h: what the files of the HTTP interface share.
+ */
+#ifndef QUORATE_API_IMPL_H
+#define QUORATE_API_IMPL_H
+
+#include <jansson.h>
+
+#include "http.h"
+#include "node.h"
+
+/* Takes the reference. */
+void api_json(struct http_reply *reply, int status, json_t *json);
+/* 503: the replica gave no answer in time, or the node is stopping. */
+void api_busy(struct http_reply *reply);
+/* 500: the ledger could not be read; says so in the log too. */
+void api_broken(struct http_reply *reply, const struct err *err);
+/* 400 with *err's text. */
+void api_bad(struct http_reply *reply, const struct err *err);
+
+/* The number of a query parameter, `otherwise` if it is absent; false (400 is set) if it is no number up to
+ * max. */
+bool api_query(const struct http_request *r, struct http_reply *reply, const char *key, uint64_t max,
+               uint64_t otherwise, uint64_t *out);
+
+json_t *api_hex(const uint8_t *data, size_t len);
+#define API_HEX(field) api_hex((field).b, sizeof(field).b)
+json_t *api_address(const struct qaddress *a);
+
+/* api_tx.c */
+void api_transaction(void *ctx, const struct http_request *r, struct http_reply *reply);
+/* api_submit.c */
+void api_submit(void *ctx, const struct http_request *r, struct http_reply *reply);
+
+#endif

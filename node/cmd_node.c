@@ -1,0 +1,153 @@
+/*
+ * cmd_node.c: `quorate node --home DIR`, `quorate node init`.
+ */
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "home.h"
+#include "node.h"
+#include "out.h"
+#include "pass.h"
+
+enum { KEY_HOME = 0x200, KEY_HTTP, KEY_LISTEN, KEY_ADDRESS, KEY_NAME, KEY_PLAIN };
+
+struct node_args {
+	struct cmd_common common;
+	const char *home, *http, *listen, *address, *name;
+	bool plain;
+};
+
+static error_t parse_node(int key, char *arg, struct argp_state *state)
+{
+	struct node_args *args = state->input;
+	switch (key) {
+	case ARGP_KEY_INIT:
+		if (state->child_inputs != NULL)
+			CMD_CHILD_INIT(state);
+		return 0;
+	case KEY_HOME:
+		args->home = arg;
+		return 0;
+	case KEY_HTTP:
+		args->http = arg;
+		return 0;
+	case KEY_LISTEN:
+		args->listen = arg;
+		return 0;
+	case KEY_ADDRESS:
+		args->address = arg;
+		return 0;
+	case KEY_NAME:
+		args->name = arg;
+		return 0;
+	case KEY_PLAIN:
+		args->plain = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "what is \"%s\"?", arg);
+		return 0;
+	case ARGP_KEY_END:
+		if (args->home == NULL)
+			argp_error(state, "--home is missing");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+#define OPTION_HOME                                                 \
+	{                                                           \
+		"home", KEY_HOME, "DIR", 0, "The replica's home", 1 \
+	}
+
+/* ---- init -------------------------------------------------------------------------------- */
+
+static void print_line(const struct node_args *args, const struct qreplica_key *key)
+{
+	char hex[QHASH_HEX];
+	const char *address = args->address != NULL ? args->address : args->listen;
+	hex_encode(hex, key->b, sizeof key->b);
+	if (args->common.json)
+		out_json_take(json_pack("{s:s, s:s, s:s, s:s}", "home", args->home, "name", args->name,
+		                        "public_key", hex, "address", address));
+	else
+		printf("%s,%s,%s\n", args->name, hex, address);
+}
+
+static int node_init(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+	    OPTION_HOME,
+	    {"name", KEY_NAME, "NAME", 0, "The replica's name in the genesis", 1},
+	    {"listen", KEY_LISTEN, "URL", 0, "Where it listens for its peers (default tcp://0.0.0.0:7580)",
+	     1},
+	    {"address", KEY_ADDRESS, "URL", 0,
+	     "Where its peers find it, e.g. tcp://host.example:7580 (default: as --listen)", 1},
+	    {"http", KEY_HTTP, "HOST:PORT", 0, "Where it listens for clients (default 127.0.0.1:7480)", 1},
+	    {"plain", KEY_PLAIN, NULL, 0, "Write the replica's key unencrypted", 1},
+	    {0},
+	};
+	static const struct argp_child children[] = {{.argp = &cmd_json_argp}, {0}};
+	static const struct argp argp = {
+	    .options = options,
+	    .parser = parse_node,
+	    .doc = "Prepares a replica's home: makes its key and the vote log that belongs to it, writes "
+	           "node.conf, and prints "
+	           "the line NAME,KEY,URL for `quorate genesis new --replica`. When the genesis is made, "
+	           "copy it to "
+	           "DIR/genesis.json and start the replica with `quorate node --home DIR`.",
+	    .children = children,
+	};
+	struct node_args args = {.http = "127.0.0.1:7480", .listen = "tcp://0.0.0.0:7580"};
+	cmd_parse(&argp, argc, argv, &args);
+	if (args.name == NULL || strpbrk(args.name, ",\n") != NULL)
+		return cmd_error(ERR_INPUT, "--name: a name without commas is needed");
+	if (args.address == NULL &&
+	    (strstr(args.listen, "//0.0.0.0") != NULL || strstr(args.listen, "//[::]") != NULL ||
+	     strstr(args.listen, "//*") != NULL))
+		return cmd_error(ERR_INPUT,
+		                 "--address: peers cannot dial %s; say where they find this replica",
+		                 args.listen);
+
+	struct err err = {0};
+	if (!http_listen_check(args.http, &err) || !link_url_check(args.listen, true, &err) ||
+	    (args.address != NULL && !link_url_check(args.address, false, &err)))
+		return cmd_fail(&err);
+	char pass[PASS_MAX] = "";
+	struct qreplica_key key;
+	if (!args.plain && !pass_new(args.home, pass, &err))
+		return cmd_fail(&err);
+	bool ok = home_init(args.home, args.http, args.listen, args.plain ? NULL : pass, &key, &err);
+	sodium_memzero(pass, sizeof pass);
+	if (!ok)
+		return cmd_fail(&err);
+	print_line(&args, &key);
+	return EXIT_DONE;
+}
+
+/* ---- run --------------------------------------------------------------------------------- */
+
+int cmd_node(int argc, char **argv)
+{
+	static const struct argp_option options[] = {OPTION_HOME, {0}};
+	static const struct argp argp = {
+	    .options = options,
+	    .parser = parse_node,
+	    .doc = "Runs one replica until SIGTERM or Ctrl-C. Its log goes to standard error, one line an "
+	           "event.\v"
+	           "`quorate node init` prepares a home. An encrypted replica.key asks for its passphrase on "
+	           "the terminal, or "
+	           "reads it from the file that QUORATE_PASSPHRASE_FILE names.",
+	};
+	if (argc > 1 && strcmp(argv[1], "init") == 0) {
+		char name[] = "quorate node init";
+		argv[1] = name;
+		return node_init(argc - 1, argv + 1);
+	}
+	struct node_args args = {0};
+	cmd_parse(&argp, argc, argv, &args);
+	struct err err = {0};
+	return node_run(args.home, &err) ? EXIT_DONE : cmd_fail(&err);
+}

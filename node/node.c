@@ -1,0 +1,293 @@
+/*
+ * node.c: one running replica: starts and stops its parts, and runs the replica's thread.
+ *
+ * Before: node_inbox.c puts verified messages into the inbox, node_ask.c the questions of http's threads.
+ * Here: the replica's thread takes them in batches and lets the replica (replica.c) do a turn: persist, send,
+ * execute. After: what it sends goes to net/link; outcomes go to the clients that wait (node_ask.c).
+ */
+#include "node.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "node_impl.h"
+#include "pass.h"
+
+#define OUTBOX_BYTES_MAX (64u << 20) /* per peer */
+#define VERIFY_CACHE_MAX \
+	(1u << 17) /* transactions whose signatures held: 32 blocks of the largest size twice over */
+#define HTTP_BODY_MAX (8u << 20)
+
+const struct genesis *node_genesis(const struct node *n)
+{
+	return n->genesis;
+}
+unsigned node_self(const struct node *n)
+{
+	return n->self;
+}
+struct link *node_link(struct node *n)
+{
+	return n->link;
+}
+
+static uint64_t clock_ms(clockid_t clock)
+{
+	struct timespec now;
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+uint64_t node_now_ms(void)
+{
+	return clock_ms(CLOCK_MONOTONIC);
+}
+
+/* ---- the replica's effects ------------------------------------------------------------ */
+
+static void effect_send(void *ctx, struct message *m, uint64_t to)
+{
+	struct node *n = ctx;
+	if (n->link == NULL)
+		return; /* still opening: agreement does not depend on any one message */
+	for (unsigned i = 0; i < n->genesis->n; i++) {
+		if (to >> i & 1)
+			link_send(n->link, i, &m->env);
+	}
+}
+
+static void sign(void *ctx, const uint8_t *body, size_t len, struct qsig *sig)
+{
+	const struct node *n = ctx;
+	ident_sign(n->ident, &n->genesis->chain, body, len, sig);
+}
+
+/* ---- the replica's thread -------------------------------------------------------------- */
+
+static void *replica_thread(void *arg)
+{
+	struct node *n = arg;
+	struct replica_status status;
+	struct letter *letters;
+	struct call *calls;
+	struct err err = {0};
+	bool ok = true;
+	while (ok && inbox_take(n, replica_deadline(n->replica), &letters, &calls)) {
+		replica_clock(n->replica, node_now_ms(), clock_ms(CLOCK_REALTIME));
+		for (struct letter *l = letters, *next; l != NULL; l = next) {
+			next = l->next;
+			replica_message(n->replica, l->v.message, l->v.txs, l->v.tx_cnt);
+			letter_free(l);
+		}
+		ask_answer(n, calls);
+		ok = replica_turn(n->replica, &err);
+		if (ask_waited_for(n)) {
+			replica_status(n->replica, &status);
+			ask_grown(n, status.height);
+		}
+	}
+	if (!ok) {
+		n->fatal = err;
+		pthread_kill(n->main_thread, SIGTERM);
+	}
+	ask_refuse_all(n);
+	return NULL;
+}
+
+/* ---- starting ---------------------------------------------------------------------------- */
+
+/* Nothing of this process is for others to see: not its files, not its memory. */
+static void harden(void)
+{
+	umask(077);
+	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+	signal(SIGPIPE, SIG_IGN);
+#if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	prctl(PR_SET_DUMPABLE, 0); /* debuggers and the leak checker need it in other builds */
+#endif
+}
+
+static bool open_home(struct node *n, const char *dir, struct err *err)
+{
+	home_paths(&n->home, dir);
+	n->conf = conf_load(n->home.conf, err);
+	if (n->conf == NULL || !home_lock(&n->home, err))
+		return false;
+	log_level_set(n->conf->log);
+	n->genesis = genesis_load(n->home.genesis, err);
+	if (n->genesis == NULL)
+		return false;
+	n->ident = pass_read_ident(n->home.key, err);
+	if (n->ident == NULL)
+		return false;
+	n->key = ident_key(n->ident);
+	int self = genesis_replica_of(n->genesis, &n->key);
+	if (self < 0) {
+		char key[QHASH_HEX];
+		return err_set(err, ERR_INPUT, "%s: its public key %s is none of those that %s lists",
+		               n->home.key, hex_encode(key, n->key.b, sizeof n->key.b), n->home.genesis);
+	}
+	n->self = (unsigned)self;
+	return true;
+}
+
+static bool open_replica(struct node *n, struct err *err)
+{
+	struct replica_config config = {
+	    .genesis = n->genesis,
+	    .self = n->self,
+	    .signer = {sign, n},
+	    .key = &n->key,
+	    .ledger_path = n->home.ledger,
+	    .votes_path = n->home.votes,
+	    .effects = {n, effect_send, ask_outcome, log_effect},
+	};
+	n->replica = replica_open(&config, node_now_ms(), err);
+	return n->replica != NULL;
+}
+
+static bool start_link(struct node *n, struct err *err)
+{
+	const char *address[Q_REPLICAS_MAX];
+	for (unsigned i = 0; i < n->genesis->n; i++)
+		address[i] = n->conf->peer[i] != NULL ? n->conf->peer[i]
+		                                      : n->genesis->g.replicas.replicas_val[i].address;
+	struct link_config config = {
+	    .listen = n->conf->listen,
+	    .self = n->self,
+	    .n = n->genesis->n,
+	    .address = address,
+	    .outbox_bytes_max = OUTBOX_BYTES_MAX,
+	    .on_frame = inbox_frame,
+	    .ctx = n,
+	};
+	n->link = link_start(&config, err);
+	return n->link != NULL;
+}
+
+static bool start_http(struct node *n, struct err *err)
+{
+	struct http_config config = {
+	    .listen = n->conf->http,
+	    .body_max = HTTP_BODY_MAX,
+	    .routes = api_routes,
+	    .ctx = n,
+	};
+	n->http = http_start(&config, err);
+	return n->http != NULL;
+}
+
+static unsigned worker_cnt(const struct node *n)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	if (n->conf->workers > 0)
+		return n->conf->workers;
+	return cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
+}
+
+static bool start(struct node *n, struct err *err)
+{
+	n->cache = verify_cache_new(VERIFY_CACHE_MAX);
+	n->work = work_start(worker_cnt(n));
+	if (!start_link(n, err))
+		return false;
+	n->main_thread = pthread_self();
+	must(pthread_create(&n->thread, NULL, replica_thread, n) == 0);
+	n->thread_runs = true;
+	return start_http(n, err);
+}
+
+/* ---- stopping ------------------------------------------------------------------------------ */
+
+/* In the order in which each part stops being used by the others. */
+static void stop(struct node *n)
+{
+	pthread_mutex_lock(&n->lock);
+	n->stopping = true;
+	pthread_cond_broadcast(&n->mail);
+	pthread_cond_broadcast(&n->room);
+	pthread_cond_broadcast(&n->news);
+	pthread_mutex_unlock(&n->lock);
+	if (n->thread_runs)
+		pthread_join(n->thread, NULL);
+	if (n->work != NULL)
+		work_stop(n->work);
+	if (n->http != NULL)
+		http_stop(n->http);
+	if (n->link != NULL)
+		link_stop(n->link);
+	work_free(n->work);
+	if (n->replica != NULL)
+		replica_close(n->replica);
+}
+
+static void node_free(struct node *n)
+{
+	for (struct letter *l = n->letters, *next; l != NULL; l = next) {
+		next = l->next;
+		letter_free(l);
+	}
+	ask_free(n);
+	if (n->cache != NULL)
+		verify_cache_free(n->cache);
+	ident_free(n->ident);
+	genesis_free(n->genesis);
+	conf_free(n->conf);
+	home_free(&n->home);
+	pthread_mutex_destroy(&n->lock);
+	pthread_cond_destroy(&n->mail);
+	pthread_cond_destroy(&n->room);
+	pthread_cond_destroy(&n->news);
+	free(n);
+}
+
+static struct node *node_new(void)
+{
+	struct node *n = xcalloc(1, sizeof *n);
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_mutex_init(&n->lock, NULL);
+	pthread_cond_init(&n->mail, &attr);
+	pthread_cond_init(&n->room, &attr);
+	pthread_cond_init(&n->news, &attr);
+	pthread_condattr_destroy(&attr);
+	n->letters_end = &n->letters;
+	n->calls_end = &n->calls;
+	return n;
+}
+
+bool node_run(const char *dir, struct err *err)
+{
+	sigset_t ends;
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGINT);
+	harden();
+
+	struct node *n = node_new();
+	bool ok = open_home(n, dir, err);        /* may ask for a passphrase: a signal ends it as usual */
+	pthread_sigmask(SIG_BLOCK, &ends, NULL); /* inherited by every thread: only sigwait() takes them */
+	ok = ok && open_replica(n, err) && start(n, err);
+	if (ok) {
+		int number = 0;
+		log_info("ready replica=%u name=%s http=%s listen=%s", n->self,
+		         n->genesis->g.replicas.replicas_val[n->self].name, n->conf->http, n->conf->listen);
+		sigwait(&ends, &number);
+	}
+	stop(n);
+	if (n->fatal.kind != ERR_NONE) {
+		ok = false;
+		*err = n->fatal;
+	}
+	if (ok)
+		log_info("stopped");
+	node_free(n);
+	return ok;
+}

@@ -1,0 +1,299 @@
+/*
+ * node_ask.c: from http's threads to the replica's and back: calls, signature checks, readers, waiting.
+ */
+#include <stdlib.h>
+
+#include "node_impl.h"
+
+/* ---- calls ----------------------------------------------------------------------------- */
+
+struct call *call_new(enum call_kind kind)
+{
+	struct call *c = xcalloc(1, sizeof *c);
+	atomic_init(&c->refs, 1);
+	c->kind = kind;
+	return c;
+}
+
+void call_unref(struct call *c)
+{
+	if (atomic_fetch_sub(&c->refs, 1) != 1)
+		return;
+	if (c->kind == CALL_SUBMIT) {
+		for (size_t i = 0; i < c->submit.cnt; i++)
+			tx_unref(c->submit.txs[i]);
+		free(c->submit.txs);
+		free(c->submit.results);
+	}
+	free(c);
+}
+
+static struct timespec timespec_of(uint64_t ms)
+{
+	return (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+}
+
+bool node_call(struct node *n, struct call *c)
+{
+	struct timespec until = timespec_of(node_now_ms() + CALL_TIMEOUT_MS);
+	pthread_mutex_lock(&n->lock);
+	if (!n->stopping) {
+		atomic_fetch_add(&c->refs, 1); /* the inbox's */
+		*n->calls_end = c;
+		n->calls_end = &c->next;
+		pthread_cond_signal(&n->mail);
+	}
+	while (!n->stopping && !c->done) {
+		if (pthread_cond_timedwait(&n->news, &n->lock, &until) != 0)
+			break;
+	}
+	bool done = c->done;
+	pthread_mutex_unlock(&n->lock);
+	return done;
+}
+
+static void run_submit(struct node *n, struct call *c)
+{
+	for (size_t i = 0; i < c->submit.cnt; i++) {
+		struct submit_result *result = &c->submit.results[i];
+		if (c->submit.txs[i] != NULL)
+			result->verdict =
+			    replica_submit(n->replica, c->submit.txs[i], &result->height, &result->winner);
+	}
+}
+
+static void run_call(struct node *n, struct call *c)
+{
+	switch (c->kind) {
+	case CALL_SUBMIT:
+		run_submit(n, c);
+		break;
+	case CALL_STATUS:
+		replica_status(n->replica, &c->status);
+		break;
+	case CALL_FATE:
+		c->fate.verdict = replica_fate(n->replica, &c->fate.id, &c->fate.winner);
+		break;
+	}
+}
+
+void ask_answer(struct node *n, struct call *calls)
+{
+	if (calls == NULL)
+		return;
+	for (struct call *c = calls; c != NULL; c = c->next)
+		run_call(n, c);
+	pthread_mutex_lock(&n->lock);
+	for (struct call *c = calls, *next; c != NULL; c = next) {
+		next = c->next;
+		c->done = true;
+		call_unref(c);
+	}
+	pthread_cond_broadcast(&n->news);
+	pthread_mutex_unlock(&n->lock);
+}
+
+void ask_refuse_all(struct node *n)
+{
+	pthread_mutex_lock(&n->lock);
+	n->stopping = true;
+	for (struct call *c = n->calls, *next; c != NULL; c = next) {
+		next = c->next;
+		call_unref(c);
+	}
+	n->calls = NULL;
+	n->calls_end = &n->calls;
+	pthread_cond_broadcast(&n->news);
+	pthread_cond_broadcast(&n->room);
+	pthread_mutex_unlock(&n->lock);
+}
+
+/* ---- signature checks --------------------------------------------------------------------- */
+
+/* One request's transactions in slices, one for each item of work; the last one done wakes the asker. */
+struct check {
+	pthread_mutex_t lock;
+	pthread_cond_t done;
+	size_t left;
+};
+struct slice {
+	struct work_item work;
+	struct verify_cache *cache;
+	struct check *check;
+	struct tx *const *txs;
+	bool *held;
+	size_t cnt;
+};
+
+static void slice_done(struct check *check)
+{
+	pthread_mutex_lock(&check->lock);
+	if (--check->left == 0)
+		pthread_cond_signal(&check->done);
+	pthread_mutex_unlock(&check->lock);
+}
+
+static void verify_slice(struct work_item *item)
+{
+	struct slice *s = (struct slice *)item; /* its first member */
+	for (size_t i = 0; i < s->cnt; i++)
+		s->held[i] = s->txs[i] != NULL && verify_tx(s->cache, s->txs[i]);
+	slice_done(s->check);
+}
+
+bool node_verify(struct node *n, struct tx *const *txs, size_t cnt, bool *held)
+{
+	enum { SLICE = 32 };
+	size_t slice_cnt = (cnt + SLICE - 1) / SLICE;
+	struct check check = {.left = slice_cnt};
+	struct slice *slices = xcalloc(slice_cnt, sizeof *slices);
+	bool ok = true;
+	pthread_mutex_init(&check.lock, NULL);
+	pthread_cond_init(&check.done, NULL);
+	for (size_t i = 0; i < slice_cnt; i++) {
+		size_t at = i * SLICE;
+		slices[i] = (struct slice){.work = {.run = verify_slice},
+		                           .cache = n->cache,
+		                           .check = &check,
+		                           .txs = txs + at,
+		                           .held = held + at,
+		                           .cnt = cnt - at < SLICE ? cnt - at : SLICE};
+		for (size_t k = 0; k < slices[i].cnt; k++)
+			slices[i].work.bytes += txs[at + k] == NULL ? 0 : txs[at + k]->raw_len;
+		if (!ok || !work_put(n->work, LANE_CLIENTS, &slices[i].work)) {
+			ok = false;
+			slice_done(&check);
+		}
+	}
+	pthread_mutex_lock(&check.lock);
+	while (check.left > 0)
+		pthread_cond_wait(&check.done, &check.lock);
+	pthread_mutex_unlock(&check.lock);
+	pthread_mutex_destroy(&check.lock);
+	pthread_cond_destroy(&check.done);
+	free(slices);
+	return ok;
+}
+
+/* ---- readers -------------------------------------------------------------------------------- */
+
+struct reader *node_reader(struct node *n, struct err *err)
+{
+	struct reader *r = NULL;
+	pthread_mutex_lock(&n->lock);
+	if (n->idle_cnt > 0)
+		r = n->idle[--n->idle_cnt];
+	pthread_mutex_unlock(&n->lock);
+	return r != NULL ? r : reader_open(n->home.ledger, NULL, err);
+}
+
+void node_reader_back(struct node *n, struct reader *r, bool broken)
+{
+	pthread_mutex_lock(&n->lock);
+	bool keep = !broken && n->idle_cnt < READERS_MAX;
+	if (keep)
+		n->idle[n->idle_cnt++] = r;
+	pthread_mutex_unlock(&n->lock);
+	if (!keep)
+		reader_close(r);
+}
+
+void ask_free(struct node *n)
+{
+	while (n->idle_cnt > 0)
+		reader_close(n->idle[--n->idle_cnt]);
+}
+
+/* ---- waiting ---------------------------------------------------------------------------------- */
+
+bool node_wait_begin(struct node *n, struct waiter *w, const struct qtxid *id)
+{
+	*w = (struct waiter){.id = *id};
+	pthread_mutex_lock(&n->lock);
+	bool ok = n->waiter_cnt < WAITERS_MAX && !n->stopping;
+	if (ok) {
+		struct waiting *entry;
+		HASH_FIND(hh, n->waiting, id->b, sizeof id->b, entry);
+		if (entry == NULL) {
+			entry = xcalloc(1, sizeof *entry);
+			entry->id = *id;
+			HASH_ADD(hh, n->waiting, id, sizeof entry->id, entry);
+		}
+		w->next = entry->list;
+		entry->list = w;
+		n->waiter_cnt++;
+	}
+	pthread_mutex_unlock(&n->lock);
+	return ok;
+}
+
+enum wait_end node_wait(struct node *n, struct waiter *w, struct qheight *height, uint64_t deadline_ms)
+{
+	struct timespec until = timespec_of(deadline_ms);
+	bool in_time = true;
+	pthread_mutex_lock(&n->lock);
+	while (in_time && !n->stopping && !w->settled && n->height.n <= height->n)
+		in_time = pthread_cond_timedwait(&n->news, &n->lock, &until) == 0;
+	enum wait_end end = n->stopping || !in_time ? WAIT_OVER : w->settled ? WAIT_SETTLED : WAIT_GREW;
+	*height = n->height;
+	pthread_mutex_unlock(&n->lock);
+	return end;
+}
+
+void node_wait_end(struct node *n, struct waiter *w)
+{
+	pthread_mutex_lock(&n->lock);
+	struct waiting *entry;
+	HASH_FIND(hh, n->waiting, w->id.b, sizeof w->id.b, entry);
+	must(entry != NULL);
+	struct waiter **at = &entry->list;
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+	if (entry->list == NULL) {
+		HASH_DELETE(hh, n->waiting, entry);
+		free(entry);
+	}
+	n->waiter_cnt--;
+	pthread_mutex_unlock(&n->lock);
+}
+
+void ask_outcome(void *ctx, const struct qtxid *id, enum tx_verdict v, struct qheight height,
+                 const struct qtxid *winner)
+{
+	struct node *n = ctx;
+	struct waiting *entry;
+	pthread_mutex_lock(&n->lock);
+	HASH_FIND(hh, n->waiting, id->b, sizeof id->b, entry);
+	for (struct waiter *w = entry == NULL ? NULL : entry->list; w != NULL; w = w->next) {
+		if (w->settled)
+			continue;
+		w->settled = true;
+		w->verdict = v;
+		w->height = height;
+		if (winner != NULL)
+			w->winner = *winner;
+	}
+	if (entry != NULL)
+		pthread_cond_broadcast(&n->news);
+	pthread_mutex_unlock(&n->lock);
+}
+
+bool ask_waited_for(struct node *n)
+{
+	pthread_mutex_lock(&n->lock);
+	bool any = n->waiter_cnt > 0;
+	pthread_mutex_unlock(&n->lock);
+	return any;
+}
+
+void ask_grown(struct node *n, struct qheight height)
+{
+	pthread_mutex_lock(&n->lock);
+	if (height.n > n->height.n) {
+		n->height = height;
+		if (n->waiter_cnt > 0)
+			pthread_cond_broadcast(&n->news);
+	}
+	pthread_mutex_unlock(&n->lock);
+}

@@ -1,0 +1,92 @@
+/*
+ * node_impl.h: the inside of a node, shared by node.c, node_ask.c and node_inbox.c.
+ */
+#ifndef QUORATE_NODE_IMPL_H
+#define QUORATE_NODE_IMPL_H
+
+#include <pthread.h>
+#include <uthash.h>
+
+#include "conf.h"
+#include "home.h"
+#include "node.h"
+
+#define INBOX_ITEMS_MAX 4096
+#define INBOX_BYTES_MAX (64u << 20)
+#define TURN_ITEMS_MAX 512 /* of one batch: how much one fsync covers */
+#define CALL_TIMEOUT_MS 5000
+#define WAITERS_MAX 128 /* requests that wait; each holds one of the server's threads */
+#define READERS_MAX 64  /* idle readers kept */
+#define OPEN_VERDICT_CNT (OPEN_BAD_CERTIFICATE + 1)
+#define COMPLAIN_MS 10000 /* at most one log line per kind of bad message in this time */
+
+/* A verified message on its way to the replica. */
+struct letter {
+	struct letter *next;
+	size_t bytes;
+	struct verified v;
+};
+
+struct waiting {
+	struct qtxid id;
+	struct waiter *list;
+	UT_hash_handle hh;
+};
+
+/* Counted bad messages, and when the operator was last told. */
+struct complaint {
+	uint64_t cnt, untold, told_ms;
+};
+
+struct node {
+	struct home home;
+	struct conf *conf;
+	struct genesis *genesis;
+	struct ident *ident;
+	struct qreplica_key key;
+	unsigned self;
+
+	struct replica *replica; /* the replica thread's, once it runs */
+	struct link *link;
+	struct work *work;
+	struct http_server *http;
+	struct verify_cache *cache;
+	pthread_t thread, main_thread;
+	bool thread_runs;
+
+	pthread_mutex_t lock; /* of all that follows */
+	pthread_cond_t mail;  /* the replica thread waits for it */
+	pthread_cond_t room;  /* workers wait for it */
+	pthread_cond_t news;  /* calls were answered, waiters settled, the chain grew */
+	struct letter *letters, **letters_end;
+	size_t letter_cnt, letter_bytes;
+	struct call *calls, **calls_end;
+	bool stopping;
+	struct err fatal;        /* kind is not ERR_NONE: why the replica stopped */
+	struct waiting *waiting; /* by id */
+	unsigned waiter_cnt;
+	struct qheight height; /* executed */
+	struct reader *idle[READERS_MAX];
+	unsigned idle_cnt;
+	struct complaint complaints[OPEN_VERDICT_CNT];
+};
+
+/* ---- node_inbox.c: from a frame to the replica's thread ---------------------- */
+
+void inbox_frame(void *ctx, uint32_t pipe, const uint8_t *data, size_t len); /* link_config.on_frame */
+/* Takes up to TURN_ITEMS_MAX letters and all calls, waiting for some until deadline_ms; false: stopping. */
+bool inbox_take(struct node *n, uint64_t deadline_ms, struct letter **letters, struct call **calls);
+void letter_free(struct letter *l);
+
+/* ---- node_ask.c: from http's threads to the replica's and back --------------- */
+
+void ask_answer(struct node *n, struct call *calls); /* replica thread: runs them, wakes their askers */
+void ask_refuse_all(struct node *n);                 /* the replica thread has ended */
+/* effects.outcome */
+void ask_outcome(void *ctx, const struct qtxid *id, enum tx_verdict v, struct qheight height,
+                 const struct qtxid *winner);
+bool ask_waited_for(struct node *n);                   /* does anybody wait? */
+void ask_grown(struct node *n, struct qheight height); /* replica thread: the executed height, after a turn */
+void ask_free(struct node *n);
+
+#endif

@@ -1,0 +1,323 @@
+/*
+ * testnet.c: a chain of several replicas on this machine: its directory and its processes.
+ */
+#include "testnet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "access.h"
+#include "conf.h"
+#include "home.h"
+#include "keyfile.h"
+#include "text.h"
+
+#define EXIT_SPAWN 3
+
+static const char *const account_names[] = {"alice", "bob", "carol", "dave"};
+enum { ACCOUNT_CNT = sizeof account_names / sizeof *account_names };
+#define ACCOUNT_FUNDS 1000000000u
+#define PEER_PORTS 100 /* above the HTTP port */
+
+/* ---- ports ------------------------------------------------------------------------------ */
+
+/* Sockets that are bound to free ports of the loopback, and the ports. Held until all are chosen. */
+static bool free_ports(unsigned *ports, int *sockets, unsigned cnt, struct err *err)
+{
+	for (unsigned i = 0; i < cnt; i++)
+		sockets[i] = -1;
+	for (unsigned i = 0; i < cnt; i++) {
+		struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+		socklen_t len = sizeof any;
+		sockets[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (sockets[i] < 0 || bind(sockets[i], (struct sockaddr *)&any, sizeof any) != 0 ||
+		    getsockname(sockets[i], (struct sockaddr *)&any, &len) != 0)
+			return err_set(err, ERR_WORLD, "no free port: %s", strerror(errno));
+		ports[i] = ntohs(any.sin_port);
+	}
+	return true;
+}
+
+/* ports[0..n) for HTTP, ports[n..2n) for peers. */
+static bool choose_ports(unsigned *ports, unsigned n, unsigned base, struct err *err)
+{
+	if (base == 0) {
+		int sockets[2 * Q_REPLICAS_MAX];
+		bool ok = free_ports(ports, sockets, 2 * n, err);
+		for (unsigned i = 0; i < 2 * n; i++) {
+			if (sockets[i] >= 0)
+				close(sockets[i]);
+		}
+		return ok;
+	}
+	if (base + PEER_PORTS + n - 1 > 65535)
+		return err_set(err, ERR_INPUT, "--base-port %u: ports up to %u are needed", base,
+		               base + PEER_PORTS + n - 1);
+	for (unsigned i = 0; i < n; i++) {
+		ports[i] = base + i;
+		ports[n + i] = base + PEER_PORTS + i;
+	}
+	return true;
+}
+
+/* ---- making ----------------------------------------------------------------------------------- */
+
+static bool make_account(const char *dir, const char *name, struct qoutput *allocation, struct err *err)
+{
+	char *path = text_format("%s/accounts/%s.key", dir, name);
+	struct account *a = account_new();
+	struct qaccount_key key = account_key(a);
+	*allocation = (struct qoutput){account_address(&key), ACCOUNT_FUNDS};
+	bool ok = keyfile_write_account(path, a, NULL, err);
+	account_free(a);
+	free(path);
+	return ok;
+}
+
+static bool make_node(const char *dir, unsigned i, unsigned http_port, unsigned peer_port, struct qreplica *r,
+                      struct err *err)
+{
+	char *home = text_format("%s/node%u", dir, i);
+	char *http = text_format("127.0.0.1:%u", http_port);
+	r->name = text_format("replica%u", i);
+	r->address = text_format("tcp://127.0.0.1:%u", peer_port);
+	bool ok = home_init(home, http, r->address, NULL, &r->key, err);
+	free(http);
+	free(home);
+	return ok;
+}
+
+/* The genesis to D and to every home. */
+static bool write_genesis(const char *dir, const struct genesis *g, struct err *err)
+{
+	char *text = genesis_format(g);
+	bool ok = true;
+	for (unsigned i = 0; ok && i <= g->n; i++) {
+		char *path = i < g->n ? text_format("%s/node%u/genesis.json", dir, i)
+		                      : text_format("%s/genesis.json", dir);
+		ok = text_write_new(path, 0644, text, strlen(text), err);
+		free(path);
+	}
+	free(text);
+	return ok;
+}
+
+static bool make_directory(const char *path, struct err *err)
+{
+	return mkdir(path, 0700) == 0 ||
+	       err_set(err, ERR_WORLD, "%s: cannot be made: %s", path, strerror(errno));
+}
+
+static bool fill(const char *dir, unsigned n, const unsigned *ports, struct err *err)
+{
+	struct genesis g = {0};
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	g.g.format = 1;
+	g.g.name = xstrdup("testnet");
+	g.g.time_ms = (uint64_t)now.tv_sec * 1000;
+	g.g.params = genesis_default_params();
+	g.g.replicas.replicas_val = xcalloc(n, sizeof(struct qreplica));
+	g.g.allocations.allocations_val = xcalloc(ACCOUNT_CNT, sizeof(struct qoutput));
+
+	char *accounts = text_format("%s/accounts", dir);
+	bool ok = make_directory(accounts, err);
+	free(accounts);
+	for (unsigned i = 0; ok && i < ACCOUNT_CNT; i++) {
+		ok = make_account(dir, account_names[i], &g.g.allocations.allocations_val[i], err);
+		g.g.allocations.allocations_len++;
+	}
+	for (unsigned i = 0; ok && i < n; i++) {
+		ok = make_node(dir, i, ports[i], ports[n + i], &g.g.replicas.replicas_val[i], err);
+		g.g.replicas.replicas_len++;
+	}
+	ok = ok && genesis_finish(&g, err) && write_genesis(dir, &g, err);
+	wire_free(WIRE(qgenesis), &g.g);
+	return ok;
+}
+
+static int remove_entry(const char *path, const struct stat *s, int type, struct FTW *at)
+{
+	(void)s;
+	(void)type;
+	(void)at;
+	return remove(path);
+}
+
+bool testnet_create(const char *dir, unsigned replicas, unsigned base_port, struct err *err)
+{
+	unsigned ports[2 * Q_REPLICAS_MAX];
+	if (!choose_ports(ports, replicas, base_port, err))
+		return false;
+	/* Made beside, then renamed: a testnet is there whole or not at all. */
+	char *making = text_format("%s.making-%d", dir, (int)getpid());
+	bool ok = make_directory(making, err) && fill(making, replicas, ports, err);
+	if (ok && rename(making, dir) != 0) {
+		ok = errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR
+		         ? err_set(err, ERR_INPUT,
+		                   "%s: is there already and holds no testnet; choose another --dir", dir)
+		         : err_set(err, ERR_WORLD, "%s: cannot be made: %s", dir, strerror(errno));
+	}
+	if (!ok)
+		nftw(making, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	free(making);
+	return ok;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------ */
+
+bool testnet_exists(const char *dir)
+{
+	char *genesis = text_format("%s/genesis.json", dir), *conf = text_format("%s/node0/node.conf", dir);
+	bool there = access(genesis, F_OK) == 0 && access(conf, F_OK) == 0;
+	free(genesis);
+	free(conf);
+	return there;
+}
+
+static bool open_node(struct testnet *t, unsigned i, struct err *err)
+{
+	struct testnet_node *node = &t->nodes[i];
+	node->index = i;
+	node->home = text_format("%s/node%u", t->dir, i);
+	node->ledger = text_format("%s/ledger.db", node->home);
+	node->log = text_format("%s/node.log", node->home);
+	node->peer = xstrdup(t->genesis->g.replicas.replicas_val[i].address);
+	char *path = text_format("%s/node.conf", node->home);
+	struct conf *conf = conf_load(path, err);
+	free(path);
+	if (conf == NULL)
+		return false;
+	node->http = text_format("http://%s", conf->http);
+	conf_free(conf);
+	return true;
+}
+
+struct testnet *testnet_open(const char *dir, struct err *err)
+{
+	if (!testnet_exists(dir)) {
+		err_set(err, ERR_INPUT, "%s holds no testnet; `quorate testnet up --dir %s` makes one", dir,
+		        dir);
+		return NULL;
+	}
+	struct testnet *t = xcalloc(1, sizeof *t);
+	t->dir = xstrdup(dir);
+	t->genesis_path = text_format("%s/genesis.json", dir);
+	t->genesis = genesis_load(t->genesis_path, err);
+	bool ok = t->genesis != NULL;
+	if (ok) {
+		t->n = t->genesis->n;
+		t->nodes = xcalloc(t->n, sizeof *t->nodes);
+	}
+	for (unsigned i = 0; ok && i < t->n; i++)
+		ok = open_node(t, i, err);
+	if (!ok) {
+		testnet_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void testnet_free(struct testnet *t)
+{
+	if (t == NULL)
+		return;
+	for (unsigned i = 0; i < t->n; i++) {
+		struct testnet_node *node = &t->nodes[i];
+		free(node->home);
+		free(node->ledger);
+		free(node->log);
+		free(node->http);
+		free(node->peer);
+	}
+	free(t->nodes);
+	genesis_free(t->genesis);
+	free(t->genesis_path);
+	free(t->dir);
+	free(t);
+}
+
+/* ---- processes ------------------------------------------------------------------------------------ */
+
+pid_t testnet_pid(const struct testnet_node *node)
+{
+	return home_holder(node->home);
+}
+
+_Noreturn static void become_node(const struct testnet_node *node, bool child, pid_t parent)
+{
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (child && (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != parent))
+		_exit(EXIT_SPAWN);
+	setsid(); /* Ctrl-C in the terminal is for the parent, which stops its nodes */
+
+	int log = open(node->log, O_WRONLY | O_CREAT | O_APPEND, 0600), null = open("/dev/null", O_RDONLY);
+	if (log < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0 ||
+	    dup2(log, STDERR_FILENO) < 0)
+		_exit(EXIT_SPAWN);
+	close_range(3, ~0u, 0);
+	execl("/proc/self/exe", "quorate", "node", "--home", node->home, (char *)NULL);
+	perror("quorate: cannot start itself");
+	_exit(EXIT_SPAWN);
+}
+
+pid_t testnet_spawn(const struct testnet_node *node, bool child, struct err *err)
+{
+	pid_t parent = getpid();
+	fflush(NULL);
+	pid_t pid = fork();
+	if (pid == 0)
+		become_node(node, child, parent);
+	if (pid < 0)
+		err_set(err, ERR_WORLD, "no process for replica %u: %s", node->index, strerror(errno));
+	return pid;
+}
+
+bool testnet_signal(const struct testnet_node *node, int number, struct err *err)
+{
+	pid_t pid = testnet_pid(node);
+	if (pid > 0 && kill(pid, number) == 0)
+		return true;
+	if (pid > 0 && errno != ESRCH)
+		return err_set(err, ERR_WORLD, "replica %u (process %d): %s", node->index, (int)pid,
+		               strerror(errno));
+	return err_set(err, ERR_NO, "replica %u does not run", node->index);
+}
+
+static unsigned running(const struct testnet *t)
+{
+	unsigned cnt = 0;
+	for (unsigned i = 0; i < t->n; i++)
+		cnt += testnet_pid(&t->nodes[i]) > 0;
+	return cnt;
+}
+
+unsigned testnet_stop(const struct testnet *t, unsigned timeout_ms)
+{
+	unsigned were = running(t);
+	for (unsigned i = 0; i < t->n; i++) {
+		testnet_signal(&t->nodes[i], SIGTERM, NULL);
+		testnet_signal(&t->nodes[i], SIGCONT, NULL); /* a paused one hears it then */
+	}
+	uint64_t deadline_ms = access_now_ms() + timeout_ms;
+	while (running(t) > 0 && access_now_ms() < deadline_ms)
+		access_nap_ms(10);
+	for (unsigned i = 0; i < t->n; i++)
+		testnet_signal(&t->nodes[i], SIGKILL, NULL);
+	while (running(t) > 0)
+		access_nap_ms(10);
+	return were;
+}
