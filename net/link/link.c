@@ -18,7 +18,8 @@ struct link {
 	pthread_mutex_t mutex; /* covers stopping */
 	pthread_cond_t cond;
 	bool stopping;
-	unsigned started; /* peers */
+	unsigned peers; /* started */
+	bool checking;
 	struct peer peer[];
 };
 
@@ -82,24 +83,25 @@ static bool addresses_check(const struct link_config *config, struct err *err)
 	return true;
 }
 
-static void stop_peers(struct link *l)
-{
-	for (unsigned i = 0; i < l->started; i++)
-		if (i != l->self)
-			peer_stop(&l->peer[i]);
-	for (unsigned i = 0; i < l->started; i++)
-		if (i != l->self)
-			peer_join(&l->peer[i]);
-}
-
+/* The pipes come last: with them, on_frame() may be called. */
 static bool start_threads(struct link *l, const struct link_config *config)
 {
-	for (; l->started < l->n; l->started++) {
-		unsigned i = l->started;
+	for (; l->peers < l->n; l->peers++) {
+		unsigned i = l->peers;
 		if (i != l->self && !peer_start(&l->peer[i], config->address[i], config->outbox_bytes_max))
 			return false;
 	}
-	return thread_start(&l->checker, checker_run, l);
+	l->checking = thread_start(&l->checker, checker_run, l);
+	if (config->handle != NULL)
+		*config->handle = l;
+	return l->checking && pipes_run(l->pipes);
+}
+
+static void link_free(struct link *l)
+{
+	pthread_cond_destroy(&l->cond);
+	pthread_mutex_destroy(&l->mutex);
+	free(l);
 }
 
 struct link *link_start(const struct link_config *config, struct err *err)
@@ -114,18 +116,19 @@ struct link *link_start(const struct link_config *config, struct err *err)
 	l->n = config->n;
 	must(pthread_mutex_init(&l->mutex, NULL) == 0);
 	cond_init(&l->cond);
-	l->pipes = pipes_start(config->listen, 4 * config->n + 16, config->on_frame, config->ctx, err);
-	if (l->pipes != NULL) {
-		if (start_threads(l, config))
-			return l;
-		err_set(err, ERR_WORLD, "cannot start the threads that talk to the peers");
-		stop_peers(l);
-		pipes_stop(l->pipes);
+	l->pipes = pipes_open(config->listen, 4 * config->n + 16, config->on_frame, config->ctx, err);
+	if (l->pipes == NULL) {
+		link_free(l);
+		return NULL;
 	}
-	pthread_cond_destroy(&l->cond);
-	pthread_mutex_destroy(&l->mutex);
-	free(l);
-	return NULL;
+	if (!start_threads(l, config)) {
+		link_stop(l);
+		if (config->handle != NULL)
+			*config->handle = NULL;
+		err_set(err, ERR_WORLD, "cannot start the threads that talk to the peers");
+		return NULL;
+	}
+	return l;
 }
 
 void link_stop(struct link *l)
@@ -134,12 +137,16 @@ void link_stop(struct link *l)
 	l->stopping = true;
 	pthread_cond_signal(&l->cond);
 	pthread_mutex_unlock(&l->mutex);
-	pthread_join(l->checker, NULL);
-	stop_peers(l);
+	if (l->checking)
+		pthread_join(l->checker, NULL);
+	for (unsigned i = 0; i < l->peers; i++)
+		if (i != l->self)
+			peer_stop(&l->peer[i]);
+	for (unsigned i = 0; i < l->peers; i++)
+		if (i != l->self)
+			peer_join(&l->peer[i]);
 	pipes_stop(l->pipes);
-	pthread_cond_destroy(&l->cond);
-	pthread_mutex_destroy(&l->mutex);
-	free(l);
+	link_free(l);
 }
 
 unsigned link_port(const struct link *l)

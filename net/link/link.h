@@ -33,6 +33,9 @@ struct link_config {
 	 * thread. Back-pressure: nothing more is received from any pipe until this returns. */
 	void (*on_frame)(void *ctx, uint32_t pipe, const uint8_t *data, size_t len);
 	void *ctx;
+	/* Where to store the link before the first on_frame(), which may come before link_start() returns;
+	 * may be NULL. */
+	struct link **handle;
 };
 
 /* Listens and dials everybody (dialing goes on in the background for ever). Error: address in use, bad URL.

@@ -35,6 +35,7 @@ struct pipes {
 	nng_stream_listener *listener;
 	struct conn acceptor;
 	pthread_t thread;
+	bool running;                /* the thread */
 	pthread_mutex_t frame_mutex; /* one on_frame() at a time; taken before `mutex`, never after */
 	void (*on_frame)(void *ctx, uint32_t pipe, const uint8_t *data, size_t len);
 	void *ctx;
@@ -234,9 +235,9 @@ static void pipes_free(struct pipes *t)
 	free(t);
 }
 
-struct pipes *pipes_start(const char *url, unsigned max,
-                          void (*on_frame)(void *ctx, uint32_t pipe, const uint8_t *data, size_t len),
-                          void *ctx, struct err *err)
+struct pipes *pipes_open(const char *url, unsigned max,
+                         void (*on_frame)(void *ctx, uint32_t pipe, const uint8_t *data, size_t len),
+                         void *ctx, struct err *err)
 {
 	struct pipes *t = xcalloc(1, sizeof(*t) + max * sizeof(t->pipe[0]));
 
@@ -247,13 +248,16 @@ struct pipes *pipes_start(const char *url, unsigned max,
 	must(pthread_mutex_init(&t->mutex, NULL) == 0);
 	must(pthread_mutex_init(&t->frame_mutex, NULL) == 0);
 	cond_init(&t->ended);
-	if (listen_on(t, url, err)) {
-		if (thread_start(&t->thread, accept_run, t))
-			return t;
-		err_set(err, ERR_WORLD, "cannot start a thread to accept peers");
-	}
+	if (listen_on(t, url, err))
+		return t;
 	pipes_free(t);
 	return NULL;
+}
+
+bool pipes_run(struct pipes *t)
+{
+	t->running = thread_start(&t->thread, accept_run, t);
+	return t->running;
 }
 
 void pipes_stop(struct pipes *t)
@@ -263,7 +267,8 @@ void pipes_stop(struct pipes *t)
 	pthread_cond_broadcast(&t->ended);
 	pthread_mutex_unlock(&t->mutex);
 	conn_stop(&t->acceptor);
-	pthread_join(t->thread, NULL); /* no new pipes from here on */
+	if (t->running)
+		pthread_join(t->thread, NULL); /* no new pipes from here on */
 
 	pthread_mutex_lock(&t->mutex);
 	for (unsigned i = 0; i < t->max; i++)

@@ -12,10 +12,13 @@
 
 struct pipes;
 
-/* NULL with *err: the address is taken or wrong, or there is no thread to be had. */
-struct pipes *pipes_start(const char *url, unsigned max,
-                          void (*on_frame)(void *ctx, uint32_t pipe, const uint8_t *data, size_t len),
-                          void *ctx, struct err *err);
+/* Listens. NULL with *err: the address is taken or wrong. */
+struct pipes *pipes_open(const char *url, unsigned max,
+                         void (*on_frame)(void *ctx, uint32_t pipe, const uint8_t *data, size_t len),
+                         void *ctx, struct err *err);
+/* Begins to accept. False: there is no thread to be had. */
+bool pipes_run(struct pipes *t);
+/* Also without pipes_run(). */
 void pipes_stop(struct pipes *t);
 
 unsigned pipes_port(const struct pipes *t);

@@ -1,0 +1,238 @@
+/*
+ * conf.c: node.conf, by libinih.
+ *
+ * libinih cuts long lines in two and does not say in which line a key stands, so it gets its lines from
+ * read_line(), which counts and measures them.
+ */
+#include "conf.h"
+
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "http.h"
+#include "link.h"
+#include "text.h"
+
+#define HTTP_DEFAULT "127.0.0.1:7480"
+#define LISTEN_DEFAULT "tcp://127.0.0.1:7580"
+#define FILE_MAX ((size_t)64 << 10)
+#define LINE_MAX_LEN 180 /* libinih's buffer has 200 */
+
+struct reading {
+	const char *path, *next; /* what is still to be read */
+	int line;                /* of what was read last, from 1 */
+	struct conf *conf;
+	uint64_t peers_given;
+	unsigned given; /* bit i: keys[i] was given */
+	struct err err; /* the first one, */
+	int err_line;   /* in that line; 0: none */
+};
+
+/* ---- values --------------------------------------------------------------------------- */
+
+static bool set_http(struct conf *c, const char *value, struct err *err)
+{
+	if (!http_listen_check(value, err))
+		return false;
+	free(c->http);
+	c->http = xstrdup(value);
+	return true;
+}
+
+static bool set_listen(struct conf *c, const char *value, struct err *err)
+{
+	if (!link_url_check(value, true, err))
+		return false;
+	free(c->listen);
+	c->listen = xstrdup(value);
+	return true;
+}
+
+static bool set_workers(struct conf *c, const char *value, struct err *err)
+{
+	uint64_t n;
+
+	if (!text_u64(value, CONF_WORKERS_MAX, &n))
+		return err_set(err, ERR_INPUT, "\"%.40s\" is no number from 0 to %d", value,
+		               CONF_WORKERS_MAX);
+	c->workers = (unsigned)n;
+	return true;
+}
+
+static bool set_log(struct conf *c, const char *value, struct err *err)
+{
+	return log_level_parse(value, &c->log) ||
+	       err_set(err, ERR_INPUT, "\"%.40s\" is none of debug, info, warn, error", value);
+}
+
+static const struct {
+	const char *name;
+	bool (*set)(struct conf *c, const char *value, struct err *err);
+} keys[] = {{"http", set_http}, {"listen", set_listen}, {"workers", set_workers}, {"log", set_log}};
+#define KEY_CNT (sizeof(keys) / sizeof(keys[0]))
+
+/* ---- lines ---------------------------------------------------------------------------- */
+
+static bool node_key(struct reading *r, const char *name, const char *value, struct err *err)
+{
+	for (unsigned i = 0; i < KEY_CNT; i++) {
+		if (strcmp(name, keys[i].name) != 0)
+			continue;
+		if (r->given & 1u << i)
+			return err_set(err, ERR_INPUT, "%s is given twice, or continues on an indented line",
+			               name);
+		r->given |= 1u << i;
+		return keys[i].set(r->conf, value, err) || err_prefix(err, "%s", name);
+	}
+	return err_set(err, ERR_INPUT, "there is no key \"%.40s\" in [node]: http, listen, workers, log",
+	               name);
+}
+
+static bool peer_key(struct reading *r, const char *name, const char *value, struct err *err)
+{
+	uint64_t i;
+
+	if (!text_u64(name, Q_REPLICAS_MAX - 1, &i))
+		return err_set(err, ERR_INPUT,
+		               "\"%.40s\" is no replica: a key in [peers] is a number from 0 to %d", name,
+		               Q_REPLICAS_MAX - 1);
+	if (r->peers_given >> i & 1)
+		return err_set(err, ERR_INPUT, "replica %s is given twice, or continues on an indented line",
+		               name);
+	r->peers_given |= (uint64_t)1 << i;
+	if (!link_url_check(value, false, err))
+		return err_prefix(err, "replica %s", name);
+	r->conf->peer[i] = xstrdup(value);
+	return true;
+}
+
+static void keep_first(struct reading *r, const struct err *err)
+{
+	if (r->err_line == 0) {
+		r->err = *err;
+		r->err_line = r->line;
+	}
+}
+
+/* libinih's handler: 1 is good. */
+static int on_key(void *user, const char *section, const char *name, const char *value)
+{
+	struct reading *r = user;
+	struct err err = {0};
+	bool good;
+
+	if (strcmp(section, "node") == 0)
+		good = node_key(r, name, value, &err);
+	else if (strcmp(section, "peers") == 0)
+		good = peer_key(r, name, value, &err);
+	else if (*section == '\0')
+		good = err_set(&err, ERR_INPUT, "\"%.40s\" stands before the first section, [node]", name);
+	else
+		good = err_set(&err, ERR_INPUT, "there is no section [%.40s]: [node], [peers]", section);
+	if (!good)
+		keep_first(r, &err);
+	return good;
+}
+
+/* libinih's reader: one line of the file, without fgets()'s habit of cutting it. */
+static char *read_line(char *buf, int size, void *stream)
+{
+	struct reading *r = stream;
+	size_t len = strcspn(r->next, "\n");
+	bool last = r->next[len] == '\0';
+	struct err err = {0};
+
+	if (last && len == 0)
+		return NULL;
+	r->line++;
+	if (len > LINE_MAX_LEN) {
+		err_set(&err, ERR_INPUT, "a line has at most %d characters", LINE_MAX_LEN);
+		keep_first(r, &err);
+	}
+	snprintf(buf, (size_t)size, "%.*s\n", len > LINE_MAX_LEN ? 0 : (int)len, r->next);
+	r->next += len + !last;
+	return buf;
+}
+
+struct conf *conf_load(const char *path, struct err *err)
+{
+	size_t len;
+	char *text = text_read_file(path, FILE_MAX, &len, err);
+
+	if (text == NULL)
+		return NULL;
+	struct conf *c = xcalloc(1, sizeof(*c));
+	c->http = xstrdup(HTTP_DEFAULT);
+	c->listen = xstrdup(LISTEN_DEFAULT);
+	c->log = LOG_INFO;
+
+	struct reading r = {.path = path, .next = text, .conf = c};
+	int syntax = ini_parse_stream(read_line, &r, on_key, &r); /* 0, or the first bad line */
+	bool good = false;
+	if (strlen(text) != len)
+		err_set(err, ERR_INPUT, "%s: not a text file", path);
+	else if (r.err_line > 0 && (syntax <= 0 || r.err_line <= syntax))
+		err_set(err, ERR_INPUT, "%s:%d: %s", path, r.err_line, r.err.text);
+	else if (syntax > 0)
+		err_set(err, ERR_INPUT, "%s:%d: neither [SECTION] nor KEY = VALUE nor # COMMENT", path,
+		        syntax);
+	else
+		good = true;
+	free(text);
+	if (good)
+		return c;
+	conf_free(c);
+	return NULL;
+}
+
+void conf_free(struct conf *c)
+{
+	if (c == NULL)
+		return;
+	for (unsigned i = 0; i < Q_REPLICAS_MAX; i++)
+		free(c->peer[i]);
+	free(c->http);
+	free(c->listen);
+	free(c);
+}
+
+/* ---- writing ---------------------------------------------------------------------------- */
+
+bool conf_write(const char *path, const struct conf *c, struct err *err)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	must(f != NULL);
+	fprintf(
+	    f,
+	    "# What this replica's operator decides. What all replicas must agree on is in genesis.json.\n"
+	    "\n"
+	    "[node]\n"
+	    "# Where clients connect (HTTP): HOST:PORT.\n"
+	    "http = %s\n"
+	    "\n"
+	    "# Where the other replicas connect: tcp://HOST:PORT, or tcp://*:PORT for all interfaces.\n"
+	    "# They dial the address that genesis.json gives, which must lead here.\n"
+	    "listen = %s\n"
+	    "\n"
+	    "# Threads that check signatures, at most %d; 0: one for each core.\n"
+	    "workers = %u\n"
+	    "\n"
+	    "# How much is logged: debug, info, warn or error.\n"
+	    "log = %s\n"
+	    "\n"
+	    "[peers]\n"
+	    "# Replicas that are to be dialed elsewhere than genesis.json says: NUMBER = tcp://HOST:PORT.\n",
+	    c->http != NULL ? c->http : HTTP_DEFAULT, c->listen != NULL ? c->listen : LISTEN_DEFAULT,
+	    CONF_WORKERS_MAX, c->workers, log_level_name(c->log));
+	for (unsigned i = 0; i < Q_REPLICAS_MAX; i++)
+		if (c->peer[i] != NULL)
+			fprintf(f, "%u = %s\n", i, c->peer[i]);
+	must(fclose(f) == 0);
+	bool good = text_write_new(path, 0644, text, len, err);
+	free(text);
+	return good;
+}

@@ -1,0 +1,38 @@
+/*
+ * conf.h: node.conf: what one operator decides for one replica alone. Nothing that replicas must agree
+ * on lives here (that is the genesis).
+ *
+ *   [node]
+ *   http = 127.0.0.1:7480           where clients connect
+ *   listen = tcp://127.0.0.1:7580   where the other replicas connect
+ *   workers = 0                     threads that check signatures; 0: one a core
+ *   log = info                      debug, info, warn or error
+ *   [peers]
+ *   2 = tcp://10.0.0.3:7580         dial replica 2 there and not at its address in the genesis
+ *
+ * Read strictly: an unknown section or key, a key given twice, a bad value, a line without meaning is an
+ * error that names file and line. What is not given has the value above, and there are no peers.
+ */
+#ifndef QUORATE_CONF_H
+#define QUORATE_CONF_H
+
+#include "err.h"
+#include "log.h"
+#include "wire.h"
+
+#define CONF_WORKERS_MAX 64
+
+struct conf {
+	char *http, *listen;
+	unsigned workers;
+	enum log_level log;
+	char *peer[Q_REPLICAS_MAX]; /* by replica; NULL: as the genesis says */
+};
+
+struct conf *conf_load(const char *path, struct err *err);
+void conf_free(struct conf *c);
+
+/* Writes a new, commented file (fails if it is there). NULL for http or listen: the default. */
+bool conf_write(const char *path, const struct conf *c, struct err *err);
+
+#endif
