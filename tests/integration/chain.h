@@ -1,0 +1,79 @@
+/*
+ * chain.h: a real chain for a test: the quorate program, one process a replica, on loopback, in a
+ * directory of its own.  Processes are ended by id, and all of them when the test ends, however it ends.
+ *
+ * QUORATE names the program (CTest sets it). Nothing here sleeps to wait: it waits for a process to end, or
+ * asks the nodes' long poll, with a deadline that is only there so that a broken chain fails instead of
+ * hanging.
+ */
+#ifndef QUORATE_TEST_CHAIN_H
+#define QUORATE_TEST_CHAIN_H
+
+#include <jansson.h>
+#include <sys/types.h>
+
+#include "account.h"
+#include "genesis.h"
+#include "http.h"
+#include "keyfile.h"
+#include "tx.h"
+
+#define CHAIN_PATIENCE_MS 60000 /* far above anything healthy; sanitizers and busy machines included */
+
+struct chain {
+	char dir[256];
+	unsigned n;
+	struct genesis *genesis;
+	char http[Q_REPLICAS_MAX][64];
+	struct http_client *client[Q_REPLICAS_MAX];
+};
+
+/*
+ * `quorate testnet up --detach` in a fresh directory; `allocations` (may be NULL: the development accounts)
+ * replace the outputs of its genesis. Fails the test if it does not come up.
+ */
+struct chain *chain_up(unsigned n, const struct qoutput *allocations, size_t allocation_cnt);
+/* Stops everything and removes the directory. */
+void chain_down(struct chain *c);
+
+/* Runs the program; returns its exit code. out (may be NULL) receives stdout, errs stderr: free() both. */
+int quorate(char **out, char **errs, ...) __attribute__((sentinel));
+int quorate_argv(char **out, char **errs, char *const argv[]);
+
+/* Reference counting is jansson's: json_decref() what is returned. */
+json_t *chain_get(struct chain *c, unsigned node, int *status, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Submits a batch to one node. results (may be NULL): the answer's array, json_decref() it. False if the node
+ * did not answer. */
+bool chain_submit(struct chain *c, unsigned node, struct tx *const *txs, size_t cnt, json_t **results);
+
+/* Waits until this transaction is final (true) or rejected (false; *spent_by may receive who won). */
+bool chain_final(struct chain *c, unsigned node, const struct qtxid *id, char *code, size_t code_cap,
+                 char *spent_by, size_t spent_by_cap);
+
+/* Waits until all nodes of the mask have executed at least this height. */
+void chain_wait_height(struct chain *c, uint64_t mask, uint64_t height);
+uint64_t chain_height(struct chain *c, unsigned node);
+
+/* `quorate testnet kill|start|pause|resume N`. */
+void chain_signal(struct chain *c, const char *what, unsigned node);
+
+/* `quorate audit --json` over the ledgers of all nodes: the exit code and the report (json_decref()). */
+int chain_audit(struct chain *c, json_t **report);
+/* No replica has signed two statements for one (kind, view, height): reads all vote logs and certificates. */
+void chain_check_votes(struct chain *c);
+
+/* A deterministic account for a number. */
+struct account *account_number(unsigned n);
+struct qaddress address_number(unsigned n);
+
+/* The development account's only output of a default testnet, e.g. "alice". */
+struct account *chain_account(struct chain *c, const char *name);
+struct qoutpoint chain_allocation(struct chain *c, const struct qaddress *owner, uint64_t *amount);
+
+/* Pays `amount` from one output to `to`, change back to the owner. */
+struct tx *pay(const struct genesis *g, const struct account *from, struct qoutpoint input,
+               uint64_t input_amount, struct qaddress to, uint64_t amount, const char *memo);
+
+#endif
