@@ -65,7 +65,7 @@ const char *access_genesis_path(const struct cmd_common *common)
 
 bool access_address(const char *text, const char *what, struct qaddress *out, struct err *err)
 {
-	char kind[16], address[ADDRESS_TEXT];
+	char kind[KEYFILE_KIND], address[KEYFILE_TEXT];
 	if (access(text, R_OK) == 0 && keyfile_show(text, kind, sizeof kind, address, sizeof address, NULL) &&
 	    strcmp(kind, "account") == 0)
 		return address_parse(address, out, err);

@@ -104,7 +104,7 @@ static int key_show(int argc, char **argv)
 	cmd_parse(&argp, argc, argv, &args);
 
 	struct err err = {0};
-	char kind[16], text[128];
+	char kind[KEYFILE_KIND], text[KEYFILE_TEXT];
 	if (!keyfile_show(args.file, kind, sizeof kind, text, sizeof text, &err))
 		return cmd_fail(&err);
 	print_key(&args, kind, text);

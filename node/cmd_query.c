@@ -12,6 +12,7 @@
 
 struct query_args {
 	struct cmd_common common;
+	const char *what; /* the argument's name in messages; NULL: the command takes none */
 	const char *arg;
 };
 
@@ -23,13 +24,13 @@ static error_t parse_query(int key, char *arg, struct argp_state *state)
 		CMD_CHILD_INIT(state);
 		return 0;
 	case ARGP_KEY_ARG:
-		if (args->arg != NULL || state->root_argp->args_doc == NULL)
+		if (args->arg != NULL || args->what == NULL)
 			argp_error(state, "what is \"%s\"?", arg);
 		args->arg = arg;
 		return 0;
 	case ARGP_KEY_END:
-		if (args->arg == NULL && state->root_argp->args_doc != NULL)
-			argp_error(state, "%s is missing", state->root_argp->args_doc);
+		if (args->arg == NULL && args->what != NULL)
+			argp_error(state, "%s is missing", args->what);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -162,7 +163,7 @@ int cmd_balance(int argc, char **argv)
 	    .doc = "What an address holds and in which outputs. A key file may stand for its address.",
 	    .children = children,
 	};
-	struct query_args args = {0};
+	struct query_args args = {.what = "ADDRESS"};
 	cmd_parse(&argp, argc, argv, &args);
 	struct err err = {0};
 	struct qaddress address;
@@ -244,7 +245,7 @@ static int block_show(int argc, char **argv)
 	    .doc = "Shows a block: its header, who certified it, its transactions. HEIGHT may be \"latest\".",
 	    .children = children,
 	};
-	struct query_args args = {0};
+	struct query_args args = {.what = "HEIGHT"};
 	cmd_parse(&argp, argc, argv, &args);
 	uint64_t height;
 	if (strcmp(args.arg, "latest") != 0 && !text_u64(args.arg, INT64_MAX, &height))
@@ -296,7 +297,7 @@ int cmd_tx_show(int argc, char **argv)
 	           "lately. Exit code 1 if the node knows nothing of it.",
 	    .children = children,
 	};
-	struct query_args args = {0};
+	struct query_args args = {.what = "TXID"};
 	cmd_parse(&argp, argc, argv, &args);
 	struct err err = {0};
 	struct qtxid id;

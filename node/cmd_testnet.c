@@ -20,7 +20,7 @@ enum { ASK_TIMEOUT_MS = 1000, READY_TIMEOUT_MS = 60000, STOP_TIMEOUT_MS = 15000 
 struct testnet_args {
 	struct cmd_common common;
 	const char *dir;
-	bool detach, replicas_given;
+	bool detach, replicas_given, indexes; /* indexes: the command is about some of the replicas */
 	uint64_t replicas, base_port;
 	unsigned index_cnt;
 	unsigned index[Q_REPLICAS_MAX];
@@ -68,21 +68,21 @@ static error_t parse_up(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* The other commands: --dir and, where args_doc says so, replica indexes. */
+/* The other commands: --dir and, where the command is about some replicas, their indexes. */
 static error_t parse_nodes(int key, char *arg, struct argp_state *state)
 {
 	struct testnet_args *args = state->input;
 	uint64_t index;
 	switch (key) {
 	case ARGP_KEY_ARG:
-		if (state->root_argp->args_doc == NULL)
+		if (!args->indexes)
 			argp_error(state, "what is \"%s\"?", arg);
 		if (!text_u64(arg, Q_REPLICAS_MAX - 1, &index) || args->index_cnt == Q_REPLICAS_MAX)
 			argp_error(state, "\"%s\" is no replica's index", arg);
 		args->index[args->index_cnt++] = (unsigned)index;
 		return 0;
 	case ARGP_KEY_END:
-		if (state->root_argp->args_doc != NULL && args->index_cnt == 0)
+		if (args->indexes && args->index_cnt == 0)
 			argp_error(state, "which replica? `quorate testnet status` lists them");
 		return 0;
 	default:
@@ -141,7 +141,7 @@ static int primary_of(const struct testnet *t, const struct look *looks)
 
 static json_t *account_json(const char *path, const char *name)
 {
-	char kind[16], address[ADDRESS_TEXT];
+	char kind[KEYFILE_KIND], address[KEYFILE_TEXT];
 	if (!keyfile_show(path, kind, sizeof kind, address, sizeof address, NULL))
 		return NULL;
 	return json_pack("{s:s, s:s, s:s}", "name", name, "address", address, "key", path);
@@ -225,6 +225,7 @@ static void say_accounts(const struct testnet *t)
 		out_table_cell(table, "%s", json_string_value(json_object_get(account, "key")));
 	}
 	out_table_end(table);
+	json_decref(accounts);
 	printf("\nTry: quorate send --key %s/accounts/alice.key --to %s/accounts/bob.key --amount 5", t->dir,
 	       t->dir);
 	if (strcmp(t->dir, TESTNET_DIR) != 0)
@@ -467,7 +468,7 @@ static int testnet_up(int argc, char **argv)
 static struct testnet *open_for(const struct argp *argp, int argc, char **argv, struct testnet_args *args,
                                 struct err *err)
 {
-	*args = (struct testnet_args){.dir = TESTNET_DIR};
+	*args = (struct testnet_args){.dir = TESTNET_DIR, .indexes = argp->args_doc != NULL};
 	cmd_parse(argp, argc, argv, args);
 	struct testnet *t = testnet_open(args->dir, err);
 	for (unsigned i = 0; t != NULL && i < args->index_cnt; i++) {
