@@ -134,13 +134,13 @@ static void put_value(struct line *l, const char *text, size_t len, bool whole)
 
 	if (quote) {
 		put_text(l, "\"");
-		l->quoted = true;
+		l->quoted = !l->cut;
 	}
 	for (size_t i = 0; i < len; i++)
 		put_escaped(l, text[i]);
 	if (quote) {
 		put_text(l, "\"");
-		l->quoted = l->cut;
+		l->quoted = l->quoted && l->cut;
 	}
 }
 
@@ -219,9 +219,9 @@ static void put_format(struct line *l, const char *fmt, struct arguments *args)
 
 	while (*fmt != '\0') {
 		if (*fmt != '%' || fmt[1] == '%') {
-			if (*fmt == '"')
-				l->quoted = !l->quoted;
 			put(l, fmt, 1);
+			if (*fmt == '"' && !l->cut)
+				l->quoted = !l->quoted;
 			before = *fmt;
 			fmt += *fmt == '%' ? 2 : 1;
 			continue;
