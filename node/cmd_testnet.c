@@ -338,20 +338,20 @@ static bool wait_ready(const struct testnet *t, const struct started *started, s
 	}
 }
 
+/* A crash is worth a line; a clean end was asked for. */
 static void say_end(const struct testnet *t, struct started *started)
 {
 	int status;
 	pid_t pid;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		for (unsigned i = 0; i < t->n; i++) {
-			if (started[i].pid != pid)
+			if (started[i].pid != pid || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
 				continue;
 			started[i].pid = 0;
-			out_note("replica %u ended (%s %d); `quorate testnet start %u%s%s` starts it again",
-			         i, WIFSIGNALED(status) ? "signal" : "exit code",
-			         WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), i,
-			         strcmp(t->dir, TESTNET_DIR) == 0 ? "" : " --dir ",
-			         strcmp(t->dir, TESTNET_DIR) == 0 ? "" : t->dir);
+			out_note(
+			    "replica %u ended (%s %d); `quorate testnet start %u --dir %s` starts it again",
+			    i, WIFSIGNALED(status) ? "signal" : "exit code",
+			    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), i, t->dir);
 		}
 	}
 }
@@ -418,23 +418,61 @@ static int up(const struct testnet *t, const struct testnet_args *args, struct e
 	return EXIT_DONE;
 }
 
+static const struct argp_option make_options[] = {
+    OPTION_DIR,
+    {"replicas", KEY_REPLICAS, "N", 0, "How many, where a testnet is made: 1, or 4 to 64 (default 4)", 1},
+    {"base-port", KEY_BASE_PORT, "P", 0,
+     "Where a testnet is made: HTTP on ports P, P+1, ..., peers on P+100, ...; 0: free ports "
+     "(default 7480)",
+     1},
+    {"seal", KEY_SEAL, "KIND", 0, "\"none\": no proof of work", 1},
+    {"proposer", KEY_PROPOSER, "RULE", 0, "\"primary\": the primary proposes", 1},
+    {"detach", KEY_DETACH, NULL, 0, "Return once it runs; `quorate testnet down` stops it", 1},
+    {0},
+};
+
+/* Opens the testnet of args->dir, made first if there is none. */
+static struct testnet *open_or_make(const struct testnet_args *args, struct err *err)
+{
+	if (!testnet_exists(args->dir) &&
+	    !testnet_create(args->dir, (unsigned)args->replicas, (unsigned)args->base_port, err))
+		return NULL;
+	struct testnet *t = testnet_open(args->dir, err);
+	if (t == NULL || !args->replicas_given || args->replicas == t->n)
+		return t;
+	err_set(err, ERR_INPUT, "%s holds a testnet of %u replicas, not %u; choose another --dir", args->dir,
+	        t->n, (unsigned)args->replicas);
+	testnet_free(t);
+	return NULL;
+}
+
+static int testnet_new(int argc, char **argv)
+{
+	static const struct argp argp = {
+	    .options = make_options,
+	    .parser = parse_up,
+	    .doc = "Makes what `quorate testnet up` would make, and starts nothing: keys, a genesis, a home "
+	           "for each "
+	           "replica. For those who want to change the genesis or a node.conf before the first start.",
+	    .children = children,
+	};
+	struct testnet_args args = {.dir = TESTNET_DIR, .replicas = 4, .base_port = 7480};
+	cmd_parse(&argp, argc, argv, &args);
+	struct err err = {0};
+	if (testnet_exists(args.dir))
+		return cmd_error(ERR_INPUT, "there is a testnet in %s already", args.dir);
+	struct testnet *t = open_or_make(&args, &err);
+	if (t == NULL)
+		return cmd_fail(&err);
+	say(t, &args, true);
+	testnet_free(t);
+	return EXIT_DONE;
+}
+
 static int testnet_up(int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-	    OPTION_DIR,
-	    {"replicas", KEY_REPLICAS, "N", 0, "How many, where a testnet is made: 1, or 4 to 64 (default 4)",
-	     1},
-	    {"base-port", KEY_BASE_PORT, "P", 0,
-	     "Where a testnet is made: HTTP on ports P, P+1, ..., peers on P+100, ...; 0: free ports "
-	     "(default 7480)",
-	     1},
-	    {"seal", KEY_SEAL, "KIND", 0, "\"none\": no proof of work", 1},
-	    {"proposer", KEY_PROPOSER, "RULE", 0, "\"primary\": the primary proposes", 1},
-	    {"detach", KEY_DETACH, NULL, 0, "Return once it runs; `quorate testnet down` stops it", 1},
-	    {0},
-	};
 	static const struct argp argp = {
-	    .options = options,
+	    .options = make_options,
 	    .parser = parse_up,
 	    .doc = "Starts a chain of several replicas on this machine and waits until they agree. The first "
 	           "time it makes "
@@ -446,18 +484,10 @@ static int testnet_up(int argc, char **argv)
 	struct testnet_args args = {.dir = TESTNET_DIR, .replicas = 4, .base_port = 7480};
 	cmd_parse(&argp, argc, argv, &args);
 	struct err err = {0};
-	bool made = !testnet_exists(args.dir);
-	if (made && !testnet_create(args.dir, (unsigned)args.replicas, (unsigned)args.base_port, &err))
-		return cmd_fail(&err);
-	struct testnet *t = testnet_open(args.dir, &err);
+	struct testnet *t = open_or_make(&args, &err);
 	if (t == NULL)
 		return cmd_fail(&err);
-	int code;
-	if (args.replicas_given && args.replicas != t->n)
-		code = cmd_error(ERR_INPUT, "%s holds a testnet of %u replicas, not %u; choose another --dir",
-		                 args.dir, t->n, (unsigned)args.replicas);
-	else
-		code = up(t, &args, &err);
+	int code = up(t, &args, &err);
 	testnet_free(t);
 	return code;
 }
@@ -638,6 +668,7 @@ int cmd_testnet(int argc, char **argv)
 {
 	static const struct command commands[] = {
 	    {"up", testnet_up, "make it if there is none, and start it"},
+	    {"new", testnet_new, "make it, start nothing"},
 	    {"status", testnet_status, "height, view and health of each replica"},
 	    {"down", testnet_down, "stop every replica"},
 	    {"kill", testnet_kill, "end replicas at once, as a crash would"},
