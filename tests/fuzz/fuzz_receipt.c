@@ -1,0 +1,106 @@
+/*
+ * fuzz_receipt.c: whatever is done to genuine receipts, none proves anything but what the genuine ones prove.
+ *
+ * Links: q_ledger
+ */
+#include "block.h"
+#include "fuzz.h"
+#include "merkle.h"
+#include "receipt.h"
+#include "rules.h"
+
+static struct rules rules;
+static struct qreceipt genuine[FUZZ_SEEDS_MAX];
+static size_t genuine_cnt;
+
+/* The place of one transaction among `tx_cnt` in a block at `height`. */
+static void fill_block(struct qreceipt *r, uint64_t height, unsigned tx_cnt, struct qhash *root)
+{
+	struct tx *tx = rules_pay(&rules, tx_cnt % 2, "receipt");
+	struct qhash leaves[8], path[MERKLE_PATH_MAX];
+
+	for (uint8_t i = 0; i < tx_cnt; i++)
+		leaves[i] = i == r->index ? tx->leaf : rules_hash((uint8_t)(100 + height + i));
+	r->tx.qtx_bytes_len = (unsigned)tx->raw_len;
+	r->tx.qtx_bytes_val = xmemdup(tx->raw, tx->raw_len);
+	r->path.path_len = (unsigned)merkle_path(leaves, tx_cnt, r->index, path);
+	r->path.path_val = xmemdup(path, sizeof path);
+	merkle_root(leaves, tx_cnt, root);
+	tx_unref(tx);
+}
+
+static void add(enum qkind kind, uint64_t height, unsigned tx_cnt, unsigned index, unsigned header_cnt)
+{
+	struct qreceipt *r = &genuine[genuine_cnt++];
+	struct qhash parent = rules_hash(1), root;
+
+	*r = (struct qreceipt){.chain = rules.g.chain, .index = index};
+	fill_block(r, height, tx_cnt, &root);
+	r->headers.headers_len = header_cnt;
+	r->headers.headers_val = xcalloc(header_cnt, sizeof(struct qheader));
+	for (unsigned i = 0; i < header_cnt; i++) {
+		r->headers.headers_val[i] = rules_header(height + i, parent, root, i == 0 ? tx_cnt : 1);
+		block_hash(&r->headers.headers_val[i], &parent);
+		root = rules_hash(7);
+	}
+	struct qvote vote = {.height = {height + header_cnt - 1}, .block = parent};
+	if (kind == QCHECKPOINT)
+		vote.state = rules_hash(3);
+	else
+		vote.view.n = height;
+	r->cert = rules_cert(&rules, kind, &vote, rules_quorum_mask(&rules));
+	struct bytes b = rules_encode(WIRE(qreceipt), r);
+	fuzz_seed(b.data, b.len);
+	bytes_free(&b);
+}
+
+static bool is_genuine(const struct qreceipt *r, const struct qtxid *id, struct qheight height)
+{
+	for (size_t i = 0; i < genuine_cnt; i++) {
+		const struct qreceipt *q = &genuine[i];
+		struct qtxid want;
+		struct qheight at;
+		must(receipt_verify(&rules.g, q, &want, &at, NULL));
+		if (qtxid_eq(id, &want) && height.n == at.n && r->index == q->index &&
+		    r->tx.qtx_bytes_len == q->tx.qtx_bytes_len &&
+		    memcmp(r->tx.qtx_bytes_val, q->tx.qtx_bytes_val, q->tx.qtx_bytes_len) == 0)
+			return true;
+	}
+	return false;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct qreceipt r;
+	struct qtxid id;
+	struct qheight height;
+	struct err err = {0};
+
+	if (!wire_decode(WIRE(qreceipt), data, len, &r))
+		return 0;
+	if (receipt_verify(&rules.g, &r, &id, &height, &err))
+		must(is_genuine(&r, &id, height));
+	else
+		must(err.kind == ERR_NO && err.text[0] != '\0');
+	wire_free(WIRE(qreceipt), &r);
+	return 0;
+}
+
+static void setup(void)
+{
+	rules_setup(&rules, 4, "fuzz");
+	add(QCOMMIT, 10, 1, 0, 1);
+	add(QCOMMIT, 20, 3, 1, 3);
+	add(QCHECKPOINT, 30, 5, 4, 2);
+	add(QCHECKPOINT, 62, 8, 6, 3);
+}
+
+static void teardown(void)
+{
+	for (size_t i = 0; i < genuine_cnt; i++)
+		wire_free(WIRE(qreceipt), &genuine[i]);
+	rules_teardown(&rules);
+}
+
+const struct fuzz_target fuzz_target = {
+    .name = "receipt", .runs = 15000, .setup = setup, .teardown = teardown};
