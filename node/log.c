@@ -198,7 +198,7 @@ static void put_number(struct line *l, const struct conversion *c, struct argume
 {
 	char text[64];
 
-	if (c->kind == 'p')
+	if (c->kind == 'p') /* NOLINT(bugprone-branch-clone): the types differ */
 		snprintf(text, sizeof(text), c->spec, va_arg(args->ap, void *));
 	else if (c->length == 'l')
 		snprintf(text, sizeof(text), c->spec, va_arg(args->ap, long));

@@ -329,7 +329,8 @@ static bool split_listen(const char *listen, char host[256], char port[6], struc
 	if (colon != NULL && end > begin && end - begin < 256 && strlen(colon + 1) < 6) {
 		snprintf(host, 256, "%.*s", (int)(end - begin), begin);
 		snprintf(port, 6, "%s", colon + 1);
-		if (*port != '\0' && strspn(port, "0123456789") == strlen(port) && atoi(port) <= 65535)
+		if (*port != '\0' && strspn(port, "0123456789") == strlen(port) &&
+		    strtol(port, NULL, 10) <= 65535)
 			return true;
 	}
 	return err_set(err, ERR_INPUT,
@@ -376,7 +377,7 @@ static int listen_on(const char *address, struct err *err)
 
 static unsigned bound_port(int fd)
 {
-	struct sockaddr_storage a;
+	struct sockaddr_storage a = {0};
 	socklen_t len = sizeof(a);
 
 	must(getsockname(fd, (struct sockaddr *)&a, &len) == 0);

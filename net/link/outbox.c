@@ -63,11 +63,8 @@ unsigned outbox_take(struct outbox *o, struct bytes *frame)
 {
 	uint32_t cnt = 0;
 	size_t len = sizeof(cnt);
-	struct parcel *p;
-
 	must(!outbox_empty(o));
-	STAILQ_FOREACH(p, &o->queue, next)
-	{
+	for (struct parcel *p = STAILQ_FIRST(&o->queue); p != NULL; p = STAILQ_NEXT(p, next)) {
 		if (cnt == Q_FRAME_ENVS_MAX || (cnt > 0 && len + p->len > OUTBOX_FRAME_BYTES))
 			break;
 		cnt++;
@@ -79,7 +76,7 @@ unsigned outbox_take(struct outbox *o, struct bytes *frame)
 	uint32_t count = htonl(cnt);
 	memcpy(frame->data, &count, sizeof(count));
 	for (size_t at = sizeof(count); at < len;) {
-		p = STAILQ_FIRST(&o->queue);
+		const struct parcel *p = STAILQ_FIRST(&o->queue);
 		memcpy(frame->data + at, p->data, p->len);
 		at += p->len;
 		remove_oldest(o);

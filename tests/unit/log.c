@@ -200,7 +200,7 @@ static void lines_of_threads_do_not_mix(void **state)
 		pthread_join(thread[i], NULL);
 	text = logged();
 	for (int i = 0; i < 4; i++) {
-		char line[128];
+		char line[512];
 		snprintf(line, sizeof(line), TS "level=info event=%s\n", name[i]);
 		assert_int_equal(lines_in(text, line), LOG_LINES_A_SECOND);
 	}
