@@ -178,18 +178,20 @@ static void read_addresses(struct chain *c, const char *json)
 	json_decref(root);
 }
 
+int chain_setup(void **state)
+{
+	struct err err = {0};
+	(void)state;
+	atexit(stop_all);
+	return crypto_init(&err) ? 0 : -1;
+}
+
 struct chain *chain_up(unsigned n, const struct qoutput *allocations, size_t allocation_cnt)
 {
-	static bool prepared;
 	struct chain *c = xcalloc(1, sizeof *c);
 	struct err err = {0};
 	char count[16], *out = NULL, *errs = NULL, path[512];
 
-	if (!prepared) {
-		atexit(stop_all);
-		prepared = true;
-	}
-	assert_true(crypto_init(&err));
 	c->n = n;
 	snprintf(c->dir, sizeof c->dir, "/tmp/quorate-chain-XXXXXX");
 	assert_non_null(mkdtemp(c->dir));

@@ -28,6 +28,9 @@ struct chain {
 	struct http_client *client[Q_REPLICAS_MAX];
 };
 
+/* Group set-up of every test program here. */
+int chain_setup(void **state);
+
 /*
  * `quorate testnet up --detach` in a fresh directory; `allocations` (may be NULL: the development accounts)
  * replace the outputs of its genesis. Fails the test if it does not come up.

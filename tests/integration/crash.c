@@ -192,5 +192,5 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(nothing_final_is_lost_when_replicas_are_killed_at_any_moment),
 	};
-	return cmocka_run_group_tests_name("crash", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("crash", tests, chain_setup, NULL);
 }

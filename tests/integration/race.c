@@ -135,5 +135,5 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(exactly_one_of_conflicting_spends_wins_everywhere_and_the_others_are_told),
 	};
-	return cmocka_run_group_tests_name("race", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("race", tests, chain_setup, NULL);
 }

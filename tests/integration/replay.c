@@ -341,5 +341,5 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(bitcoin_block_413567_replays_to_the_same_unspent_set_everywhere),
 	};
-	return cmocka_run_group_tests_name("replay", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("replay", tests, chain_setup, NULL);
 }
