@@ -198,7 +198,8 @@ static void put_number(struct line *l, const struct conversion *c, struct argume
 {
 	char text[64];
 
-	if (c->kind == 'p') /* NOLINT(bugprone-branch-clone): the types differ */
+	/* The branches differ in their types. NOLINTBEGIN(bugprone-branch-clone) */
+	if (c->kind == 'p')
 		snprintf(text, sizeof(text), c->spec, va_arg(args->ap, void *));
 	else if (c->length == 'l')
 		snprintf(text, sizeof(text), c->spec, va_arg(args->ap, long));
@@ -208,6 +209,7 @@ static void put_number(struct line *l, const struct conversion *c, struct argume
 		snprintf(text, sizeof(text), c->spec, va_arg(args->ap, size_t));
 	else
 		snprintf(text, sizeof(text), c->spec, va_arg(args->ap, int));
+	/* NOLINTEND(bugprone-branch-clone) */
 	put_text(l, text);
 }
 

@@ -377,12 +377,15 @@ static int listen_on(const char *address, struct err *err)
 
 static unsigned bound_port(int fd)
 {
-	struct sockaddr_storage a = {0};
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} a = {.v6 = {.sin6_family = AF_INET6}};
 	socklen_t len = sizeof(a);
 
-	must(getsockname(fd, (struct sockaddr *)&a, &len) == 0);
-	return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port
-	                                     : ((struct sockaddr_in *)&a)->sin_port);
+	must(getsockname(fd, &a.any, &len) == 0);
+	return ntohs(a.any.sa_family == AF_INET6 ? a.v6.sin6_port : a.v4.sin_port);
 }
 
 struct http_server *http_start(const struct http_config *config, struct err *err)
