@@ -63,11 +63,11 @@ static void find_failure(struct book *b, const struct audit_failure *f)
 {
 	char where[WHERE_MAX];
 	if (f->book) {
-		strcat(table_where(TABLE_CERTIFICATES, (int64_t)f->height.n, 0, where), ".certificate");
+		table_where(TABLE_CERTIFICATES, (int64_t)f->height.n, 0, "certificate", where);
 		book_find(b, AUDIT_CERTIFICATE, f->height, where, "the signature of replica %d does not hold",
 		          f->replica);
 	} else {
-		strcat(table_where(TABLE_TRANSACTIONS, f->seq, 0, where), ".raw");
+		table_where(TABLE_TRANSACTIONS, f->seq, 0, "raw", where);
 		book_find(b, AUDIT_SIGNATURE, f->height, where,
 		          "a signature of the transaction does not hold");
 	}

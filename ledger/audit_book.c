@@ -16,7 +16,7 @@
 const char *audit_kind_name(enum audit_kind kind)
 {
 	static const char *const names[] = {
-#define K(name, text, fails) [name] = text,
+#define K(name, text, fails) [name] = (text),
 	    AUDIT_KINDS(K)
 #undef K
 	};
@@ -26,7 +26,7 @@ const char *audit_kind_name(enum audit_kind kind)
 bool audit_kind_fails(enum audit_kind kind)
 {
 	static const bool fails[] = {
-#define K(name, text, fails) [name] = fails,
+#define K(name, text, fails) [name] = (fails),
 	    AUDIT_KINDS(K)
 #undef K
 	};

@@ -101,20 +101,18 @@ static void wrong_name(struct coverage *c, struct qheight h, int64_t named)
 	struct book *b = c->certs.book;
 	char where[WHERE_MAX];
 
-	if (c->certs.at_row && c->certs.k1 < named) {
-		table_where(TABLE_BLOCKS, (int64_t)h.n, 0, where);
-		book_find(b, AUDIT_ALTERED, h, strcat(where, ".certified_by"),
+	table_where(TABLE_BLOCKS, (int64_t)h.n, 0, "certified_by", where);
+	if (c->certs.at_row && c->certs.k1 < named)
+		book_find(b, AUDIT_ALTERED, h, where,
 		          "is %" PRId64 ", but the certificate at %" PRId64 " covers the block first", named,
 		          c->certs.k1);
-	} else if (named < (int64_t)h.n) {
-		table_where(TABLE_BLOCKS, (int64_t)h.n, 0, where);
-		book_find(b, AUDIT_ALTERED, h, strcat(where, ".certified_by"),
+	else if (named < (int64_t)h.n)
+		book_find(b, AUDIT_ALTERED, h, where,
 		          "is %" PRId64 ", but only a certificate from here on upwards can cover the block",
 		          named);
-	} else if (named != c->named) { /* once for all the blocks that name it */
-		book_find(b, AUDIT_MISSING, h, table_where(TABLE_CERTIFICATES, named, 0, where),
+	else if (named != c->named) /* once for all the blocks that name it */
+		book_find(b, AUDIT_MISSING, h, table_where(TABLE_CERTIFICATES, named, 0, NULL, where),
 		          "the row is missing: it is to cover the block at %" PRIu64, (uint64_t)h.n);
-	}
 }
 
 void coverage_block(struct coverage *c, struct qheight h, int64_t certified_by, const struct state *s)
@@ -144,7 +142,7 @@ void coverage_end(struct coverage *c, struct qheight tip)
 
 	if (c->certs.at_row && c->named > (int64_t)tip.n)
 		book_find(b, AUDIT_MISSING, qheight_of(tip.n + 1),
-		          table_where(TABLE_BLOCKS, (int64_t)tip.n + 1, 0, where),
+		          table_where(TABLE_BLOCKS, (int64_t)tip.n + 1, 0, NULL, where),
 		          "the row is missing: the blocks below name the certificate at %" PRId64, c->named);
 	cursor_rest(&c->certs, tip);
 	cursor_rest(&c->signers, tip);

@@ -121,9 +121,9 @@ bool cursor_seek(struct cursor *c, int64_t k1, int64_t k2, struct qheight h);
 void cursor_rest(struct cursor *c, struct qheight h);
 
 #define WHERE_MAX 96
-/* "table(key=1).column" of any row; col -1: of the row as a whole. */
+/* "table(key=1).column" of the row at hand, or of any; col -1, column NULL: of the row as a whole. */
 char *cursor_where(const struct cursor *c, int col, char text[WHERE_MAX]);
-char *table_where(enum audit_table table, int64_t k1, int64_t k2, char text[WHERE_MAX]);
+char *table_where(enum audit_table table, int64_t k1, int64_t k2, const char *column, char text[WHERE_MAX]);
 
 /* The column must be this integer, this blob; else it is found as altered.  `where` of the value may be any.
  */

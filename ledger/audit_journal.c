@@ -175,7 +175,7 @@ static void check_link(struct book *b, struct cursor *c, const uint8_t *entry, s
 {
 	const struct qheight none = {0};
 	struct span parts[] = {{b->journal_link.b, sizeof b->journal_link.b}, {entry, len}};
-	struct qhash link;
+	struct qhash link = {{0}};
 	size_t stored_len;
 	const uint8_t *stored = cursor_blob(c, JOURNAL_LINK, &stored_len);
 

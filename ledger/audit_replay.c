@@ -45,7 +45,7 @@ static void check_spent_by(struct replay *r, int64_t tx, uint32_t position, int6
 	if (book_step(b, s)) { /* a missing row is found by the walk */
 		bool null = sqlite3_column_type(s, 0) == SQLITE_NULL;
 		int64_t is = sqlite3_column_int64(s, 0);
-		strcat(table_where(TABLE_OUTPUTS, tx, position, where), ".spent_by");
+		table_where(TABLE_OUTPUTS, tx, position, "spent_by", where);
 		if (want != 0 && null)
 			book_find(b, AUDIT_ALTERED, h, where, "is NULL, must be %" PRId64, want);
 		else if (want != 0 && is != want)
@@ -130,7 +130,7 @@ static bool invalid_tx(struct replay *r, const struct tx *tx, enum tx_verdict v,
 {
 	char where[WHERE_MAX], text[256];
 
-	table_where(TABLE_TRANSACTIONS, r->next_seq, 0, where);
+	table_where(TABLE_TRANSACTIONS, r->next_seq, 0, NULL, where);
 	if (v == TX_UNKNOWN_OUTPUT && was_spent(r, tx, text, sizeof text))
 		book_find(r->b, AUDIT_DOUBLE_SPEND, h, where, "%s", text);
 	else
@@ -276,7 +276,7 @@ static void check_pins(struct replay *r, struct qheight h)
 
 	for (; r->next_pin < b->pin_cnt && b->pins[r->next_pin].height.n <= h.n; r->next_pin++) {
 		const struct audit_pin *p = &b->pins[r->next_pin];
-		strcat(table_where(TABLE_JOURNAL, p->seq, 0, where), ".entry");
+		table_where(TABLE_JOURNAL, p->seq, 0, "entry", where);
 		if (!qhash_eq(&p->block, &b->hashes[h.n])) {
 			book_find(b, AUDIT_CONFLICT, h, where,
 			          "holds a valid certificate for another block at this height");
@@ -375,7 +375,7 @@ static void check_next_block(struct replay *r, struct qheight tip)
 	int64_t above = (int64_t)tip.n + 1;
 	if (r->txs.at_row && sqlite3_column_int64(r->txs.stmt, TX_HEIGHT) == above)
 		book_find(r->b, AUDIT_MISSING, qheight_of(tip.n + 1),
-		          table_where(TABLE_BLOCKS, above, 0, where),
+		          table_where(TABLE_BLOCKS, above, 0, NULL, where),
 		          "the row is missing: transactions(seq=%" PRId64 ") is in that block", r->txs.k1);
 }
 
@@ -387,7 +387,7 @@ static void check_behind(struct replay *r, struct qheight tip)
 	if (r->next_pin >= b->pin_cnt)
 		return;
 	const struct audit_pin *p = &b->pins[b->pin_cnt - 1];
-	book_find(b, AUDIT_BEHIND, tip, strcat(table_where(TABLE_JOURNAL, p->seq, 0, where), ".entry"),
+	book_find(b, AUDIT_BEHIND, tip, table_where(TABLE_JOURNAL, p->seq, 0, "entry", where),
 	          "holds a certificate at height %" PRIu64
 	          ": there are blocks that this ledger does not hold",
 	          (uint64_t)p->height.n);
@@ -405,7 +405,7 @@ static void finish(struct replay *r)
 	if (r->stopped) {
 		b->stopped = true;
 		book_find(b, AUDIT_UNCHECKED, qheight_of(tip.n + 1),
-		          table_where(TABLE_BLOCKS, (int64_t)tip.n + 1, 0, where),
+		          table_where(TABLE_BLOCKS, (int64_t)tip.n + 1, 0, NULL, where),
 		          "the chain cannot be replayed from here on: nothing above was checked");
 		return;
 	}

@@ -34,23 +34,19 @@ static const struct {
 
 /* ---- where ------------------------------------------------------------------ */
 
-char *table_where(enum audit_table table, int64_t k1, int64_t k2, char text[WHERE_MAX])
+char *table_where(enum audit_table table, int64_t k1, int64_t k2, const char *column, char text[WHERE_MAX])
 {
-	int len = snprintf(text, WHERE_MAX, "%s(%s=%" PRId64, tables[table].name, tables[table].key1, k1);
+	char second[40] = "";
 	if (tables[table].key2)
-		len += snprintf(text + len, WHERE_MAX - (size_t)len, ",%s=%" PRId64, tables[table].key2, k2);
-	snprintf(text + len, WHERE_MAX - (size_t)len, ")");
+		snprintf(second, sizeof second, ",%s=%" PRId64, tables[table].key2, k2);
+	snprintf(text, WHERE_MAX, "%s(%s=%" PRId64 "%s)%s%s", tables[table].name, tables[table].key1, k1,
+	         second, column ? "." : "", column ? column : "");
 	return text;
 }
 
 char *cursor_where(const struct cursor *c, int col, char text[WHERE_MAX])
 {
-	table_where(c->table, c->k1, c->k2, text);
-	if (col >= 0) {
-		size_t len = strlen(text);
-		snprintf(text + len, WHERE_MAX - len, ".%s", sqlite3_column_name(c->stmt, col));
-	}
-	return text;
+	return table_where(c->table, c->k1, c->k2, col < 0 ? NULL : sqlite3_column_name(c->stmt, col), text);
 }
 
 /* ---- walking ----------------------------------------------------------------- */
@@ -97,7 +93,7 @@ bool cursor_seek(struct cursor *c, int64_t k1, int64_t k2, struct qheight h)
 		return true;
 	char where[WHERE_MAX];
 	if (!book_ends(c->book))
-		book_find(c->book, AUDIT_MISSING, h, table_where(c->table, k1, k2, where),
+		book_find(c->book, AUDIT_MISSING, h, table_where(c->table, k1, k2, NULL, where),
 		          "the row is missing");
 	return false;
 }

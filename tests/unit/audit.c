@@ -5,6 +5,8 @@
  */
 #include "store.h"
 
+#include <sys/wait.h>
+
 #include "audit.h"
 
 /* ---- an honest ledger ----------------------------------------------------------- */
@@ -365,6 +367,7 @@ static const struct edit {
     {"DELETE FROM blocks WHERE height = 1", "blocks(height=1)"},
     {"DELETE FROM blocks WHERE height = 5", "blocks(height=5)"},
     {"DELETE FROM blocks WHERE height = 10", "blocks(height=10)"},
+    {"DELETE FROM blocks WHERE height = 10; DELETE FROM transactions WHERE height = 10", "blocks(height=10)"},
     {"DELETE FROM blocks", "blocks(height=1)"},
     {"INSERT INTO blocks SELECT 11, zeroblob(32), parent, merkle_root, tx_count, first_tx, proposer, "
      "time_ms, 11,"
@@ -440,6 +443,11 @@ static const struct edit {
     {"INSERT INTO certificates SELECT 11, kind, view, block, certificate FROM certificates WHERE height = 3",
      "certificates(height=11)"},
 
+    {"PRAGMA ignore_check_constraints = ON; INSERT INTO certificates SELECT 0, kind, view, block, certificate"
+     " FROM certificates WHERE height = 3",
+     "certificates(height=0)"},
+
+    {"INSERT INTO signers VALUES (0, 3, zeroblob(64))", "signers(height=0,replica=3)"},
     {"UPDATE signers SET height = 2 WHERE height = 3 AND replica = 1", "signers(height=2,replica=1)"},
     {"UPDATE signers SET replica = 3 WHERE height = 3 AND replica = 1", "signers(height=3,replica=3)"},
     {"UPDATE signers SET signature = zeroblob(64) WHERE height = 3 AND replica = 1",
@@ -774,9 +782,67 @@ static void finds_certificates_that_prove_nothing(void **state)
 		struct ledger *l = start_other(f, 3);
 		append_run(l, &(struct chain){.blocks = {[4] = f->chain.blocks[4]}}, 4, 4, certs[i]);
 		end_ledger(l);
-		struct audit_report report = audit(f, (const char *[]){f->other.path}, 1);
+		/* Another ledger has the very same block, and a good certificate for it. */
+		struct audit_report report = audit(f, (const char *[]){f->other.path, f->honest.path}, 2);
 		assert_found(&report, 0, AUDIT_CERTIFICATE, "certificates(height=4).certificate");
+		assert_true(report.ledgers[1].ok);
 		audit_report_free(&report);
+	}
+}
+
+/* Puts another certificate at height 4, with columns and signers that agree with it. */
+static void replace_certificate(const struct place *p, const char *kind, const struct qcert *cert)
+{
+	struct bytes bytes = rules_encode(WIRE(qcert), cert);
+	char *hex = xcalloc(2 * bytes.len + 1, 1), block[65], sig[129];
+	char *sql = sqlite3_mprintf("UPDATE certificates SET kind = '%s', view = %llu, block = x'%s', "
+	                            "certificate = x'%s' WHERE height = 4;"
+	                            "DELETE FROM signers WHERE height = 4",
+	                            kind, (sqlite3_uint64)cert->vote.view.n,
+	                            hex_encode(block, cert->vote.block.b, 32),
+	                            hex_encode(hex, bytes.data, bytes.len));
+
+	edit(p, sql);
+	sqlite3_free(sql);
+	for (unsigned i = 0; i < cert->sigs.sigs_len; i++) {
+		sql = sqlite3_mprintf("INSERT INTO signers VALUES (4, %u, x'%s')",
+		                      cert->sigs.sigs_val[i].replica,
+		                      hex_encode(sig, cert->sigs.sigs_val[i].sig.b, 64));
+		edit(p, sql);
+		sqlite3_free(sql);
+	}
+	free(hex);
+	bytes_free(&bytes);
+}
+
+/* Every signature of these holds: they only are not what makes block 4 final. */
+static void finds_certificates_of_something_else(void **state)
+{
+	struct fixture *f = *state;
+	const struct rules *r = &f->copy.rules;
+	struct qvote here = {.height = {4}, .block = f->chain.blocks[4]->hash}, above = here, other = here;
+	above.height.n = 5;
+	other.block = f->chain.blocks[5]->hash;
+	const struct {
+		const char *kind;
+		struct qcert cert;
+		bool ok;
+	} cases[] = {{"commit", rules_cert(r, QCOMMIT, &here, 7), true},
+	             {"checkpoint", rules_cert(r, QPREPARE, &here, 7), false},
+	             {"commit", rules_cert(r, QCOMMIT, &above, 7), false},
+	             {"commit", rules_cert(r, QCOMMIT, &other, 7), false}};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct qcert cert = cases[i].cert;
+		fresh_copy(state);
+		replace_certificate(&f->copy, cases[i].kind, &cert);
+		struct audit_report report = audit_copy(f);
+		if (cases[i].ok)
+			assert_clean(&report);
+		else
+			assert_found(&report, 0, AUDIT_CERTIFICATE, "certificates(height=4).certificate");
+		audit_report_free(&report);
+		wire_free(WIRE(qcert), &cert);
 	}
 }
 
@@ -989,6 +1055,34 @@ static void finds_the_first_divergence_and_who_signed_both(void **state)
 	audit_report_free(&r);
 }
 
+static void a_ledger_that_ends_below_a_divergence_takes_no_side(void **state)
+{
+	struct fixture *f = *state;
+
+	write_fork(f, 0xd, 3);
+	truncate_ledger(&f->copy, 4);
+	struct audit_report r = audit(f, (const char *[]){f->copy.path, f->other.path, f->honest.path}, 3);
+	assert_true(r.diverged);
+	assert_int_equal(r.ledgers[0].side, SIDE_NONE);
+	assert_int_equal(r.ledgers[1].side, SIDE_A);
+	assert_int_equal(r.ledgers[2].side, SIDE_B);
+	assert_non_null(find(&r, 0, AUDIT_BEHIND, "file"));
+	audit_report_free(&r);
+}
+
+/* It may hold more than could be replayed. */
+static void a_ledger_that_cannot_be_replayed_is_not_called_behind(void **state)
+{
+	struct fixture *f = *state;
+
+	edit(&f->copy, "DELETE FROM transactions WHERE seq = 5");
+	struct audit_report r = audit(f, (const char *[]){f->copy.path, f->honest.path}, 2);
+	assert_found(&r, 0, AUDIT_UNCHECKED, "blocks(height=4)");
+	assert_null(find(&r, 0, AUDIT_BEHIND, "file"));
+	assert_false(r.diverged);
+	audit_report_free(&r);
+}
+
 /* An honest replica may well have signed both in different views. */
 static void blames_nobody_for_certificates_of_different_views(void **state)
 {
@@ -1184,17 +1278,29 @@ static void does_not_write_to_the_ledger(void **state)
 	fclose(b);
 }
 
-/* Root may write anywhere, so this needs another user. */
+/* In a process of its own that is nobody: root may write anywhere. */
 static void a_directory_that_cannot_be_written_is_told_with_what_to_do(void **state)
 {
 	struct fixture *f = *state;
+	int status;
 
-	if (geteuid() == 0)
-		skip();
 	place_remove(&f->other);
-	assert_int_equal(chmod(f->honest.dir, 0500), 0);
-	assert_unusable(f, f->copy.path, "copy the ledger");
+	assert_int_equal(chmod(f->honest.dir, 0555), 0);
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct audit_options options = {.threads = 1};
+		struct audit_report r;
+		struct err err = {0};
+		if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
+			_exit(2);
+		bool ran =
+		    audit_run((const char *[]){f->copy.path}, 1, &f->honest.rules.g, &options, &r, &err);
+		_exit(!ran && err.kind == ERR_INPUT && strstr(err.text, "copy the ledger") ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(chmod(f->honest.dir, 0700), 0);
+	assert_int_equal(status, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh_copy, drop_copy)
@@ -1215,6 +1321,7 @@ int main(void)
 	    TEST(passes_a_forged_block_that_is_honest),
 	    TEST(finds_certified_headers_that_break_a_rule),
 	    TEST(finds_certificates_that_prove_nothing),
+	    TEST(finds_certificates_of_something_else),
 	    TEST(finds_a_checkpoint_of_another_state),
 	    TEST(finds_a_checkpoint_of_another_block),
 	    TEST(finds_journal_certificates_that_do_not_hold),
@@ -1224,6 +1331,8 @@ int main(void)
 	    TEST(a_checkpoint_above_the_tip_shows_that_blocks_are_missing),
 	    TEST(a_ledger_cut_off_inside_a_run_is_not_proven),
 	    TEST(finds_the_first_divergence_and_who_signed_both),
+	    TEST(a_ledger_that_ends_below_a_divergence_takes_no_side),
+	    TEST(a_ledger_that_cannot_be_replayed_is_not_called_behind),
 	    TEST(blames_nobody_for_certificates_of_different_views),
 	    TEST(a_forged_fork_is_told_from_a_certified_one),
 	    TEST(one_bad_ledger_does_not_spoil_the_others),
