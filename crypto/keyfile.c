@@ -182,10 +182,7 @@ static bool read_kind(const struct jvalue *root, struct keyfile *k, struct err *
 	for (size_t i = 0; i < KIND_CNT; i++)
 		if (strcmp(name, kinds[i].name) == 0)
 			k->kind = &kinds[i];
-	if (k->kind != NULL)
-		return true;
-	jread_wrong(&v, err, "must be \"account\" or \"replica\"");
-	return false;
+	return k->kind != NULL || jread_wrong(&v, err, "must be \"account\" or \"replica\"");
 }
 
 static bool read_root(const struct jvalue *root, struct keyfile *k, struct err *err)

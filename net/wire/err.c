@@ -8,6 +8,9 @@
 
 #include "err.h"
 
+#undef err_set
+#undef err_prefix
+
 bool err_set(struct err *err, enum err_kind kind, const char *fmt, ...)
 {
 	if (err == NULL)

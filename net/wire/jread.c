@@ -9,6 +9,8 @@
 #include "jread.h"
 #include "wire.h"
 
+#undef jread_wrong
+
 bool jread_wrong(const struct jvalue *v, struct err *err, const char *fmt, ...)
 {
 	char text[sizeof err->text];

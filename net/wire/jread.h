@@ -47,6 +47,9 @@ bool jread_amount(const struct jvalue *v, uint64_t *out, struct err *err);
 /* Sets *err to "<path>: <text>"; returns false. */
 bool jread_wrong(const struct jvalue *v, struct err *err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+#ifdef __clang_analyzer__
+#define jread_wrong(...) err_false(jread_wrong(__VA_ARGS__))
+#endif
 
 /* The same number back as text, for whoever writes JSON: a fresh json string. */
 json_t *jread_amount_json(uint64_t amount);
