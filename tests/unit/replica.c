@@ -1,0 +1,634 @@
+/*
+ * The replica as a whole: what it tells its clients, the ordering law, and four of them together through lost
+ * messages, crashes and restarts.
+ * Links: q_replica
+ */
+#include <sqlite3.h>
+
+#include "cluster.h"
+#include "faultvfs.h"
+
+enum { PATIENCE_MS = 20000 }; /* of virtual time */
+
+static struct qparams small_params(void)
+{
+	struct qparams p = genesis_default_params();
+
+	p.checkpoint_interval = 4;
+	p.window = 4;
+	return p;
+}
+
+/* Rows in a file of a replica, as an operator with sqlite3 would count them. */
+static int64_t count(const char *path, const char *sql)
+{
+	sqlite3 *db;
+	sqlite3_stmt *stmt;
+	int64_t value;
+
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	value = sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	return value;
+}
+
+/* A message as replica `from` would sign it, opened as a receiver would; verified_free() it. */
+static struct verified message_from(struct cluster *c, unsigned from, const struct qmessage *m)
+{
+	struct signer signer = {cluster_sign, &c->members[from]};
+	struct message *made = message_make(&c->rules.g, from, &signer, m);
+	enum open_verdict verdict;
+	struct verified v;
+
+	assert_true(verify_envelope(&c->rules.g, c->cache, &made->env, &v, &verdict));
+	message_unref(made);
+	return v;
+}
+
+static void deliver_from(struct cluster *c, unsigned from, unsigned to, const struct qmessage *m)
+{
+	struct verified v = message_from(c, from, m);
+
+	replica_message(c->members[to].replica, v.message, v.txs, v.tx_cnt);
+	c->members[to].woken = true;
+	verified_free(&v);
+}
+
+static void forward_from(struct cluster *c, unsigned from, unsigned to, struct tx *const *txs, unsigned cnt)
+{
+	struct qmessage m = {.kind = QTXS};
+	qtx_bytes raw[8];
+
+	assert_true(cnt <= 8);
+	for (unsigned i = 0; i < cnt; i++)
+		raw[i] = (qtx_bytes){(unsigned)txs[i]->raw_len, txs[i]->raw};
+	m.qmessage_u.txs.txs.txs_val = raw;
+	m.qmessage_u.txs.txs.txs_len = cnt;
+	deliver_from(c, from, to, &m);
+}
+
+/* ---- one replica, its clients ------------------------------------------------------------- */
+
+static void one_replica_alone_makes_a_payment_final_in_one_turn(void **state)
+{
+	struct cluster *c = cluster_new(1, 1, NULL);
+	struct tx *tx = pay_allocation(&c->rules, 0, 9, "");
+	const struct told *told;
+
+	(void)state;
+	assert_int_equal(cluster_submit(c, 0, tx, NULL), TX_OK);
+	assert_null(cluster_told(c, 0, &tx->id));
+	cluster_turn(c, 0);
+	told = cluster_told(c, 0, &tx->id);
+	assert_non_null(told);
+	assert_int_equal(told->verdict, TX_FINAL);
+	assert_int_equal(told->height.n, 1);
+	assert_int_equal(cluster_status(c, 0).height.n, 1);
+	assert_int_equal(cluster_status(c, 0).transactions, 1);
+	tx_unref(tx);
+	cluster_free(c);
+}
+
+static void tells_what_a_transaction_is_before_and_after_it_is_final(void **state)
+{
+	struct cluster *c = cluster_new(1, 2, NULL);
+	struct tx *tx = pay_allocation(&c->rules, 0, 9, "first");
+	struct tx *rival = pay_allocation(&c->rules, 0, 9, "rival");
+	struct tx *elsewhere = pay_allocation(&c->rules, 1, 9, "");
+	struct qoutpoint in = output(elsewhere, 0);
+	struct tx *orphan = pay(&c->rules, &(struct payment){.from = 9, .to = 9}, &in, 1);
+	struct replica *r = c->members[0].replica;
+	struct qheight height;
+	struct qtxid winner;
+
+	(void)state;
+	assert_int_equal(replica_submit(r, tx, &height, &winner), TX_OK);
+	assert_int_equal(replica_submit(r, tx, &height, &winner), TX_KNOWN);
+	assert_int_equal(replica_fate(r, &tx->id, &winner), TX_KNOWN);
+	assert_int_equal(replica_submit(r, rival, &height, &winner), TX_DOUBLE_SPEND);
+	assert_true(qtxid_eq(&winner, &tx->id));
+	cluster_turn(c, 0);
+	assert_int_equal(replica_submit(r, tx, &height, &winner), TX_FINAL);
+	assert_int_equal(height.n, 1);
+	winner = (struct qtxid){0};
+	assert_int_equal(replica_submit(r, rival, &height, &winner), TX_DOUBLE_SPEND);
+	assert_true(qtxid_eq(&winner, &tx->id));
+	assert_int_equal(replica_submit(r, orphan, &height, &winner), TX_UNKNOWN_OUTPUT);
+	assert_int_equal(replica_fate(r, &orphan->id, &winner), TX_UNKNOWN_OUTPUT);
+	tx_unref(tx);
+	tx_unref(rival);
+	tx_unref(elsewhere);
+	tx_unref(orphan);
+	cluster_free(c);
+}
+
+static void keeps_each_double_spend_once_as_evidence(void **state)
+{
+	static const char *const sql = "SELECT count(*) FROM journal WHERE kind = 'evidence'";
+	struct cluster *c = cluster_new(1, 2, NULL);
+	struct tx *tx = pay_allocation(&c->rules, 0, 9, "first");
+	struct tx *rivals[] = {pay_allocation(&c->rules, 0, 9, "second"),
+	                       pay_allocation(&c->rules, 0, 9, "third")};
+
+	(void)state;
+	assert_int_equal(cluster_submit(c, 0, tx, NULL), TX_OK);
+	assert_int_equal(cluster_submit(c, 0, rivals[0], NULL), TX_DOUBLE_SPEND); /* of a pending one */
+	cluster_turn(c, 0);
+	assert_int_equal(count(c->members[0].ledger, sql), 1);
+	assert_int_equal(cluster_submit(c, 0, rivals[0], NULL), TX_DOUBLE_SPEND);
+	cluster_turn(c, 0);
+	assert_int_equal(count(c->members[0].ledger, sql), 1);
+	assert_int_equal(cluster_submit(c, 0, rivals[1], NULL), TX_DOUBLE_SPEND); /* of a final one */
+	cluster_turn(c, 0);
+	assert_int_equal(count(c->members[0].ledger, sql), 2);
+	tx_unref(tx);
+	tx_unref(rivals[0]);
+	tx_unref(rivals[1]);
+	cluster_free(c);
+}
+
+static void fills_blocks_when_much_is_waiting(void **state)
+{
+	struct qparams params = genesis_default_params();
+	struct cluster *c;
+
+	(void)state;
+	params.block_txs_max = 20;
+	c = cluster_new(1, 65, &params);
+	for (unsigned i = 0; i < 65; i++)
+		cluster_pay(c, 0, pay_allocation(&c->rules, i, 9, ""));
+	cluster_settle(c, PATIENCE_MS);
+	assert_int_equal(cluster_status(c, 0).height.n, 4); /* 20, 20, 20, 5 */
+	assert_int_equal(cluster_status(c, 0).transactions, 65);
+	cluster_free(c);
+}
+
+/* ---- the ordering law ------------------------------------------------------------------------ */
+
+static void sends_nothing_when_its_store_fails_and_goes_on_after_a_restart(void **state)
+{
+	struct cluster *c = cluster_new(4, 8, NULL);
+	unsigned failures = 0;
+
+	(void)state;
+	fault_setup();
+	cluster_run(c, 10);
+	for (long at = 1;; at++) {
+		struct tx *tx = pay_allocation(&c->rules, 0, 9, "");
+		struct err err = {0};
+		struct qheight height;
+		struct qtxid winner;
+
+		cluster_crash(c, 0);
+		c->vfs = FAULT_VFS;
+		cluster_start(c, 0);
+		c->vfs = NULL;
+		cluster_turn(c, 0);
+		uint64_t sent = c->sent;
+		assert_int_equal(cluster_submit(c, 0, tx, NULL), TX_OK);
+		fault_after(at, SQLITE_FULL);
+		bool went = replica_turn(c->members[0].replica, &err);
+		bool failed = fault.left == 0;
+		fault_none();
+		assert_int_equal(went, !failed);
+		if (failed) {
+			failures++;
+			assert_int_equal(err.kind, ERR_WORLD);
+			assert_int_equal(c->sent, sent);
+			assert_false(replica_turn(c->members[0].replica, &err));
+			assert_int_equal(replica_submit(c->members[0].replica, tx, &height, &winner),
+			                 TX_POOL_FULL);
+		} else {
+			assert_true(c->sent > sent);
+		}
+		tx_unref(tx);
+		if (!failed)
+			break;
+	}
+	assert_true(failures >= 2); /* at least a write and a sync */
+	c->members[0].woken = true;
+	cluster_settle(c, PATIENCE_MS);
+	assert_int_equal(cluster_status(c, 0).transactions, 1);
+	cluster_free(c);
+}
+
+/* ---- four replicas ------------------------------------------------------------------------------ */
+
+static void four_replicas_agree_on_what_is_handed_to_each(void **state)
+{
+	struct cluster *c = cluster_new(4, 40, NULL);
+	struct tx *txs[40];
+
+	(void)state;
+	for (unsigned i = 0; i < 40; i++) {
+		txs[i] = pay_allocation(&c->rules, i, 9, "");
+		assert_int_equal(cluster_submit(c, i % 4, txs[i], NULL), TX_OK);
+	}
+	cluster_settle(c, 500);
+	for (unsigned i = 0; i < 40; i++) {
+		const struct told *told = cluster_told(c, i % 4, &txs[i]->id);
+		assert_true(told && told->verdict == TX_FINAL);
+		tx_unref(txs[i]);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(c->members[i].told_cnt, 10); /* of own clients only */
+		assert_int_equal(cluster_status(c, i).transactions, 40);
+		assert_int_equal(cluster_status(c, i).engine.entered.n, 0);
+	}
+	cluster_free(c);
+}
+
+static void goes_on_without_its_primary_which_catches_up_later(void **state)
+{
+	struct qparams params = small_params();
+	struct cluster *c = cluster_new(4, 40, &params);
+
+	(void)state;
+	cluster_pay(c, 0, pay_allocation(&c->rules, 0, 9, ""));
+	cluster_settle(c, PATIENCE_MS);
+	cluster_crash(c, 0);
+	for (unsigned i = 1; i < 30; i++) {
+		cluster_pay(c, 1 + i % 3, pay_allocation(&c->rules, i, 9, ""));
+		cluster_settle(c, PATIENCE_MS);
+	}
+	assert_true(cluster_status(c, 1).engine.entered.n >= 1);
+	assert_int_equal(cluster_status(c, 1).height.n, 30); /* many windows and checkpoints ahead */
+	cluster_start(c, 0);
+	cluster_settle(c, PATIENCE_MS);
+	assert_int_equal(cluster_status(c, 0).transactions, 30);
+	cluster_pay(c, 0, pay_allocation(&c->rules, 30, 9, ""));
+	cluster_settle(c, PATIENCE_MS);
+	cluster_free(c);
+}
+
+static void forgets_nothing_final_when_all_stop_at_once(void **state)
+{
+	struct qparams params = small_params();
+	struct cluster *c = cluster_new(4, 48, &params);
+	struct tx *txs[48];
+	struct qheight height;
+	struct qtxid winner;
+
+	(void)state;
+	for (unsigned i = 0; i < 48; i++)
+		txs[i] = pay_allocation(&c->rules, i, 9, "");
+	for (unsigned round = 0; round < 12; round++) {
+		for (unsigned i = 0; i < 4; i++)
+			cluster_submit(c, i, txs[4 * round + i], &winner);
+		cluster_run(c, round); /* stops at another moment each time */
+		for (unsigned i = 0; i < 4; i++)
+			cluster_crash(c, i);
+		for (unsigned i = 0; i < 4; i++)
+			cluster_start(c, i);
+	}
+	cluster_settle(c, PATIENCE_MS);
+	for (unsigned i = 0; i < 48; i++) {
+		for (unsigned k = 0; k < 4; k++) {
+			enum tx_verdict v = replica_submit(c->members[k].replica, txs[i], &height, &winner);
+			assert_true(!cluster_told(c, i % 4, &txs[i]->id) || v == TX_FINAL);
+			assert_true(v == TX_FINAL || v == TX_OK);
+		}
+		c->members[i % 4].woken = true;
+	}
+	cluster_settle(c, PATIENCE_MS);
+	assert_int_equal(cluster_status(c, 2).transactions, 48);
+	for (unsigned i = 0; i < 48; i++)
+		tx_unref(txs[i]);
+	cluster_free(c);
+}
+
+static void decides_a_race_of_two_spends_alike_everywhere(void **state)
+{
+	struct cluster *c = cluster_new(4, 8, NULL);
+	struct tx *pair[2];
+
+	(void)state;
+	for (unsigned round = 0; round < 8; round++) {
+		const struct told *told[2];
+
+		for (unsigned i = 0; i < 2; i++) {
+			pair[i] = pay_allocation(&c->rules, round, 9, i ? "right" : "left");
+			assert_int_equal(cluster_submit(c, (round + i) % 4, pair[i], NULL), TX_OK);
+		}
+		cluster_settle(c, PATIENCE_MS);
+		for (unsigned i = 0; i < 2; i++) {
+			told[i] = cluster_told(c, (round + i) % 4, &pair[i]->id);
+			assert_non_null(told[i]);
+		}
+		unsigned won = told[0]->verdict == TX_FINAL ? 0 : 1;
+		assert_int_equal(told[won]->verdict, TX_FINAL);
+		assert_int_equal(told[!won]->verdict, TX_DOUBLE_SPEND);
+		assert_true(qtxid_eq(&told[!won]->winner, &pair[won]->id));
+		tx_unref(pair[0]);
+		tx_unref(pair[1]);
+	}
+	assert_int_equal(cluster_status(c, 0).transactions, 8);
+	cluster_free(c);
+}
+
+static void takes_in_a_child_that_overtook_its_parents(void **state)
+{
+	struct cluster *c = cluster_new(4, 2, NULL);
+	struct tx *a = pay_allocation(&c->rules, 0, 9, "a"), *b = pay_allocation(&c->rules, 1, 9, "b");
+	struct qoutpoint ins[] = {output(a, 0), output(b, 0)};
+	struct payment p = {.from = 9, .to = 9, .amount = 2 * PAY_AMOUNT};
+	struct tx *child = pay(&c->rules, &p, ins, 2);
+	struct qoutpoint in = output(child, 0);
+	struct tx *grandchild = pay(&c->rules, &p, &in, 1);
+	struct replica *r = c->members[0].replica;
+	struct qtxid winner;
+
+	(void)state;
+	forward_from(c, 1, 0, &grandchild, 1);
+	forward_from(c, 2, 0, &child, 1);
+	forward_from(c, 3, 0, &b, 1);
+	assert_int_equal(replica_fate(r, &child->id, &winner), TX_UNKNOWN_OUTPUT);
+	forward_from(c, 3, 0, &a, 1);
+	assert_int_equal(replica_fate(r, &child->id, &winner), TX_KNOWN);
+	assert_int_equal(replica_fate(r, &grandchild->id, &winner), TX_KNOWN);
+	cluster_settle(c, 500);
+	assert_int_equal(cluster_status(c, 3).transactions, 4);
+	tx_unref(a);
+	tx_unref(b);
+	tx_unref(child);
+	tx_unref(grandchild);
+	cluster_free(c);
+}
+
+/* Replica 3 gets no forwards; what it asks for is answered, but not by those of the mask. */
+static bool starve(struct cluster *c, unsigned from, unsigned to, const struct message *m)
+{
+	uint64_t silent = *(uint64_t *)c->drop_ctx;
+
+	if (m->m.kind == QGET_TXS || m->m.kind == QGET_BODIES)
+		return silent >> to & 1;
+	return m->m.kind == QTXS && to == 3 && !(silent >> 8 & 1) && from != to;
+}
+
+static void watch_requests(struct cluster *c, unsigned from, const struct message *m)
+{
+	uint64_t *silent = c->drop_ctx;
+
+	if (from == 3 && (m->m.kind == QGET_TXS || m->m.kind == QGET_BODIES))
+		*silent |= 1 << 8; /* from now on transactions reach it: they are answers */
+}
+
+static void fetches_what_a_proposal_names_from(uint64_t silent, uint64_t limit_ms)
+{
+	struct cluster *c = cluster_new(4, 8, NULL);
+
+	c->drop = starve;
+	c->watch = watch_requests;
+	c->drop_ctx = &silent;
+	for (unsigned i = 0; i < 8; i++)
+		cluster_pay(c, i % 3, pay_allocation(&c->rules, i, 9, ""));
+	cluster_settle(c, limit_ms);
+	assert_true(silent >> 8 & 1); /* it did ask */
+	assert_int_equal(cluster_status(c, 3).transactions, 8);
+	cluster_free(c);
+}
+
+static void fetches_what_a_proposal_names_from_its_proposer(void **state)
+{
+	(void)state;
+	fetches_what_a_proposal_names_from(0, 50);
+}
+
+static void fetches_from_others_what_the_proposer_withholds(void **state)
+{
+	(void)state;
+	fetches_what_a_proposal_names_from(1 << 0 | 1 << 1, 1000);
+}
+
+/* All bodies that replica 3 is sent; a forger attaches other transactions to the same header. */
+struct forgery {
+	struct tx *rubbish;
+	bool forge;
+};
+
+static bool keep_bodies_from_3(struct cluster *c, unsigned from, unsigned to, const struct message *m)
+{
+	struct forgery *f = c->drop_ctx;
+
+	(void)from;
+	if (to == 3 && m->m.kind == QTXS)
+		return f->forge;
+	return from == 3 && f->forge && (m->m.kind == QGET_TXS || m->m.kind == QGET_BODIES);
+}
+
+static void ignores_rubbish_that_is_attached_to_an_honest_header(void **state)
+{
+	struct cluster *c = cluster_new(4, 2, NULL);
+	struct forgery f = {pay_allocation(&c->rules, 1, 9, "rubbish"), true};
+	struct qmessage m = {.kind = QBODY};
+	qtx_bytes raw = {(unsigned)f.rubbish->raw_len, f.rubbish->raw}, bad = {3, (unsigned char *)"bad"};
+
+	(void)state;
+	c->drop = keep_bodies_from_3;
+	c->drop_ctx = &f;
+	cluster_pay(c, 0, pay_allocation(&c->rules, 0, 9, ""));
+	cluster_run(c, 30);
+	assert_int_equal(cluster_status(c, 0).height.n, 1);
+	assert_int_equal(cluster_status(c, 3).height.n, 0);
+	m.qmessage_u.body.block = cluster_status(c, 0).block_hash;
+	m.qmessage_u.body.txs.txs_len = 1;
+	m.qmessage_u.body.txs.txs_val = &raw;
+	deliver_from(c, 1, 3, &m);
+	m.qmessage_u.body.txs.txs_val = &bad;
+	deliver_from(c, 1, 3, &m);
+	m.qmessage_u.body.txs.txs_len = 0;
+	deliver_from(c, 1, 3, &m);
+	cluster_run(c, 5);
+	assert_int_equal(cluster_status(c, 3).height.n, 0);
+	f.forge = false;
+	cluster_settle(c, PATIENCE_MS);
+	assert_int_equal(cluster_status(c, 3).height.n, 1);
+	tx_unref(f.rubbish);
+	cluster_free(c);
+}
+
+static bool mute_forwards_of_2(struct cluster *c, unsigned from, unsigned to, const struct message *m)
+{
+	(void)c;
+	(void)to;
+	return from == 2 && m->m.kind == QTXS;
+}
+
+static void tells_a_client_that_its_transaction_expired(void **state)
+{
+	struct cluster *c = cluster_new(4, 2, NULL);
+	struct qoutpoint in = allocation(&c->rules, 0);
+	struct payment p = {.from = account_of(0), .to = 9, .expiry = 1};
+	struct tx *tx = pay(&c->rules, &p, &in, 1);
+	const struct told *told;
+	struct qtxid winner;
+
+	(void)state;
+	c->drop = mute_forwards_of_2;
+	assert_int_equal(cluster_submit(c, 2, tx, NULL), TX_OK);
+	cluster_pay(c, 0, pay_allocation(&c->rules, 1, 9, ""));
+	cluster_settle(c, PATIENCE_MS);
+	told = cluster_told(c, 2, &tx->id);
+	assert_true(told && told->verdict == TX_EXPIRED);
+	assert_int_equal(replica_fate(c->members[2].replica, &tx->id, &winner), TX_EXPIRED);
+	tx_unref(tx);
+	cluster_free(c);
+}
+
+/* ---- recovery ------------------------------------------------------------------------------------- */
+
+static bool is_vote(const struct message *m)
+{
+	return m->m.kind == QPRE_PREPARE || m->m.kind == QPREPARE || m->m.kind == QCOMMIT ||
+	       m->m.kind == QCHECKPOINT || m->m.kind == QVIEW_CHANGE || m->m.kind == QNEW_VIEW;
+}
+
+static void no_votes_of_an_amnesiac(struct cluster *c, unsigned from, const struct message *m)
+{
+	unsigned *votes = c->drop_ctx;
+
+	if (from != 3 || !is_vote(m))
+		return;
+	assert_false(cluster_status(c, 3).amnesiac);
+	(*votes)++;
+}
+
+static void is_silent_without_its_vote_log_until_a_checkpoint_covers_it(void **state)
+{
+	struct qparams params = small_params();
+	struct cluster *c = cluster_new(4, 60, &params);
+	unsigned votes = 0, i = 0;
+
+	(void)state;
+	cluster_pay(c, 3, pay_allocation(&c->rules, i++, 9, ""));
+	cluster_settle(c, PATIENCE_MS);
+	cluster_crash(c, 3);
+	cluster_unlink(c->members[3].votes);
+	cluster_start(c, 3);
+	assert_true(cluster_status(c, 3).amnesiac);
+	assert_non_null(cluster_status(c, 3).muted_because);
+	c->watch = no_votes_of_an_amnesiac;
+	c->drop_ctx = &votes;
+	cluster_run(c, 2000); /* it hears from the others where they are */
+	while (cluster_status(c, 3).amnesiac && i < 60) {
+		cluster_pay(c, i % 4, pay_allocation(&c->rules, i, 9, ""));
+		cluster_settle(c, PATIENCE_MS);
+		i++;
+	}
+	assert_false(cluster_status(c, 3).amnesiac);
+	assert_null(cluster_status(c, 3).muted_because);
+	assert_true(i > 2 * 2 * params.checkpoint_interval);
+	cluster_pay(c, 3, pay_allocation(&c->rules, i, 9, ""));
+	cluster_settle(c, PATIENCE_MS);
+	assert_true(votes > 0);
+	cluster_crash(c, 3);
+	cluster_start(c, 3);
+	assert_false(cluster_status(c, 3).amnesiac); /* durably */
+	cluster_free(c);
+}
+
+static void forgets_votes_and_bodies_that_a_checkpoint_covers(void **state)
+{
+	struct qparams params = small_params();
+	struct cluster *c = cluster_new(4, 20, &params);
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++) {
+		cluster_pay(c, i % 4, pay_allocation(&c->rules, i, 9, ""));
+		cluster_settle(c, PATIENCE_MS);
+	}
+	assert_int_equal(cluster_status(c, 0).height.n, 20);
+	cluster_run(c, 100);
+	assert_true(cluster_status(c, 0).engine.stable.n >= 16);
+	assert_true(count(c->members[0].votes, "SELECT count(*) FROM blocks") <= 4);
+	assert_int_equal(
+	    count(c->members[0].votes, "SELECT count(*) FROM log WHERE height > 0 AND height < 16"), 0);
+	cluster_free(c);
+}
+
+/* ---- serving ---------------------------------------------------------------------------------------- */
+
+struct served {
+	unsigned answers;
+	uint64_t bytes;
+};
+
+static void watch_answers(struct cluster *c, unsigned from, const struct message *m)
+{
+	struct served *s = c->drop_ctx;
+
+	if (from != 1 || m->m.kind != QBODY)
+		return;
+	s->answers++;
+	s->bytes += m->env.body.body_len;
+}
+
+static void serves_each_peer_a_bounded_amount(void **state)
+{
+	struct cluster *c = cluster_new(4, 30, NULL);
+	struct qmessage m = {.kind = QGET_BODIES};
+	struct qhash hashes[Q_WINDOW_MAX];
+	struct served s = {0};
+	unsigned first;
+
+	(void)state;
+	for (unsigned i = 0; i < 30; i++) { /* about 29 KB each */
+		struct qoutpoint in = allocation(&c->rules, i);
+		struct payment p = {.from = account_of(i), .to = 9, .outputs = Q_OUTPUTS_MAX};
+		cluster_pay(c, 0, pay(&c->rules, &p, &in, 1));
+	}
+	cluster_settle(c, PATIENCE_MS);
+	cluster_run(c, 1000);
+	for (unsigned i = 0; i < Q_WINDOW_MAX; i++)
+		hashes[i] = cluster_status(c, 1).block_hash;
+	m.qmessage_u.get_bodies.blocks.blocks_len = Q_WINDOW_MAX;
+	m.qmessage_u.get_bodies.blocks.blocks_val = hashes;
+	c->watch = watch_answers;
+	c->drop_ctx = &s;
+	deliver_from(c, 3, 1, &m);
+	cluster_turn(c, 1);
+	assert_true(s.bytes > 8u << 20 && s.bytes <= 18u << 20);
+	first = s.answers;
+	deliver_from(c, 3, 1, &m);
+	cluster_turn(c, 1);
+	assert_int_equal(s.answers, first);
+	m.qmessage_u.get_bodies.blocks.blocks_len = 1;
+	deliver_from(c, 2, 1, &m); /* others are served all the same */
+	cluster_turn(c, 1);
+	assert_int_equal(s.answers, first + 1);
+	cluster_run(c, 100); /* time fills it up again */
+	deliver_from(c, 3, 1, &m);
+	cluster_turn(c, 1);
+	assert_int_equal(s.answers, first + 2);
+	cluster_free(c);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(one_replica_alone_makes_a_payment_final_in_one_turn),
+	    cmocka_unit_test(tells_what_a_transaction_is_before_and_after_it_is_final),
+	    cmocka_unit_test(keeps_each_double_spend_once_as_evidence),
+	    cmocka_unit_test(fills_blocks_when_much_is_waiting),
+	    cmocka_unit_test(sends_nothing_when_its_store_fails_and_goes_on_after_a_restart),
+	    cmocka_unit_test(four_replicas_agree_on_what_is_handed_to_each),
+	    cmocka_unit_test(goes_on_without_its_primary_which_catches_up_later),
+	    cmocka_unit_test(forgets_nothing_final_when_all_stop_at_once),
+	    cmocka_unit_test(decides_a_race_of_two_spends_alike_everywhere),
+	    cmocka_unit_test(takes_in_a_child_that_overtook_its_parents),
+	    cmocka_unit_test(fetches_what_a_proposal_names_from_its_proposer),
+	    cmocka_unit_test(fetches_from_others_what_the_proposer_withholds),
+	    cmocka_unit_test(ignores_rubbish_that_is_attached_to_an_honest_header),
+	    cmocka_unit_test(tells_a_client_that_its_transaction_expired),
+	    cmocka_unit_test(is_silent_without_its_vote_log_until_a_checkpoint_covers_it),
+	    cmocka_unit_test(forgets_votes_and_bodies_that_a_checkpoint_covers),
+	    cmocka_unit_test(serves_each_peer_a_bounded_amount),
+	};
+
+	if (argc > 1) /* one story: unit_replica NAME; CLUSTER_VERBOSE=1 shows what the replicas log */
+		cmocka_set_test_filter(argv[1]);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
