@@ -907,13 +907,13 @@ static void finds_new_views_that_do_not_hold(void **state)
 	struct qenvelope changes[3];
 	struct qmessage nv = {.kind = QNEW_VIEW,
 	                      .qmessage_u.new_view = {.view = {1}, .changes = {3, changes}}};
-	enum { GOOD, NO_QUORUM, OTHER_LEADER, SPOILT_CHANGE, OTHER_VIEW, CASE_CNT };
+	enum { GOOD, NO_QUORUM, OTHER_LEADER, SPOILT_CHANGE, OTHER_VIEW, TWICE, CASE_CNT };
 
 	for (int i = 0; i < CASE_CNT; i++) {
 		fresh_copy(state);
 		change.qmessage_u.view_change.view.n = i == OTHER_VIEW ? 2 : 1;
 		for (unsigned k = 0; k < 3; k++)
-			changes[k] = envelope(rules, k, &change);
+			changes[k] = envelope(rules, i == TWICE && k == 1 ? 0 : k, &change);
 		if (i == SPOILT_CHANGE)
 			changes[2].sig.b[0] ^= 1;
 		nv.qmessage_u.new_view.changes.changes_len = i == NO_QUORUM ? 2 : 3;
@@ -928,6 +928,43 @@ static void finds_new_views_that_do_not_hold(void **state)
 		audit_report_free(&r);
 		for (unsigned k = 0; k < 3; k++)
 			wire_free(WIRE(qenvelope), &changes[k]);
+	}
+}
+
+/* A certificate deep inside a NEW-VIEW, of a lower height than an entry before it, is held against the chain
+ * too. */
+static void finds_a_conflict_inside_a_view_change(void **state)
+{
+	struct fixture *f = *state;
+	const struct rules *rules = &f->other.rules;
+
+	for (int is_tip = 0; is_tip < 2; is_tip++) {
+		fresh_copy(state);
+		struct qvote vote = {.height = {2}, .block = rules_hash(1)};
+		struct qcert cert = rules_cert(rules, is_tip ? QCOMMIT : QCHECKPOINT, &vote, 7);
+		struct qmessage change = {.kind = QVIEW_CHANGE, .qmessage_u.view_change = {.view = {1}}};
+		struct qview_change *vc = &change.qmessage_u.view_change;
+		if (is_tip)
+			vc->tip.tip_len = 1, vc->tip.tip_val = &cert;
+		else
+			vc->stable.stable_len = 1, vc->stable.stable_val = &cert;
+		struct qenvelope changes[3];
+		for (unsigned k = 0; k < 3; k++)
+			changes[k] = envelope(rules, k, &change);
+		struct qmessage nv = {.kind = QNEW_VIEW,
+		                      .qmessage_u.new_view = {.view = {1}, .changes = {3, changes}}};
+		struct ledger *l = start_other(f, 5);
+		journal(l, (struct qjournal){.kind = QJ_STABLE,
+		                             .qjournal_u.stable = checkpoint_at(rules, &f->chain, 4)});
+		journal(l, (struct qjournal){.kind = QJ_NEW_VIEW,
+		                             .qjournal_u.new_view = envelope(rules, 1, &nv)});
+		end_ledger(l);
+		struct audit_report r = audit(f, (const char *[]){f->other.path}, 1);
+		assert_found(&r, 0, AUDIT_CONFLICT, "journal(seq=2).entry");
+		audit_report_free(&r);
+		for (unsigned k = 0; k < 3; k++)
+			wire_free(WIRE(qenvelope), &changes[k]);
+		wire_free(WIRE(qcert), &cert);
 	}
 }
 
@@ -1326,6 +1363,7 @@ int main(void)
 	    TEST(finds_a_checkpoint_of_another_block),
 	    TEST(finds_journal_certificates_that_do_not_hold),
 	    TEST(finds_new_views_that_do_not_hold),
+	    TEST(finds_a_conflict_inside_a_view_change),
 	    TEST(finds_evidence_that_convicts_nobody),
 	    TEST(a_ledger_that_lost_its_last_blocks_is_fine_alone_and_behind_next_to_others),
 	    TEST(a_checkpoint_above_the_tip_shows_that_blocks_are_missing),
