@@ -664,6 +664,49 @@ static int testnet_start(int argc, char **argv)
 	return code;
 }
 
+/* Is every replica that runs healthy, and all of them at one height? */
+static bool level(const struct testnet *t, struct err *err)
+{
+	struct look looks[Q_REPLICAS_MAX];
+	const struct look *first = NULL;
+	look_at_all(t, looks);
+	for (unsigned i = 0; i < t->n; i++) {
+		if (looks[i].pid <= 0)
+			continue;
+		if (!looks[i].healthy)
+			return err_set(err, ERR_WORLD, "replica %u is not healthy", i);
+		if (first != NULL && looks[i].status.height != first->status.height)
+			return err_set(err, ERR_WORLD, "replica %u is at another height", i);
+		first = &looks[i];
+	}
+	return first != NULL || err_set(err, ERR_NO, "no replica of %s runs", t->dir);
+}
+
+static int testnet_wait(int argc, char **argv)
+{
+	static const struct argp argp = {
+	    .options = dir_options,
+	    .parser = parse_nodes,
+	    .doc = "Waits until all replicas that run are healthy and at one height: nobody has anything to "
+	           "catch up.",
+	    .children = children,
+	};
+	struct testnet_args args;
+	struct err err = {0};
+	struct testnet *t = open_for(&argp, argc, argv, &args, &err);
+	if (t == NULL)
+		return cmd_fail(&err);
+	uint64_t deadline_ms = access_now_ms() + READY_TIMEOUT_MS;
+	bool done = false;
+	while (!(done = level(t, &err)) && err.kind == ERR_WORLD && access_now_ms() < deadline_ms)
+		access_nap_ms(20);
+	int code = done ? EXIT_DONE : cmd_fail(&err);
+	if (args.common.json && done)
+		say(t, &args, false);
+	testnet_free(t);
+	return code;
+}
+
 int cmd_testnet(int argc, char **argv)
 {
 	static const struct command commands[] = {
@@ -673,6 +716,7 @@ int cmd_testnet(int argc, char **argv)
 	    {"down", testnet_down, "stop every replica"},
 	    {"kill", testnet_kill, "end replicas at once, as a crash would"},
 	    {"start", testnet_start, "start replicas that do not run"},
+	    {"wait", testnet_wait, "wait until all that run are healthy and at one height"},
 	    {"pause", testnet_pause, "stop replicas in their tracks"},
 	    {"resume", testnet_resume, "let paused replicas go on"},
 	    {NULL, NULL, NULL},
