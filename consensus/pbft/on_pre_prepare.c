@@ -84,7 +84,8 @@ static void accept_proposal(struct engine *e, struct slot *s, struct message *m)
 	const struct qproposal *p = &m->m.qmessage_u.proposal;
 	s->cur = pblock_add(e, &p->header, p->leaves.leaves_val, m->sender);
 	s->proposal = message_ref(m);
-	note_proposers_prepare(e, s, m, &s->cur->hash);
+	if (m->sender != e->self) /* its own counts once it is on disk: advance.c */
+		note_proposers_prepare(e, s, m, &s->cur->hash);
 	pblock_want(e, s->cur);
 }
 

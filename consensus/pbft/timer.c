@@ -15,9 +15,11 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* What is pending is judged on the executed state, so a replica that lags behind its tip cannot judge [F9].
+ */
 static bool waiting(const struct engine *e)
 {
-	if (e->pending || e->unfair)
+	if ((e->pending || e->unfair) && e->executed.n == e->tip.n)
 		return true;
 	for (unsigned i = 0; i < e->params->window; i++)
 		if (e->slots[i].height.n > e->tip.n && e->slots[i].cur)
@@ -58,7 +60,7 @@ static void changing(struct engine *e)
 static void active(struct engine *e)
 {
 	bool watermark = e->tip.n + 1 > e->stable.n + 2 * (uint64_t)e->params->checkpoint_interval;
-	if (!waiting(e) || watermark) { /* T2 */
+	if (!waiting(e) || watermark || e->n == 1) { /* T2 */
 		e->timer_ms = 0;
 		e->resent = false;
 	} else if (e->unfair) {
@@ -78,17 +80,19 @@ void pbft_timer(struct engine *e)
 {
 	if (e->halted)
 		return;
-	if (may_speak(e)) {
-		if (e->active)
-			active(e);
-		else
-			changing(e);
-	}
+	if (!may_speak(e))
+		e->timer_ms = 0; /* it can suspect nobody: let it not be woken for that */
+	else if (e->active)
+		active(e);
+	else
+		changing(e);
+	/* What was lost must be found before a time-out mistakes it for a faulty proposer. */
+	bool busy = !e->active || waiting(e) || e->executed.n < e->tip.n;
+	uint64_t interval = busy ? smaller(e->params->timeout_ms / 4, PBFT_STATUS_MS) : PBFT_STATUS_MS;
 	if (e->now_ms >= e->status_ms) {
-		bool busy = !e->active || waiting(e) || e->executed.n < e->tip.n;
-		uint64_t busy_ms = e->params->timeout_ms / 4;
-		e->status_ms = e->now_ms + (busy ? smaller(busy_ms, PBFT_STATUS_MS) : PBFT_STATUS_MS);
+		e->status_ms = e->now_ms + interval;
 		pbft_status_send(e);
 	}
+	e->status_ms = smaller(e->status_ms, e->now_ms + interval);
 	pbft_catch_up(e, e->chain_peer + 1);
 }
