@@ -145,6 +145,7 @@ struct replica {
 	struct qhash *held_validate;
 	size_t held_validate_cnt;
 	/* what happened in all its lives */
+	uint64_t said; /* statements shown: votes, proposals, view changes, new views */
 	unsigned conflicts, bad_proposals, new_views, mutes, halts, resends;
 	struct qview entered;
 	uint64_t conflict_culprits; /* bit i: evidence of a conflict convicts replica i */

@@ -137,6 +137,7 @@ bool check_sent(struct world *w, unsigned from, struct message *m)
 {
 	const struct qproposal *p = &m->m.qmessage_u.proposal;
 	const struct qvote *v = &m->m.qmessage_u.vote;
+	w->r[from].said += m->sender == from && m->m.kind <= QNEW_VIEW;
 	struct qvote prepare = {.view = p->view, .height = p->header.height};
 	switch (m->m.kind) {
 	case QPRE_PREPARE:
