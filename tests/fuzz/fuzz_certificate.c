@@ -7,11 +7,8 @@
  */
 #include <sodium.h>
 
-#include "cert.h"
 #include "fuzz.h"
-#include "rules.h"
-
-#define SIGN_ANEW 0x80
+#include "inside.h"
 
 static struct rules chains[3];
 
@@ -106,17 +103,6 @@ static bool naive(const struct rules *r, const struct qcert *c)
 
 /* ---- the test ------------------------------------------------------------------------ */
 
-static void sign_anew(const struct rules *r, struct qcert *c)
-{
-	struct qmessage m = {.kind = c->kind, .qmessage_u.vote = c->vote};
-
-	if (c->kind != QPREPARE && c->kind != QCOMMIT && c->kind != QCHECKPOINT)
-		return;
-	for (unsigned i = 0; i < c->sigs.sigs_len; i++)
-		if (c->sigs.sigs_val[i].replica < r->g.n)
-			rules_sign(r, c->sigs.sigs_val[i].replica, &m, &c->sigs.sigs_val[i].sig);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct qcert c;
@@ -126,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	const struct rules *r = &chains[(data[0] & ~SIGN_ANEW) % 3];
 	if (data[0] & SIGN_ANEW)
-		sign_anew(r, &c);
+		sign_cert(r, &c);
 	bool ok = cert_verify(&r->g, &c, &bad);
 	must(ok == naive(r, &c));
 	must(!ok || (bad == -1 && cert_well_formed(&r->g, &c)));

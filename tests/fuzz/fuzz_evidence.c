@@ -1,0 +1,124 @@
+/*
+ * fuzz_evidence.c: evidence convicts only by what the convicted signed.  The first byte selects whether
+ * envelopes are signed anew; without that, only what the replicas of the genuine cases signed can convict
+ * anybody.
+ *
+ * Links: q_ledger
+ */
+#include "evidence.h"
+#include "fuzz.h"
+#include "inside.h"
+
+static struct rules rules;
+static struct bytes signed_bodies[16]; /* all that a replica ever signed here */
+static size_t signed_cnt;
+
+static struct qenvelope sealed(unsigned sender, struct qmessage m)
+{
+	struct qenvelope env = seal(&rules, sender, &m);
+
+	signed_bodies[signed_cnt++] =
+	    (struct bytes){xmemdup(env.body.body_val, env.body.body_len), env.body.body_len};
+	wire_free(WIRE(qmessage), &m);
+	return env;
+}
+
+static void add(struct qevidence ev)
+{
+	struct bytes b = rules_encode(WIRE(qevidence), &ev);
+
+	must(evidence_verify(&rules.g, &ev, NULL));
+	fuzz_seed_as(0, b.data, b.len);
+	fuzz_seed_as(SIGN_ANEW, b.data, b.len);
+	bytes_free(&b);
+	wire_free(WIRE(qevidence), &ev);
+}
+
+static void add_conflict(unsigned sender, struct qmessage a, struct qmessage b)
+{
+	add((struct qevidence){QEV_CONFLICT, {.conflict = {sealed(sender, a), sealed(sender, b)}}});
+}
+
+static qtx_bytes raw_of(struct tx *tx)
+{
+	qtx_bytes raw = {(unsigned)tx->raw_len, xmemdup(tx->raw, tx->raw_len)};
+
+	tx_unref(tx);
+	return raw;
+}
+
+static void setup(void)
+{
+	rules_setup(&rules, 4, "fuzz");
+	struct qmessage vote = make_vote(QCOMMIT), other = vote, point = make_vote(QCHECKPOINT),
+	                state = point;
+	other.qmessage_u.vote.block.b[0] ^= 1;
+	state.qmessage_u.vote.state.b[0] ^= 1;
+	add_conflict(0, vote, other);
+	add_conflict(2, point, state);
+	add_conflict(1, make_proposal(&rules, 1), make_proposal(&rules, 2));
+	struct qmessage bad = make_proposal(&rules, 3);
+	bad.qmessage_u.proposal.leaves.leaves_val[1] = bad.qmessage_u.proposal.leaves.leaves_val[0];
+	add((struct qevidence){QEV_BAD_PROPOSAL, {.proposal = sealed(1, bad)}});
+	add((struct qevidence){
+	    QEV_DOUBLE_SPEND,
+	    {.double_spend = {raw_of(rules_pay(&rules, 0, "one")), raw_of(rules_pay(&rules, 0, "other"))}}});
+}
+
+static void teardown(void)
+{
+	while (signed_cnt > 0)
+		bytes_free(&signed_bodies[--signed_cnt]);
+	rules_teardown(&rules);
+}
+
+static bool was_signed(const struct qenvelope *env)
+{
+	for (size_t i = 0; i < signed_cnt; i++)
+		if (signed_bodies[i].len == env->body.body_len &&
+		    memcmp(signed_bodies[i].data, env->body.body_val, env->body.body_len) == 0)
+			return true;
+	return false;
+}
+
+static void anew(struct qevidence *ev)
+{
+	if (ev->kind == QEV_CONFLICT) {
+		anew_envelope(&rules, &ev->qevidence_u.conflict.first, SIGN_ANEW);
+		anew_envelope(&rules, &ev->qevidence_u.conflict.second, SIGN_ANEW);
+	} else if (ev->kind == QEV_BAD_PROPOSAL) {
+		anew_envelope(&rules, &ev->qevidence_u.proposal, SIGN_ANEW);
+	}
+}
+
+static void check_conviction(const struct qevidence *ev, bool anything_signed)
+{
+	const struct qconflict *c = &ev->qevidence_u.conflict;
+
+	if (ev->kind == QEV_CONFLICT) {
+		must(c->first.sender == c->second.sender && c->first.sender < rules.g.n);
+		must(anything_signed || (was_signed(&c->first) && was_signed(&c->second)));
+	} else if (ev->kind == QEV_BAD_PROPOSAL) {
+		must(anything_signed || was_signed(&ev->qevidence_u.proposal));
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct qevidence ev;
+	struct err err = {0};
+
+	if (len == 0 || !wire_decode(WIRE(qevidence), data + 1, len - 1, &ev))
+		return 0;
+	if (data[0] & SIGN_ANEW)
+		anew(&ev);
+	if (evidence_verify(&rules.g, &ev, &err))
+		check_conviction(&ev, data[0] & SIGN_ANEW);
+	else
+		must(err.kind == ERR_NO && err.text[0] != '\0');
+	wire_free(WIRE(qevidence), &ev);
+	return 0;
+}
+
+const struct fuzz_target fuzz_target = {
+    .name = "evidence", .runs = 10000, .setup = setup, .teardown = teardown};
