@@ -1,0 +1,283 @@
+/*
+ * fuzz_ledger.c: a ledger whose file is damaged: opening, reading, appending and the audit give an error or
+ * an answer, and what the audit passes is the genuine chain.  An input is a list of edits: an offset of three
+ * bytes, a length of one, and so many bytes; a length of 255 cuts the file there.
+ *
+ * Links: q_ledger
+ */
+#include "audit.h"
+#include "fuzz.h"
+#include "store.h"
+
+#define EDIT_MAX 32
+#define HEIGHT 3
+
+static struct place *place;
+static struct bytes image; /* the undamaged file */
+static struct qtxid ids[4];
+static struct qhash hashes[HEIGHT + 1];
+static uint8_t *damaged;
+
+/* ---- the genuine ledger ---------------------------------------------------------- */
+
+static void make_ledger(void)
+{
+	struct err err = {0};
+	struct ledger *l = open_ledger(place);
+	struct qjournal stable = {.kind = QJ_STABLE};
+
+	tell_story(&place->rules, l, ids);
+	struct qvote vote = {.height = {HEIGHT}, .block = *ledger_tip(l)};
+	state_digest(ledger_state(l), &vote.state);
+	stable.qjournal_u.stable = rules_cert(&place->rules, QCHECKPOINT, &vote, 7);
+	must(ledger_journal(l, &stable, &err));
+	wire_free(WIRE(qcert), &stable.qjournal_u.stable);
+	commit(l);
+	ledger_close(l);
+}
+
+static void read_image(void)
+{
+	struct stat st;
+	int fd = open(place->path, O_RDONLY | O_CLOEXEC);
+
+	must(fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0);
+	image = (struct bytes){xcalloc((size_t)st.st_size, 1), (size_t)st.st_size};
+	must(read(fd, image.data, image.len) == (ssize_t)image.len);
+	close(fd);
+}
+
+static void setup(void)
+{
+	void *p;
+	struct qheader header;
+
+	/* Where there is a file system in memory, nothing waits for a disk. */
+	must(place_setup(&p) == 0);
+	place = p;
+	if (access("/dev/shm", W_OK) == 0) {
+		must(rmdir(place->dir) == 0);
+		snprintf(place->dir, sizeof place->dir, "/dev/shm/quorate-fuzz-XXXXXX");
+		must(mkdtemp(place->dir) != NULL);
+		snprintf(place->path, sizeof place->path, "%s/ledger.db", place->dir);
+	}
+	make_ledger();
+	read_image();
+	damaged = xcalloc(image.len, 1);
+	struct reader *r = reader_open(place->path, NULL, NULL);
+	hashes[0] = place->rules.g.chain;
+	for (uint64_t h = 1; h <= HEIGHT; h++) {
+		must(reader_header(r, (struct qheight){h}, &header, NULL) == FOUND);
+		block_hash(&header, &hashes[h]);
+	}
+	reader_close(r);
+
+	fuzz_seed("", 0);
+	for (size_t i = 0; i < 20; i++) {
+		size_t at = image.len / 20 * i;
+		uint8_t edit[8] = {(uint8_t)(at >> 16), (uint8_t)(at >> 8), (uint8_t)at, 4, 0, 0, 0, 1};
+		fuzz_seed(edit, sizeof edit);
+	}
+}
+
+static void teardown(void)
+{
+	free(damaged);
+	bytes_free(&image);
+	place_teardown((void *[]){place});
+}
+
+/* ---- damage ----------------------------------------------------------------------- */
+
+/* True if the file is still the genuine one. */
+static bool put_damaged(const uint8_t *data, size_t len)
+{
+	size_t size = image.len;
+
+	memcpy(damaged, image.data, image.len);
+	for (size_t i = 0; i + 4 <= len;) {
+		size_t at = ((size_t)data[i] << 16 | (size_t)data[i + 1] << 8 | data[i + 2]) % image.len;
+		size_t cnt = data[i + 3];
+		i += 4;
+		if (cnt == 255) {
+			size = at;
+			continue;
+		}
+		cnt %= EDIT_MAX + 1;
+		for (; cnt > 0 && i < len && at < image.len; cnt--)
+			damaged[at++] = data[i++];
+	}
+	place_remove(place);
+	int fd = open(place->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	must(fd >= 0 && write(fd, damaged, size) == (ssize_t)size);
+	close(fd);
+	return size == image.len && memcmp(damaged, image.data, size) == 0;
+}
+
+/* ---- use --------------------------------------------------------------------------- */
+
+static void check_found(enum found found, const struct err *err)
+{
+	must(found == FOUND || found == NOT_FOUND || (found == FOUND_ERROR && err->text[0] != '\0'));
+}
+
+static void read_height(struct reader *r, uint64_t h)
+{
+	struct err err = {0};
+	struct qheight height = {h};
+	struct qheader header;
+	struct qblock block;
+	struct qchain chain;
+	struct qcert cert;
+	enum found found = reader_header(r, height, &header, &err);
+
+	check_found(found, &err);
+	found = reader_block(r, height, &block, &err);
+	check_found(found, &err);
+	if (found == FOUND)
+		wire_free(WIRE(qblock), &block);
+	found = reader_block_by_hash(r, &hashes[h % (HEIGHT + 1)], &block, &err);
+	check_found(found, &err);
+	if (found == FOUND)
+		wire_free(WIRE(qblock), &block);
+	found = reader_chain(r, height, &chain, &err);
+	check_found(found, &err);
+	if (found == FOUND)
+		wire_free(WIRE(qchain), &chain);
+	found = reader_cert_for(r, height, &cert, &err);
+	check_found(found, &err);
+	if (found == FOUND)
+		wire_free(WIRE(qcert), &cert);
+}
+
+static void read_transaction(struct reader *r, const struct qtxid *id)
+{
+	struct err err = {0};
+	struct tx_place at;
+	struct bytes raw;
+	struct qreceipt receipt;
+	struct qtxid spender;
+	bool known;
+	enum found found = reader_tx(r, id, &at, &raw, &err);
+
+	check_found(found, &err);
+	if (found == FOUND)
+		bytes_free(&raw);
+	found = reader_receipt(r, id, &receipt, &err);
+	check_found(found, &err);
+	if (found == FOUND)
+		wire_free(WIRE(qreceipt), &receipt);
+	for (uint32_t i = 0; i < 2; i++)
+		check_found(reader_spender(r, &(struct qoutpoint){*id, i}, &spender, &known, &err), &err);
+}
+
+static void read_address(struct reader *r, uint8_t number)
+{
+	struct err err = {0};
+	struct qaddress addr = rules_address(number);
+	struct address_output outs[3];
+	size_t cnt;
+	uint64_t total, amount;
+
+	check_found(reader_address(r, &addr, 0, 3, outs, &cnt, &total, &amount, &err), &err);
+}
+
+static void read_all(void)
+{
+	struct err err = {0};
+	struct reader *r = reader_open(place->path, NULL, &err);
+	struct qheight tip;
+
+	must(r || err.text[0] != '\0');
+	if (!r)
+		return;
+	check_found(reader_height(r, &tip, &err), &err);
+	for (uint64_t h = 0; h <= HEIGHT + 1; h++)
+		read_height(r, h);
+	read_transaction(r, &place->rules.g.txid);
+	for (size_t i = 0; i < 4; i++)
+		read_transaction(r, &ids[i]);
+	for (uint8_t i = 1; i <= 6; i++)
+		read_address(r, i);
+	reader_close(r);
+}
+
+/* The block that a replica would append next. */
+static void append_one(struct ledger *l)
+{
+	struct qoutput out = to(2, 500);
+	struct tx *tx = spend(&place->rules, 2, (struct qoutpoint){place->rules.g.txid, 1}, &out, 1);
+	struct overlay *overlay = overlay_new(ledger_state(l), NULL);
+	struct block *b = make_block(HEIGHT + 1, hashes[HEIGHT], &tx, 1);
+	struct qcert cert = commit_of(&place->rules, b);
+	struct err err = {0};
+	size_t bad;
+
+	if (overlay_add_block(overlay, b, &bad) == TX_OK)
+		must((ledger_append(l, &b, &overlay, 1, &cert, NULL, &err) && ledger_commit(l, &err)) ||
+		     err.text[0] != '\0');
+	wire_free(WIRE(qcert), &cert);
+	block_unref(b);
+	overlay_unref(overlay);
+}
+
+static void open_and_append(void)
+{
+	struct err err = {0};
+	struct ledger *l = ledger_open(place->path, &place->rules.g, NULL, &err);
+	struct qcert cert;
+
+	must(l || err.text[0] != '\0');
+	if (!l)
+		return;
+	if (ledger_tip_cert(l, &cert, &err))
+		wire_free(WIRE(qcert), &cert);
+	if (ledger_stable_cert(l, &cert, &err))
+		wire_free(WIRE(qcert), &cert);
+	if (ledger_height(l).n == HEIGHT && qhash_eq(ledger_tip(l), &hashes[HEIGHT]))
+		append_one(l);
+	ledger_close(l);
+}
+
+/* The audit may pass only what is, block for block, the genuine chain. */
+static void audit(bool genuine)
+{
+	const char *path = place->path;
+	struct audit_options o = {.threads = 1};
+	struct audit_report report;
+	struct err err = {0};
+	struct qheader header;
+	struct qhash hash;
+
+	bool made = audit_run(&path, 1, &place->rules.g, &o, &report, &err);
+	must(made || err.text[0] != '\0');
+	must(!genuine || made);
+	if (!made)
+		return;
+	must(!genuine || (report.ok && report.height.n == HEIGHT && report.transactions == 4));
+	must(report.ok == (report.ledgers[0].ok));
+	must(report.ok || report.ledgers[0].finding_cnt > 0);
+	if (report.ok) {
+		struct reader *r = reader_open(path, NULL, &err);
+		must(r != NULL && report.height.n <= HEIGHT);
+		for (uint64_t h = 1; h <= report.height.n; h++) {
+			must(reader_header(r, (struct qheight){h}, &header, &err) == FOUND);
+			block_hash(&header, &hash);
+			must(qhash_eq(&hash, &hashes[h]));
+		}
+		reader_close(r);
+	}
+	audit_report_free(&report);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	bool genuine = put_damaged(data, len);
+
+	audit(genuine);
+	read_all();
+	open_and_append();
+	return 0;
+}
+
+const struct fuzz_target fuzz_target = {.name = "ledger", .runs = 120, .setup = setup, .teardown = teardown};
