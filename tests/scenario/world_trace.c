@@ -11,6 +11,8 @@
 static void line(struct world *w, const char *text)
 {
 	size_t len = strlen(text);
+	if (w->quiet)
+		return;
 	if (w->trace_len + len + 2 > w->trace_cap) {
 		w->trace_cap = 2 * (w->trace_len + len + 2);
 		w->trace = xrealloc(w->trace, w->trace_cap);
