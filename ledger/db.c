@@ -34,6 +34,8 @@ const struct db_kind db_votes = {
 
 #define OPEN_WAIT_MS 250         /* another process may just be recovering the WAL or leaving */
 #define ROW_BYTES_MAX (64 << 20) /* above any entry of the schema: bounds what a row can make us allocate */
+#define CHECKPOINT_PAGES "16000" /* 64 MiB: blocks touch the same index pages again and again; few rewrites \
+	                          */
 #define WRITER_CACHE_KIB (-64 * 1024) /* negative: KiB; holds the upper levels of the random-key indexes */
 
 /* ---- errors ------------------------------------------------------------- */
@@ -160,6 +162,7 @@ static bool set_pragmas(struct db *db, enum db_mode mode, struct err *err)
 		return pragma(db, "query_only", "ON", "1", err);
 	snprintf(text, sizeof text, "PRAGMA cache_size = %d", WRITER_CACHE_KIB);
 	return pragma(db, "journal_mode", "WAL", "wal", err) && pragma(db, "synchronous", "FULL", "2", err) &&
+	       pragma(db, "wal_autocheckpoint", CHECKPOINT_PAGES, CHECKPOINT_PAGES, err) &&
 	       exec(db, text, "open", err);
 }
 

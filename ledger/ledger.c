@@ -9,10 +9,10 @@
 #include "ledger.h"
 
 #include <stdlib.h>
-#include <uthash.h>
 
 #include "db.h"
 #include "hash.h"
+#include "map.h"
 
 enum statement {
 	PUT_META,
