@@ -59,6 +59,12 @@ void replica_say(struct replica *r, const struct qmessage *m, uint64_t to)
 		replica_post(r, message_make(r->g, r->c.self, &r->c.signer, m), to);
 }
 
+/* A replica that is behind its certified tip cannot judge what is admissible. */
+static bool pending(const struct replica *r, const struct engine_status *s)
+{
+	return s->executed.n == s->tip.n && pool_pending(r->pool);
+}
+
 void replica_feed(struct replica *r, struct engine_input *in)
 {
 	struct engine_status s;
@@ -66,7 +72,7 @@ void replica_feed(struct replica *r, struct engine_input *in)
 	r->ops->status(r->engine, &s);
 	in->now_ms = r->now_ms;
 	in->wall_ms = r->wall_ms;
-	in->pending = s.executed.n == s.tip.n && pool_pending(r->pool);
+	in->pending = r->told_pending = pending(r, &s);
 	in->unfair = s.primary != r->c.self && pool_unfair(r->pool, r->now_ms, &r->patience);
 	r->ops->step(r->engine, in, &r->out);
 }
@@ -357,11 +363,20 @@ static void tell_progress(struct replica *r)
 	     (unsigned long long)s.executed.n, (unsigned long long)s.tip.n, (unsigned long long)best);
 }
 
+/* The engine's timers start when it is told that something is pending, so it is told at once. */
+static bool tick_due(const struct replica *r)
+{
+	struct engine_status s;
+
+	r->ops->status(r->engine, &s);
+	return r->now_ms >= r->ops->deadline(r->engine) || pending(r, &s) != r->told_pending;
+}
+
 bool replica_turn(struct replica *r, struct err *err)
 {
 	if (!replica_stopped(r)) {
 		pool_reforward(r->pool, r->now_ms, &r->patience);
-		if (r->now_ms >= r->ops->deadline(r->engine))
+		if (tick_due(r))
 			replica_feed(r, &(struct engine_input){.kind = IN_TICK});
 		tell_progress(r);
 	}

@@ -121,6 +121,7 @@ struct replica {
 	const char *muted;                      /* OUT_MUTE */
 	uint64_t pruned_blocks, pruned_records; /* the vote log, up to these heights */
 	uint64_t told_ms;                       /* catch-up was last told of */
+	bool told_pending;                      /* what the engine last heard of the pool */
 
 	struct engine_outputs out; /* of the turn */
 	size_t handled;            /* outputs of it that were dealt with */
