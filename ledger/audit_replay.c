@@ -421,7 +421,7 @@ void book_replay(struct book *b)
 {
 	struct replay r = {.b = b, .state = state_new(), .next_seq = 0};
 
-	b->hash_cap = 64;
+	b->hash_cap = 1;
 	b->hashes = xcalloc(b->hash_cap, sizeof *b->hashes);
 	b->hashes[0] = b->g->chain;
 	b->hash_cnt = 1;

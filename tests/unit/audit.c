@@ -420,6 +420,7 @@ static const struct edit {
     {"UPDATE inputs SET source_position = 1 WHERE tx = 2", "inputs(tx=2,position=0).source_position"},
     {"DELETE FROM inputs WHERE tx = 2", "inputs(tx=2,position=0)"},
     {"INSERT INTO inputs VALUES (2, 1, 1, 1)", "inputs(tx=2,position=1)"},
+    {"INSERT INTO inputs VALUES (99, 0, 1, 1)", "inputs(tx=99,position=0)"},
     {"INSERT INTO inputs VALUES (0, 0, 1, 1)", "inputs(tx=0,position=0)"},
 
     {"UPDATE certificates SET height = 2 WHERE height = 3", "certificates(height=2)"},
@@ -604,10 +605,12 @@ static void finds_a_transaction_with_a_bad_signature_in_every_ledger_that_has_it
 
 /* Writes a block of one transaction with one input and output as no ledger would, below a valid certificate.
  */
-static void forge_block(struct place *p, const struct block *b, int seq, int source_tx, int source_position)
+static void forge_block(struct place *p, const struct block *b, sqlite3_uint64 height, int seq, int source_tx,
+                        int source_position)
 {
 	sqlite3 *db = place_sqlite(p);
-	struct qcert cert = commit_of(&p->rules, b);
+	struct qvote vote = {.view = {3}, .height = {height}, .block = b->hash};
+	struct qcert cert = rules_cert(&p->rules, QCOMMIT, &vote, 7);
 	struct bytes header = rules_encode(WIRE(qheader), &b->header),
 	             bytes = rules_encode(WIRE(qcert), &cert);
 	const struct tx *tx = b->txs[0];
@@ -621,20 +624,18 @@ static void forge_block(struct place *p, const struct block *b, int seq, int sou
 	    "INSERT INTO inputs VALUES (%d, 0, %d, %d);"
 	    "INSERT INTO outputs VALUES (%d, 0, x'%s', %llu, NULL);"
 	    "INSERT INTO certificates VALUES (%llu, 'commit', 3, x'%s', x'%s');",
-	    (sqlite3_uint64)b->header.height.n, hex_encode(hash, b->hash.b, 32),
-	    hex_encode(parent, b->header.parent.b, 32), hex_encode(root, b->header.merkle_root.b, 32), seq,
-	    (sqlite3_uint64)b->header.time_ms, (sqlite3_uint64)b->header.height.n,
-	    hex_encode(h, header.data, header.len), seq, hex_encode(id, tx->id.b, 32),
-	    (sqlite3_uint64)b->header.height.n, (sqlite3_uint64)tx->q.body.expiry.n,
-	    hex_encode(raw, tx->raw, tx->raw_len), seq, source_tx, source_position, seq,
-	    hex_encode(owner, out->owner.b, 20), (sqlite3_uint64)out->amount,
-	    (sqlite3_uint64)b->header.height.n, hash, hex_encode(c, bytes.data, bytes.len));
+	    height, hex_encode(hash, b->hash.b, 32), hex_encode(parent, b->header.parent.b, 32),
+	    hex_encode(root, b->header.merkle_root.b, 32), seq, (sqlite3_uint64)b->header.time_ms, height,
+	    hex_encode(h, header.data, header.len), seq, hex_encode(id, tx->id.b, 32), height,
+	    (sqlite3_uint64)tx->q.body.expiry.n, hex_encode(raw, tx->raw, tx->raw_len), seq, source_tx,
+	    source_position, seq, hex_encode(owner, out->owner.b, 20), (sqlite3_uint64)out->amount, height,
+	    hash, hex_encode(c, bytes.data, bytes.len));
 
 	sqlite_do(db, sql);
 	for (unsigned i = 0; i < cert.sigs.sigs_len; i++) {
 		char sig[129], row[256];
 		snprintf(row, sizeof row, "INSERT INTO signers VALUES (%llu, %u, x'%s')",
-		         (unsigned long long)b->header.height.n, cert.sigs.sigs_val[i].replica,
+		         (unsigned long long)height, cert.sigs.sigs_val[i].replica,
 		         hex_encode(sig, cert.sigs.sigs_val[i].sig.b, 64));
 		sqlite_do(db, row);
 	}
@@ -657,7 +658,7 @@ static void finds_a_certified_double_spend_and_who_was_first(void **state)
 	struct tx *again = spend(r, 1, output_of(f->chain.blocks[1]->txs[0], 1), &out, 1);
 	struct block *b = make_block(11, f->chain.blocks[HEIGHT]->hash, &again, 1);
 
-	forge_block(&f->copy, b, 12, 1, 1);
+	forge_block(&f->copy, b, 11, 12, 1, 1);
 	struct audit_report report = audit_copy(f);
 	assert_found(&report, 0, AUDIT_DOUBLE_SPEND, "transactions(seq=12)");
 	assert_int_equal(report.double_spends, 1);
@@ -677,7 +678,7 @@ static void finds_a_certified_transaction_that_makes_value(void **state)
 	struct tx *more = spend(r, 5, output_of(f->chain.blocks[HEIGHT]->txs[0], 0), &out, 1);
 	struct block *b = make_block(11, f->chain.blocks[HEIGHT]->hash, &more, 1);
 
-	forge_block(&f->copy, b, 12, 11, 0);
+	forge_block(&f->copy, b, 11, 12, 11, 0);
 	struct audit_report report = audit_copy(f);
 	assert_found(&report, 0, AUDIT_TRANSACTION, "transactions(seq=12)");
 	audit_report_free(&report);
@@ -692,7 +693,7 @@ static void finds_a_certified_theft(void **state)
 	struct tx *theft = spend(r, 6, output_of(f->chain.blocks[HEIGHT]->txs[0], 0), &out, 1);
 	struct block *b = make_block(11, f->chain.blocks[HEIGHT]->hash, &theft, 1);
 
-	forge_block(&f->copy, b, 12, 11, 0);
+	forge_block(&f->copy, b, 11, 12, 11, 0);
 	struct audit_report report = audit_copy(f);
 	assert_found(&report, 0, AUDIT_TRANSACTION, "transactions(seq=12)");
 	audit_report_free(&report);
@@ -705,13 +706,36 @@ static void passes_a_forged_block_that_is_honest(void **state)
 	struct fixture *f = *state;
 	struct block *b = tail_block(&f->copy.rules, 11, f->chain.blocks[HEIGHT], 6);
 
-	forge_block(&f->copy, b, 12, 11, 0);
+	forge_block(&f->copy, b, 11, 12, 11, 0);
 	edit(&f->copy, "UPDATE outputs SET spent_by = 12 WHERE tx = 11");
 	struct audit_report report = audit_copy(f);
 	assert_clean(&report);
 	assert_int_equal(report.height.n, 11);
 	audit_report_free(&report);
 	block_unref(b);
+}
+
+/* Block 11 as row 11, with a header that no ledger would have taken. */
+static void finds_certified_headers_that_do_not_fit_their_place(void **state)
+{
+	struct fixture *f = *state;
+	const struct rules *r = &f->copy.rules;
+	struct block *good = tail_block(r, 11, f->chain.blocks[HEIGHT], 6);
+	struct qheader headers[] = {good->header, good->header, good->header};
+	headers[0].height.n = 12;
+	headers[1].parent = f->chain.blocks[9]->hash;
+	headers[2].tx_count = r->g.g.params.block_txs_max + 1;
+
+	for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+		struct block *b = block_new(&headers[i], good->txs, 1);
+		fresh_copy(state);
+		forge_block(&f->copy, b, 11, 12, 11, 0);
+		struct audit_report report = audit_copy(f);
+		assert_found(&report, 0, AUDIT_LINKAGE, "blocks(height=11).header");
+		audit_report_free(&report);
+		block_unref(b);
+	}
+	block_unref(good);
 }
 
 /* Appends block 4 with a header that `spoil` changed, below a valid certificate. */
@@ -929,6 +953,59 @@ static void finds_new_views_that_do_not_hold(void **state)
 		for (unsigned k = 0; k < 3; k++)
 			wire_free(WIRE(qenvelope), &changes[k]);
 	}
+}
+
+/* NEW-VIEW entries whose envelopes hold, with this VIEW-CHANGE from replicas 0, 1 and 2 inside. */
+static struct audit_report audit_view_change(struct fixture *f, const struct qview_change *vc)
+{
+	const struct rules *r = &f->other.rules;
+	struct qmessage change = {.kind = QVIEW_CHANGE, .qmessage_u.view_change = *vc};
+	struct qenvelope changes[3];
+	for (unsigned k = 0; k < 3; k++)
+		changes[k] = envelope(r, k, &change);
+	struct qmessage nv = {.kind = QNEW_VIEW,
+	                      .qmessage_u.new_view = {.view = vc->view, .changes = {3, changes}}};
+	struct audit_report report = audit_entry(
+	    f, (struct qjournal){.kind = QJ_NEW_VIEW, .qjournal_u.new_view = envelope(r, 1, &nv)});
+	for (unsigned k = 0; k < 3; k++)
+		wire_free(WIRE(qenvelope), &changes[k]);
+	return report;
+}
+
+static void finds_view_changes_whose_certificates_do_not_hold(void **state)
+{
+	struct fixture *f = *state;
+	const struct rules *r = &f->other.rules;
+	struct qvote vote = {.height = {5}, .block = f->chain.blocks[5]->hash};
+	struct qcert commit_5 = rules_cert(r, QCOMMIT, &vote, 7),
+	             prepare_5 = rules_cert(r, QPREPARE, &vote, 7);
+	struct qcert spoilt = rules_cert(r, QPREPARE, &vote, 7);
+	spoilt.sigs.sigs_val[1].sig.b[0] ^= 1;
+	struct qprepared good = {f->chain.blocks[5]->header, prepare_5};
+	struct qprepared bad[] = {{f->chain.blocks[4]->header, prepare_5},
+	                          {f->chain.blocks[5]->header, commit_5},
+	                          {f->chain.blocks[5]->header, spoilt}};
+	const struct qview_change cases[] = {
+	    {.view = {1}, .tip = {1, &commit_5}, .prepared = {1, &good}},
+	    {.view = {1}, .tip = {1, &prepare_5}},
+	    {.view = {1}, .stable = {1, &commit_5}},
+	    {.view = {1}, .prepared = {1, &bad[0]}},
+	    {.view = {1}, .prepared = {1, &bad[1]}},
+	    {.view = {1}, .prepared = {1, &bad[2]}},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		fresh_copy(state);
+		struct audit_report report = audit_view_change(f, &cases[i]);
+		if (i == 0)
+			assert_clean(&report);
+		else
+			assert_found(&report, 0, AUDIT_JOURNAL, "journal(seq=1).entry");
+		audit_report_free(&report);
+	}
+	wire_free(WIRE(qcert), &commit_5);
+	wire_free(WIRE(qcert), &prepare_5);
+	wire_free(WIRE(qcert), &spoilt);
 }
 
 /* A certificate deep inside a NEW-VIEW, of a lower height than an entry before it, is held against the chain
@@ -1356,6 +1433,7 @@ int main(void)
 	    TEST(finds_a_certified_transaction_that_makes_value),
 	    TEST(finds_a_certified_theft),
 	    TEST(passes_a_forged_block_that_is_honest),
+	    TEST(finds_certified_headers_that_do_not_fit_their_place),
 	    TEST(finds_certified_headers_that_break_a_rule),
 	    TEST(finds_certificates_that_prove_nothing),
 	    TEST(finds_certificates_of_something_else),
@@ -1363,6 +1441,7 @@ int main(void)
 	    TEST(finds_a_checkpoint_of_another_block),
 	    TEST(finds_journal_certificates_that_do_not_hold),
 	    TEST(finds_new_views_that_do_not_hold),
+	    TEST(finds_view_changes_whose_certificates_do_not_hold),
 	    TEST(finds_a_conflict_inside_a_view_change),
 	    TEST(finds_evidence_that_convicts_nobody),
 	    TEST(a_ledger_that_lost_its_last_blocks_is_fine_alone_and_behind_next_to_others),
