@@ -65,19 +65,20 @@ static bool inputs_json(struct node *n, struct reader *reader, const struct qtx_
 	return true;
 }
 
-static bool outputs_json(struct reader *reader, const struct tx *tx, json_t *list, struct err *err)
+static bool outputs_json(struct reader *reader, const struct qtxid *id, const struct qoutput *outputs,
+                         u_int cnt, json_t *list, struct err *err)
 {
-	for (u_int i = 0; i < tx->q.body.outputs.outputs_len; i++) {
-		const struct qoutput *o = &tx->q.body.outputs.outputs_val[i];
-		struct qoutpoint p = {.tx = tx->id, .index = i};
+	for (u_int i = 0; i < cnt; i++) {
+		struct qoutpoint p = {.tx = *id, .index = i};
 		struct qtxid spender;
 		bool known;
 		enum found found = reader_spender(reader, &p, &spender, &known, err);
 		if (found == FOUND_ERROR)
 			return false;
-		json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "owner", api_address(&o->owner),
-		                                      "amount", jread_amount_json(o->amount), "spent_by",
-		                                      found == FOUND ? API_HEX(spender) : json_null()));
+		json_array_append_new(list,
+		                      json_pack("{s:o, s:o, s:o}", "owner", api_address(&outputs[i].owner),
+		                                "amount", jread_amount_json(outputs[i].amount), "spent_by",
+		                                found == FOUND ? API_HEX(spender) : json_null()));
 	}
 	return true;
 }
@@ -99,7 +100,9 @@ static json_t *final_json(struct node *n, struct reader *reader, const struct tx
 	const struct qtx_body *body = &tx->q.body;
 	const uint8_t *memo = (const uint8_t *)body->memo.memo_val;
 	json_t *inputs = json_array(), *outputs = json_array(), *owners = json_array();
-	bool ok = inputs_json(n, reader, body, inputs, err) && outputs_json(reader, tx, outputs, err);
+	bool ok =
+	    inputs_json(n, reader, body, inputs, err) &&
+	    outputs_json(reader, &tx->id, body->outputs.outputs_val, body->outputs.outputs_len, outputs, err);
 	for (u_int i = 0; i < tx->q.witnesses.witnesses_len; i++) {
 		struct qaddress owner = account_address(&tx->q.witnesses.witnesses_val[i].key);
 		json_array_append_new(owners, api_address(&owner));
@@ -147,12 +150,31 @@ static enum found read_final(struct node *n, const struct qtxid *id, json_t **ou
 	return found;
 }
 
-/* The genesis' own "transaction" has an id and outputs, but no bytes. */
+/* The genesis' own "transaction" has an id and outputs, but no bytes and no inputs. */
 static void say_genesis(struct node *n, struct http_reply *reply)
 {
-	http_error(reply, 404, "not_found",
-	           "this is the id of the genesis' allocations (%u of them); see /v1/genesis",
-	           node_genesis(n)->g.allocations.allocations_len);
+	enum { LISTED_MAX = 10000 };
+	const struct genesis *g = node_genesis(n);
+	struct err err = {0};
+	u_int cnt = g->g.allocations.allocations_len;
+	if (cnt > LISTED_MAX) {
+		http_error(reply, 404, "not_found",
+		           "this is the id of the genesis' %u allocations; see /v1/genesis", cnt);
+		return;
+	}
+	json_t *outputs = json_array();
+	struct reader *reader = node_reader(n, &err);
+	bool ok = reader != NULL &&
+	          outputs_json(reader, &g->txid, g->g.allocations.allocations_val, cnt, outputs, &err);
+	if (ok)
+		api_json(reply, 200,
+		         json_pack("{s:o, s:s, s:i, s:i, s:[], s:O}", "txid", API_HEX(g->txid), "status",
+		                   "final", "height", 0, "position", 0, "inputs", "outputs", outputs));
+	else
+		api_broken(reply, &err);
+	json_decref(outputs);
+	if (reader != NULL)
+		node_reader_back(n, reader, !ok);
 }
 
 /* ---- one that is not final -------------------------------------------------------------------- */

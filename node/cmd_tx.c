@@ -26,8 +26,9 @@ static int put_draft(const struct draft *d, const char *out, struct err *err)
 		out_json_take(json);
 		return EXIT_DONE;
 	}
-	char *text = json_dumps(json, JSON_INDENT(2));
+	char *document = json_dumps(json, JSON_INDENT(2)), *text = text_format("%s\n", document);
 	json_decref(json);
+	free(document);
 	bool ok = text_write_new(out, 0644, text, strlen(text), err);
 	free(text);
 	return ok ? EXIT_DONE : cmd_fail(err);

@@ -223,6 +223,7 @@ static void stop(struct node *n)
 	if (n->link != NULL)
 		link_stop(n->link);
 	work_free(n->work);
+	ask_free(n); /* readers first: the writer, closed last, leaves the ledger whole in its one file */
 	if (n->replica != NULL)
 		replica_close(n->replica);
 }
@@ -233,7 +234,6 @@ static void node_free(struct node *n)
 		next = l->next;
 		letter_free(l);
 	}
-	ask_free(n);
 	if (n->cache != NULL)
 		verify_cache_free(n->cache);
 	ident_free(n->ident);
