@@ -26,14 +26,27 @@ static bool well_formed(const struct engine *e, const struct message *m)
 	       block_leaves_match(&p->header, p->leaves.leaves_val, p->leaves.leaves_len);
 }
 
+/* So that all see it, not this replica alone, which then leaves the view: so it is told once. */
+static void show_and_suspect(struct engine *e, struct message *first, struct message *second)
+{
+	if (!may_speak(e))
+		return;
+	if (first)
+		emit_send(e, first, everyone_else(e));
+	emit_send(e, second, everyone_else(e));
+	suspect(e);
+}
+
 static void report_bad_proposal(struct engine *e, struct message *m)
 {
 	struct qjournal j = {.kind = QJ_EVIDENCE};
 	j.qjournal_u.evidence.kind = QEV_BAD_PROPOSAL;
 	j.qjournal_u.evidence.qevidence_u.proposal = m->env; /* borrowed: encoded at once */
-	emit_journal(e, OUT_EVIDENCE, &j);
-	emit_send(e, m, everyone_else(e)); /* so that all see it, not this replica alone */
-	suspect(e);
+	if (e->peers[m->sender].evidence_cnt < PBFT_EVIDENCE_MAX) {
+		e->peers[m->sender].evidence_cnt++;
+		emit_journal(e, OUT_EVIDENCE, &j);
+	}
+	show_and_suspect(e, NULL, m);
 }
 
 static void keep_early(struct engine *e, struct slot *s, struct message *m)
@@ -74,9 +87,7 @@ static void second_proposal(struct engine *e, struct slot *s, struct message *m)
 	if (!s->proposal || qhash_eq(&hash, &s->cur->hash))
 		return;
 	evidence_conflict(e, &s->proposal->env, &m->env);
-	emit_send(e, s->proposal, everyone_else(e));
-	emit_send(e, m, everyone_else(e));
-	suspect(e);
+	show_and_suspect(e, s->proposal, m);
 }
 
 static void accept_proposal(struct engine *e, struct slot *s, struct message *m)
