@@ -309,6 +309,7 @@ static const struct wrong {
     {"\"1000\"", "\"9223372036854775808\"", "allocations[0].amount: must be an amount"},
     {"\"1000\"", "\"18446744073709551617\"", "allocations[0].amount: must be an amount"},
     {"\"1000\"", "\"99999999999999999999999\"", "allocations[0].amount: must be an amount"},
+    {"\"1000\"", "\"36893488147419103240\"", "allocations[0].amount: must be an amount"}, /* 2^65 + 8 */
     {"\"1000\"", "\"9223372036854775807\"", "allocations[1].amount: the sum"},
 };
 

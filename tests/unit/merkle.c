@@ -124,6 +124,9 @@ static void no_other_claim_leads_there(void **state)
 		}
 	}
 	assert_false(merkle_verify(&leaves[0], 0, 0, path, 0, &root));
+	merkle_root(leaves, 2, &root); /* the second of two is not the only one of one */
+	assert_true(merkle_verify(&leaves[1], 1, 2, &leaves[0], 1, &root));
+	assert_false(merkle_verify(&leaves[1], 0, 1, &leaves[0], 1, &root));
 	assert_false(merkle_verify(&leaves[0], SIZE_MAX, SIZE_MAX, path, MERKLE_PATH_MAX, &root));
 }
 
