@@ -34,8 +34,9 @@ const struct db_kind db_votes = {
 
 #define OPEN_WAIT_MS 250         /* another process may just be recovering the WAL or leaving */
 #define ROW_BYTES_MAX (64 << 20) /* above any entry of the schema: bounds what a row can make us allocate */
-#define CHECKPOINT_PAGES "16000" /* 64 MiB: blocks touch the same index pages again and again; few rewrites \
-	                          */
+#define CHECKPOINT_PAGES                                                                   \
+	"16000" /* 64 MiB: blocks touch the same index pages again and again; few rewrites \
+	         */
 #define WRITER_CACHE_KIB (-64 * 1024) /* negative: KiB; holds the upper levels of the random-key indexes */
 
 /* ---- errors ------------------------------------------------------------- */
@@ -53,17 +54,21 @@ static bool fail(struct db *db, struct err *err, const char *operation)
 		return err_set(err, ERR_WORLD, "%s %s: %s: locked by another process", db->kind->what,
 		               db->path, operation);
 	case SQLITE_NOTADB:
-		return err_set(err, ERR_WORLD, "%s %s: %s: not a database", db->kind->what, db->path,
-		               operation);
+		return err_set(err, ERR_WORLD, "%s %s: %s: not a database; is it the right file?",
+		               db->kind->what, db->path, operation);
 	case SQLITE_CORRUPT:
 		return err_set(err, ERR_WORLD, "%s %s: %s: %s; %s", db->kind->what, db->path, operation,
 		               message, db->kind->advice);
 	case SQLITE_FULL:
 		return err_set(err, ERR_WORLD, "%s %s: %s: %s; make room, then start again", db->kind->what,
 		               db->path, operation, message);
-	default:
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN:
 		return err_set(err, ERR_WORLD, "%s %s: %s: %s (%s, code %d)", db->kind->what, db->path,
-		               operation, message, sqlite3_errstr(code), code);
+		               operation, message, strerror(sqlite3_system_errno(db->handle)), code);
+	default:
+		return err_set(err, ERR_WORLD, "%s %s: %s: %s (code %d)", db->kind->what, db->path, operation,
+		               message, code);
 	}
 }
 
@@ -460,8 +465,8 @@ bool db_get_blob(struct db *db, size_t which, int col, const uint8_t **data, siz
 
 bool db_get_fixed(struct db *db, size_t which, int col, void *out, size_t len, struct err *err)
 {
-	const uint8_t *data;
-	size_t got;
+	const uint8_t *data = NULL;
+	size_t got = 0;
 
 	if (!db_get_blob(db, which, col, &data, &got, err))
 		return false;

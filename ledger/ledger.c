@@ -284,7 +284,7 @@ static bool load_journal(struct ledger *l, struct err *err)
 static bool load_output(struct ledger *l, struct err *err)
 {
 	struct db *db = &l->db;
-	struct unspent u;
+	struct unspent u = {0};
 	int64_t position, amount;
 
 	if (!db_get_int(db, ALL_UNSPENT, 0, &u.row, err) ||

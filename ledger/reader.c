@@ -394,7 +394,7 @@ static enum found get_txid(struct reader *r, int64_t seq, struct qtxid *id, int6
 static enum found get_spender(struct reader *r, const struct qoutpoint *p, struct qtxid *spender, bool *known,
                               struct err *err)
 {
-	int64_t seq, height;
+	int64_t seq = 0, height;
 
 	*known = false;
 	enum found got =
@@ -424,7 +424,7 @@ enum found reader_spender(struct reader *r, const struct qoutpoint *p, struct qt
 static enum found get_address_output(struct reader *r, struct address_output *out, bool wanted,
                                      struct err *err)
 {
-	int64_t tx, position, amount, height;
+	int64_t tx, position, amount, height = 0;
 
 	if (!db_get_int(&r->db, UNSPENT_OF, 0, &tx, err) ||
 	    !db_get_int(&r->db, UNSPENT_OF, 1, &position, err) ||

@@ -385,6 +385,30 @@ static void refuses_an_edited_ledger_and_advises_an_audit(void **state)
 	place_remove(&good);
 }
 
+/* A header with its right hash, but on another parent than the block below. */
+static void refuses_a_block_that_does_not_extend_the_one_below(void **state)
+{
+	struct place *p = *state;
+	struct ledger *l = open_ledger(p);
+	struct qhash hash, parent = rules_hash(9);
+	struct qheader h = rules_header(2, parent, rules_hash(1), 1);
+	char sql[1024], hex[3][512];
+	struct qtxid t[4];
+
+	tell_story(&p->rules, l, t);
+	commit(l);
+	ledger_close(l);
+	struct bytes bytes = rules_encode(WIRE(qheader), &h);
+	block_hash(&h, &hash);
+	snprintf(sql, sizeof sql,
+	         "UPDATE blocks SET hash = x'%s', parent = x'%s', header = x'%s' WHERE height = 2",
+	         hex_encode(hex[0], hash.b, 32), hex_encode(hex[1], parent.b, 32),
+	         hex_encode(hex[2], bytes.data, bytes.len));
+	bytes_free(&bytes);
+	place_edit(p, sql);
+	assert_refused(p, &p->rules.g, ERR_WORLD, "block 2: hash or parent do not fit", "run quorate audit");
+}
+
 static void a_page_of_garbage_is_a_clean_error(void **state)
 {
 	struct place *p = *state;
@@ -504,6 +528,7 @@ int main(void)
 	    TEST(refuses_a_ledger_locked_by_another_process),
 	    TEST(notices_when_another_process_writes),
 	    TEST(refuses_an_edited_ledger_and_advises_an_audit),
+	    TEST(refuses_a_block_that_does_not_extend_the_one_below),
 	    TEST(a_page_of_garbage_is_a_clean_error),
 	    TEST(survives_a_full_disk_at_any_write),
 	    TEST(survives_a_broken_disk_at_any_write),
