@@ -108,6 +108,7 @@ static void harden(void)
 	umask(077);
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file too large is an error of write(), as a full disk is */
 #if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	prctl(PR_SET_DUMPABLE, 0); /* debuggers and the leak checker need it in other builds */
 #endif
@@ -167,8 +168,11 @@ static bool start_link(struct node *n, struct err *err)
 	    .on_frame = inbox_frame,
 	    .ctx = n,
 	};
-	n->link = link_start(&config, err);
-	return n->link != NULL;
+	struct link *l = link_start(&config, err);
+	pthread_mutex_lock(&n->lock); /* frames come in already */
+	n->link = l;
+	pthread_mutex_unlock(&n->lock);
+	return l != NULL;
 }
 
 static bool start_http(struct node *n, struct err *err)

@@ -122,10 +122,21 @@ static bool put_parcel(struct node *n, uint32_t pipe, struct qenvelope *env)
 	return false;
 }
 
+/* The first frame may come before link_start() has returned: it is lost, as any message may be. */
+static bool link_known(struct node *n)
+{
+	pthread_mutex_lock(&n->lock);
+	bool known = n->link != NULL;
+	pthread_mutex_unlock(&n->lock);
+	return known;
+}
+
 void inbox_frame(void *ctx, uint32_t pipe, const uint8_t *data, size_t len)
 {
 	struct node *n = ctx;
 	struct qframe frame;
+	if (!link_known(n))
+		return;
 	if (!wire_decode(WIRE(qframe), data, len, &frame)) {
 		complain(n, OPEN_MALFORMED, &(struct qenvelope){.sender = UINT32_MAX});
 		link_reject(n->link, pipe);
