@@ -88,7 +88,7 @@ struct engine_output {
 			uint64_t to;             /* bit i: replica i; never the sender itself */
 		} send;
 		struct {
-			size_t cnt; /* blocks, in order of height */
+			size_t cnt;              /* blocks, in order of height */
 			struct qhash *hashes;    /* owned by the list */
 			struct qheader *headers; /* owned by the list */
 			struct qcert cert;       /* of the last; owned by the list */
@@ -96,8 +96,9 @@ struct engine_output {
 		struct {
 			struct qhash hash;
 			struct qheader header;
-			struct qhash *leaves; /* header.tx_count of them, owned by the list; NULL: not known */
-			unsigned from;        /* the replica that is likely to have it */
+			struct qhash
+			    *leaves;   /* header.tx_count of them, owned by the list; NULL: not known */
+			unsigned from; /* the replica that is likely to have it */
 		} want_body;
 		struct {
 			struct qheight above;
@@ -123,6 +124,10 @@ struct engine_restore {
 	uint64_t executed_time_ms;
 	const struct qcert *executed_cert; /* NULL at height 0 */
 	const struct qcert *stable;        /* NULL: none yet */
+	struct {
+		struct qheight height;
+		struct qhash block, state;
+	} checkpoint; /* the newest checkpoint height executed, with its state digest; height 0: none known */
 	const struct vote_record *records; /* the whole vote log */
 	size_t record_cnt;
 	struct block *const *blocks; /* the vote log's blocks above `executed`; bodies are here */
@@ -162,7 +167,8 @@ struct engine_ops {
 	void (*step)(struct engine *e, const struct engine_input *in, struct engine_outputs *out);
 	/* Monotonic time at which the next IN_TICK is wanted. */
 	uint64_t (*deadline)(const struct engine *e);
-	/* May this replica propose now? Then *height and *parent are the block's, and its parent's body was validated. */
+	/* May this replica propose now? Then *height and *parent are the block's, and its parent's body was
+	 * validated. */
 	bool (*can_propose)(const struct engine *e, struct qheight *height, struct qhash *parent);
 	void (*status)(const struct engine *e, struct engine_status *out);
 };

@@ -111,12 +111,15 @@ static void emit_run(struct engine *e, size_t first, size_t last)
 	e->executing = qheight_of(e->executed.n + last + 1);
 }
 
-/* CE3. Bodies are wanted a bounded stretch ahead. */
+/* CE3. Bodies are wanted a bounded stretch ahead, but always to the end of a run: it is executed whole. */
 void pbft_execute(struct engine *e)
 {
 	size_t ahead = 2 * (size_t)e->params->window;
-	for (size_t i = 0; i < e->chain_cnt && i < ahead; i++)
+	for (size_t i = 0; i < e->chain_cnt; i++) {
 		pblock_want(e, e->chain[i].block);
+		if (i + 1 >= ahead && e->chain[i].has_cert)
+			break;
+	}
 	size_t first = (size_t)(e->executing.n - e->executed.n);
 	for (size_t i = first; i < e->chain_cnt && e->chain[i].block->here; i++) {
 		if (!e->chain[i].has_cert)

@@ -112,10 +112,12 @@ void on_new_view(struct engine *e, struct message *m)
 	}
 	if (nv->view.n <= e->entered.n || nv->view.n < e->asked.n) /* NV1 */
 		return;
-	for (u_int i = 0; i < nv->changes.changes_len; i++)
+	for (u_int i = 0; i < nv->changes.changes_len; i++) {
+		watch_certificates(e, &m->changes[i]->m.qmessage_u.view_change);
 		if (m->changes[i]->sender == e->self && nv->view.n > e->peers[e->self].asked.n)
 			mute(e, "a VIEW-CHANGE of this replica is about that its vote log does not hold: the "
 			        "log is old, or "
 			        "the key is in use twice");
+	}
 	pbft_enter(e, m, false);
 }

@@ -103,7 +103,8 @@ static void amnesia(struct engine *e) /* ST5 */
 	if (seen < e->q)
 		return;
 	e->amnesia_bar_set = true;
-	e->amnesia_bar = qheight_of(tip + 4 * (uint64_t)e->params->checkpoint_interval);
+	uint64_t above = 4 * (uint64_t)e->params->checkpoint_interval; /* 2L */
+	e->amnesia_bar = qheight_of(tip < UINT64_MAX - above ? tip + above : UINT64_MAX);
 }
 
 void on_status(struct engine *e, struct message *m)

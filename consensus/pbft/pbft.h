@@ -237,6 +237,7 @@ bool votes_to_cert(const struct engine *e, const struct vote *votes, enum qkind 
 void pbft_ask(struct engine *e, struct qview w);
 void pbft_try_new_view(struct engine *e);
 void pbft_join(struct engine *e);
+void watch_certificates(struct engine *e, const struct qview_change *vc);
 void pbft_enter(struct engine *e, struct message *new_view, bool restoring);
 
 /*

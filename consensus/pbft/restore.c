@@ -4,6 +4,8 @@
  *   RE1  the very same bytes are said again; nothing that was signed is forgotten
  *   RE2  a replica that stopped inside a view change is still inside it; time-outs are not kept
  *   RE3  the view entered is restored from its NEW-VIEW, with S and O bound as before
+ *   RE4  a CHECKPOINT that was due when it stopped is signed now: if some lacked one height's and others
+ *        the next one's, no height would be stable and the high watermark would stop the chain for ever
  */
 #include "pbft.h"
 
@@ -171,6 +173,15 @@ static bool restore_muted(struct engine *e, const struct vote_record *r, struct 
 	return true;
 }
 
+/* RE4 */
+static void restore_due_checkpoint(struct engine *e, const struct engine_restore *r)
+{
+	const struct peer *me = &e->peers[e->self];
+	uint64_t height = r->checkpoint.height.n;
+	if (height > e->stable.n && !(me->has_checkpoint && me->checkpoint.height.n >= height))
+		pbft_checkpoint(e, r->checkpoint.height, &r->checkpoint.block, &r->checkpoint.state);
+}
+
 bool pbft_restore(struct engine *e, const struct engine_restore *r, struct err *err)
 {
 	/* What is read first is what the rest needs. */
@@ -220,5 +231,6 @@ bool pbft_restore(struct engine *e, const struct engine_restore *r, struct err *
 				return false;
 	pbft_link_tip(e);
 	e->entry_tip = e->progress = e->tip;
+	restore_due_checkpoint(e, r);
 	return true;
 }
