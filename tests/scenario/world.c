@@ -537,7 +537,9 @@ static void start(struct world *w, unsigned i)
 	struct err err = {0};
 	struct engine_config c = {
 	    .genesis = &w->g, .self = i, .signer = {sign_as, &w->signers[i]}, .amnesiac = r->amnesiac};
-	struct engine_restore restore = {.executed = qheight_of(d->height), .executed_hash = w->g.chain};
+	struct engine_restore restore = {.executed = qheight_of(d->height),
+	                                 .executed_hash = w->g.chain,
+	                                 .executed_time_ms = w->g.g.time_ms};
 	struct vote_record *records = xcalloc(d->record_cnt + 1, sizeof *records);
 	struct block **blocks = xcalloc(d->block_cnt + 1, sizeof *blocks);
 	if (d->height > 0) {
@@ -546,6 +548,10 @@ static void start(struct world *w, unsigned i)
 		restore.executed_cert = &d->executed[d->height].cert;
 	}
 	restore.stable = d->has_stable ? &d->stable : NULL;
+	uint64_t point = d->height - d->height % w->g.g.params.checkpoint_interval;
+	restore.checkpoint.height = qheight_of(point);
+	restore.checkpoint.block = d->executed[point].block;
+	restore.checkpoint.state = d->executed[point].digest;
 	for (size_t k = 0; k < d->record_cnt; k++) {
 		records[k] = d->records[k].key;
 		records[k].data = d->records[k].data.data;
@@ -562,7 +568,7 @@ static void start(struct world *w, unsigned i)
 	restore.records = records;
 	restore.record_cnt = d->record_cnt;
 	restore.blocks = blocks;
-	r->e = pbft_engine.create(&c, r->life > 0 ? &restore : NULL, &out, w->now_ms + r->skew_ms, &err);
+	r->e = pbft_engine.create(&c, &restore, &out, w->now_ms + r->skew_ms, &err);
 	for (size_t k = 0; k < restore.block_cnt; k++)
 		block_unref(blocks[k]);
 	free(blocks);
