@@ -76,7 +76,7 @@ struct qaddress account_address(const struct qaccount_key *key)
 {
 	uint8_t hash[32];
 	hash_bytes("quorate/address/v1", key->b, sizeof key->b, hash);
-	struct qaddress addr;
+	struct qaddress addr = {0};
 	memcpy(addr.b, hash, sizeof addr.b);
 	return addr;
 }
