@@ -458,14 +458,19 @@ bool db_get_blob(struct db *db, size_t which, int col, const uint8_t **data, siz
 		                  sqlite3_column_name(stmt, col));
 	*data = sqlite3_column_blob(stmt, col);
 	*len = (size_t)sqlite3_column_bytes(stmt, col);
-	if (!*data && *len == 0)
-		*data = (const uint8_t *)"";
+	if (*data)
+		return true;
+	if (*len > 0) { /* out of memory */
+		fail(db, err, db->sql[which].operation);
+		return false;
+	}
+	*data = (const uint8_t *)"";
 	return true;
 }
 
 bool db_get_fixed(struct db *db, size_t which, int col, void *out, size_t len, struct err *err)
 {
-	const uint8_t *data = NULL;
+	const uint8_t *data = (const uint8_t *)"";
 	size_t got = 0;
 
 	if (!db_get_blob(db, which, col, &data, &got, err))
