@@ -15,7 +15,6 @@ void coverage_open(struct coverage *c, struct book *b)
 	cursor_open(&c->certs, b, TABLE_CERTIFICATES);
 	cursor_open(&c->signers, b, TABLE_SIGNERS);
 	cursor_skip(&c->certs, 1, 0, qheight_of(0));
-	cursor_skip(&c->signers, 1, 0, qheight_of(0));
 }
 
 void coverage_close(struct coverage *c)
