@@ -96,9 +96,8 @@ struct engine_output {
 		struct {
 			struct qhash hash;
 			struct qheader header;
-			struct qhash
-			    *leaves;   /* header.tx_count of them, owned by the list; NULL: not known */
-			unsigned from; /* the replica that is likely to have it */
+			struct qhash *leaves; /* header.tx_count of them, the list's; NULL: not known */
+			unsigned from;        /* the replica that is likely to have it */
 		} want_body;
 		struct {
 			struct qheight above;

@@ -208,6 +208,10 @@ static void must_be_recorded(struct world *w, unsigned i, enum vote_record_kind 
 	struct bytes b;
 	must(wire_encode(WIRE(qenvelope), &m->env, &b));
 	bool same = r && r->data.len == b.len && memcmp(r->data.data, b.data, b.len) == 0;
+	/* One of a later view has taken its place: then none of this view can ever be made again. */
+	for (size_t k = 0; k < w->r[i].disk.record_cnt && (kind == REC_VIEW_CHANGE || kind == REC_NEW_VIEW);
+	     k++)
+		same |= w->r[i].disk.records[k].key.kind == kind && w->r[i].disk.records[k].key.view.n > view;
 	bytes_free(&b);
 	if (!same)
 		world_broken(w,
