@@ -92,8 +92,6 @@ static bool start_threads(struct link *l, const struct link_config *config)
 			return false;
 	}
 	l->checking = thread_start(&l->checker, checker_run, l);
-	if (config->handle != NULL)
-		*config->handle = l;
 	return l->checking && pipes_run(l->pipes);
 }
 
@@ -123,8 +121,6 @@ struct link *link_start(const struct link_config *config, struct err *err)
 	}
 	if (!start_threads(l, config)) {
 		link_stop(l);
-		if (config->handle != NULL)
-			*config->handle = NULL;
 		err_set(err, ERR_WORLD, "cannot start the threads that talk to the peers");
 		return NULL;
 	}

@@ -28,14 +28,12 @@ struct link_config {
 	unsigned self, n;
 	const char *const *address; /* n such URLs; [self] unused. Copied, as is listen. */
 	size_t outbox_bytes_max;    /* per peer; the newest envelope is kept even if it alone is bigger */
-	/* A frame arrived (on one of link's threads, one call at a time): data is borrowed. Must not block
+	/* A frame arrived (on one of link's threads, one call at a time, the first perhaps before
+	 * link_start() has returned): data is borrowed. Must not block
 	 * for long; pipe is for link_reject()/link_proven(), which may be called from here or from any
 	 * thread. Back-pressure: nothing more is received from any pipe until this returns. */
 	void (*on_frame)(void *ctx, uint32_t pipe, const uint8_t *data, size_t len);
 	void *ctx;
-	/* Where to store the link before the first on_frame(), which may come before link_start() returns;
-	 * may be NULL. */
-	struct link **handle;
 };
 
 /* Listens and dials everybody (dialing goes on in the background for ever). Error: address in use, bad URL.
