@@ -33,7 +33,7 @@ void api_busy(struct http_reply *reply)
 
 void api_broken(struct http_reply *reply, const struct err *err)
 {
-	log_error("ledger_read reason=\"%s\"", err->text);
+	log_error("ledger_read reason=%s", err->text);
 	http_error(reply, 500, "ledger", "the ledger cannot be read: %s", err->text);
 }
 

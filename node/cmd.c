@@ -61,13 +61,13 @@ static bool is_help(const char *word)
 	return strcmp(word, "--help") == 0 || strcmp(word, "-?") == 0 || strcmp(word, "-h") == 0;
 }
 
-int command_run(const struct command *table, const char *text, int argc, char **argv)
+int command_run(const struct command *table, const char *intro, int argc, char **argv)
 {
 	const char *program = argv[0];
 	static char help_option[] = "--help";
 	bool help = argc > 1 && strcmp(argv[1], "help") == 0;
 	if (argc < 2 || is_help(argv[1]) || (help && argc == 2)) {
-		print_table(table, text, program);
+		print_table(table, intro, program);
 		return EXIT_DONE;
 	}
 	if (argv[1][0] == '-')

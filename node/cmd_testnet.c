@@ -1,21 +1,18 @@
 /*
  * cmd_testnet.c: `quorate testnet up|status|down|kill|start|pause|resume`.
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "access.h"
-#include "keyfile.h"
 #include "out.h"
-#include "testnet.h"
+#include "testnet_look.h"
+#include "testnet_start.h"
 #include "text.h"
 
-enum { ASK_TIMEOUT_MS = 1000, READY_TIMEOUT_MS = 60000, STOP_TIMEOUT_MS = 15000 };
+enum { STOP_TIMEOUT_MS = 15000 };
 
 struct testnet_args {
 	struct cmd_common common;
@@ -97,246 +94,7 @@ static error_t parse_nodes(int key, char *arg, struct argp_state *state)
 static const struct argp_option dir_options[] = {OPTION_DIR, {0}};
 static const struct argp_child children[] = {{.argp = &cmd_json_argp}, {0}};
 
-/* ---- looking ------------------------------------------------------------------------------- */
-
-struct look {
-	pid_t pid;
-	bool answers, healthy;
-	struct client_status status;
-};
-
-/* Asks one node, which may be stopped, paused or on its way up. */
-static struct look look_at(const struct testnet *t, const struct testnet_node *node, struct err *err)
-{
-	struct look look = {.pid = testnet_pid(node)};
-	struct client *c =
-	    look.pid > 0 ? client_new((const char *const[]){node->http}, 1, ASK_TIMEOUT_MS, err) : NULL;
-	if (c == NULL)
-		return look;
-	look.answers = client_status_here(c, &look.status, err);
-	if (look.answers && !qhash_eq(&look.status.chain, &t->genesis->chain))
-		look.answers =
-		    err_set(err, ERR_WORLD, "%s is a node of another chain: is the port in use?", node->http);
-	look.healthy = look.answers && client_healthy_here(c);
-	client_free(c);
-	return look;
-}
-
-static void look_at_all(const struct testnet *t, struct look *looks)
-{
-	for (unsigned i = 0; i < t->n; i++)
-		looks[i] = look_at(t, &t->nodes[i], NULL);
-}
-
-/* The primary by the word of the healthy replica in the highest view; -1: nobody knows. */
-static int primary_of(const struct testnet *t, const struct look *looks)
-{
-	const struct look *best = NULL;
-	for (unsigned i = 0; i < t->n; i++) {
-		if (looks[i].healthy && (best == NULL || looks[i].status.view > best->status.view))
-			best = &looks[i];
-	}
-	return best == NULL ? -1 : (int)best->status.primary;
-}
-
-static json_t *account_json(const char *path, const char *name)
-{
-	char kind[KEYFILE_KIND], address[KEYFILE_TEXT];
-	if (!keyfile_show(path, kind, sizeof kind, address, sizeof address, NULL))
-		return NULL;
-	return json_pack("{s:s, s:s, s:s}", "name", name, "address", address, "key", path);
-}
-
-static json_t *accounts_json(const struct testnet *t)
-{
-	static const char *const names[] = {"alice", "bob", "carol", "dave"};
-	json_t *accounts = json_array();
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		char *path = text_format("%s/accounts/%s.key", t->dir, names[i]);
-		json_t *account = account_json(path, names[i]);
-		if (account != NULL)
-			json_array_append_new(accounts, account);
-		free(path);
-	}
-	return accounts;
-}
-
-static void say_json(const struct testnet *t, const struct look *looks)
-{
-	char chain[QHASH_HEX];
-	json_t *replicas = json_array();
-	for (unsigned i = 0; i < t->n; i++) {
-		const struct testnet_node *node = &t->nodes[i];
-		const struct look *look = &looks[i];
-		json_t *r = json_pack("{s:i, s:s, s:s, s:s, s:s, s:b}", "index", (int)i, "home", node->home,
-		                      "ledger", node->ledger, "http", node->http, "peer", node->peer,
-		                      "healthy", (int)look->healthy);
-		json_object_set_new(r, "pid", look->pid > 0 ? json_integer(look->pid) : json_null());
-		json_object_set_new(
-		    r, "height", look->answers ? json_integer((json_int_t)look->status.height) : json_null());
-		json_object_set_new(
-		    r, "view", look->answers ? json_integer((json_int_t)look->status.view) : json_null());
-		json_array_append_new(replicas, r);
-	}
-	int primary = primary_of(t, looks);
-	out_json_take(json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "dir", t->dir, "genesis", t->genesis_path,
-	                        "chain", hex_encode(chain, t->genesis->chain.b, sizeof t->genesis->chain.b),
-	                        "primary", primary < 0 ? json_null() : json_integer(primary), "replicas",
-	                        replicas, "accounts", accounts_json(t)));
-}
-
-static void number_cell(struct out_table *table, bool known, uint64_t n)
-{
-	if (known)
-		out_table_cell(table, "%llu", (unsigned long long)n);
-	else
-		out_table_cell(table, "-");
-}
-
-static void say_text(const struct testnet *t, const struct look *looks)
-{
-	int primary = primary_of(t, looks);
-	struct out_table *table = out_table_new(
-	    7, (const char *const[]){"replica", "height", "view", "healthy", "pid", "http", "home"});
-	for (unsigned i = 0; i < t->n; i++) {
-		const struct look *look = &looks[i];
-		out_table_cell(table, "%u%s", i, primary == (int)i ? " primary" : "");
-		number_cell(table, look->answers, look->status.height);
-		number_cell(table, look->answers, look->status.view);
-		out_table_cell(table, "%s", look->healthy ? "yes" : look->pid == 0 ? "stopped" : "no");
-		out_table_style(table, look->healthy ? OUT_GOOD : OUT_BAD);
-		number_cell(table, look->pid > 0, (uint64_t)look->pid);
-		out_table_cell(table, "%s", t->nodes[i].http);
-		out_table_cell(table, "%s", t->nodes[i].home);
-	}
-	out_table_end(table);
-}
-
-static void say_accounts(const struct testnet *t)
-{
-	json_t *accounts = accounts_json(t), *account;
-	size_t i;
-	putchar('\n');
-	struct out_table *table = out_table_new(3, (const char *const[]){"account", "address", "key"});
-	json_array_foreach(accounts, i, account)
-	{
-		out_table_cell(table, "%s", json_string_value(json_object_get(account, "name")));
-		out_table_cell(table, "%s", json_string_value(json_object_get(account, "address")));
-		out_table_cell(table, "%s", json_string_value(json_object_get(account, "key")));
-	}
-	out_table_end(table);
-	json_decref(accounts);
-	printf("\nTry: quorate send --key %s/accounts/alice.key --to %s/accounts/bob.key --amount 5", t->dir,
-	       t->dir);
-	if (strcmp(t->dir, TESTNET_DIR) != 0)
-		printf(" --genesis %s --node %s", t->genesis_path, t->nodes[0].http);
-	putchar('\n');
-}
-
-static void say(const struct testnet *t, const struct testnet_args *args, bool accounts)
-{
-	struct look looks[Q_REPLICAS_MAX];
-	look_at_all(t, looks);
-	if (args->common.json)
-		say_json(t, looks);
-	else
-		say_text(t, looks);
-	if (accounts && !args->common.json)
-		say_accounts(t);
-	fflush(stdout);
-}
-
-/* ---- starting ------------------------------------------------------------------------------- */
-
-/* A process that this command started, and where its log was then. */
-struct started {
-	pid_t pid; /* 0: not started here */
-	long log_at;
-};
-
-static void show_log(const struct testnet_node *node, long from)
-{
-	enum { LINES = 10 };
-	FILE *f = fopen(node->log, "re");
-	if (f == NULL)
-		return;
-	char *lines[LINES] = {NULL}, *line = NULL;
-	size_t cap = 0, cnt = 0;
-	fseek(f, from, SEEK_SET);
-	while (getline(&line, &cap, f) > 0) {
-		free(lines[cnt % LINES]);
-		lines[cnt++ % LINES] = xstrdup(line);
-	}
-	free(line);
-	fclose(f);
-	for (size_t i = cnt > LINES ? cnt - LINES : 0; i < cnt; i++) {
-		lines[i % LINES][strcspn(lines[i % LINES], "\n")] = '\0';
-		out_clean(lines[i % LINES]);
-		out_note("  %s", lines[i % LINES]);
-	}
-	for (size_t i = 0; i < LINES; i++)
-		free(lines[i]);
-}
-
-static bool start_node(const struct testnet_node *node, bool child, struct started *s, struct err *err)
-{
-	struct stat st;
-	s->log_at = stat(node->log, &st) == 0 ? (long)st.st_size : 0;
-	s->pid = testnet_spawn(node, child, err);
-	return s->pid > 0;
-}
-
-/* Has a process that was started here ended already? */
-static bool died(const struct testnet_node *node, const struct started *s, struct err *err)
-{
-	int status;
-	if (s->pid <= 0 || waitpid(s->pid, &status, WNOHANG) != s->pid)
-		return false;
-	if (WIFSIGNALED(status))
-		err_set(err, ERR_WORLD, "replica %u was ended by signal %d; the end of %s:", node->index,
-		        WTERMSIG(status), node->log);
-	else
-		err_set(err, ERR_WORLD, "replica %u ended with exit code %d; the end of %s:", node->index,
-		        WEXITSTATUS(status), node->log);
-	return true;
-}
-
-static bool all_ready(const struct testnet *t, bool *ready, struct err *err)
-{
-	bool all = true;
-	for (unsigned i = 0; i < t->n; i++) {
-		if (!ready[i]) {
-			ready[i] = look_at(t, &t->nodes[i], err).healthy;
-			if (!ready[i] && err->kind == ERR_NONE)
-				err_set(err, ERR_WORLD, "replica %u does not run or is not healthy yet", i);
-		}
-		all = all && ready[i];
-	}
-	return all;
-}
-
-/* Waits until every node is healthy: it hears a quorum on this chain. */
-static bool wait_ready(const struct testnet *t, const struct started *started, struct err *err)
-{
-	bool ready[Q_REPLICAS_MAX] = {false};
-	uint64_t deadline_ms = access_now_ms() + READY_TIMEOUT_MS;
-	for (;;) {
-		struct err why = {0};
-		for (unsigned i = 0; i < t->n; i++) {
-			if (!died(&t->nodes[i], &started[i], err))
-				continue;
-			cmd_fail(err);
-			show_log(&t->nodes[i], started[i].log_at);
-			return err_set(err, ERR_WORLD, "the testnet did not start");
-		}
-		if (all_ready(t, ready, &why))
-			return true;
-		if (access_now_ms() >= deadline_ms)
-			return err_set(err, ERR_WORLD, "the testnet is not ready after %d s: %.300s",
-			               READY_TIMEOUT_MS / 1000, why.text);
-		access_nap_ms(20);
-	}
-}
+/* ---- up, new -------------------------------------------------------------------------------- */
 
 /* A crash is worth a line; a clean end was asked for. */
 static void say_end(const struct testnet *t, struct started *started)
@@ -402,17 +160,17 @@ static int up(const struct testnet *t, const struct testnet_args *args, struct e
 	}
 	if (cnt == 0) {
 		out_note("the testnet in %s runs already", t->dir);
-		say(t, args, true);
+		look_say(t, args->common.json, true);
 		return EXIT_DONE;
 	}
-	if (!ok || !wait_ready(t, started, err)) {
+	if (!ok || !start_wait_all(t, started, err)) {
 		for (unsigned i = 0; i < t->n; i++) {
 			if (started[i].pid > 0)
 				kill(started[i].pid, SIGTERM);
 		}
 		return cmd_fail(err);
 	}
-	say(t, args, true);
+	look_say(t, args->common.json, true);
 	if (!args->detach)
 		stay(t, started);
 	return EXIT_DONE;
@@ -464,7 +222,7 @@ static int testnet_new(int argc, char **argv)
 	struct testnet *t = open_or_make(&args, &err);
 	if (t == NULL)
 		return cmd_fail(&err);
-	say(t, &args, true);
+	look_say(t, args.common.json, true);
 	testnet_free(t);
 	return EXIT_DONE;
 }
@@ -524,7 +282,7 @@ static int testnet_status(int argc, char **argv)
 	struct testnet *t = open_for(&argp, argc, argv, &args, &err);
 	if (t == NULL)
 		return cmd_fail(&err);
-	say(t, &args, false);
+	look_say(t, args.common.json, false);
 	testnet_free(t);
 	return EXIT_DONE;
 }
@@ -573,7 +331,7 @@ static int signal_nodes(const struct argp *argp, int argc, char **argv, int numb
 			out_note("replica %u %s", args.index[i], done);
 	}
 	if (args.common.json && code == EXIT_DONE)
-		say(t, &args, false);
+		look_say(t, args.common.json, false);
 	testnet_free(t);
 	return code;
 }
@@ -614,29 +372,6 @@ static int testnet_resume(int argc, char **argv)
 	return signal_nodes(&argp, argc, argv, SIGCONT, "goes on");
 }
 
-/* Until it answers: a lone one of four cannot be healthy. */
-static bool start_and_wait(const struct testnet *t, const struct testnet_node *node, struct err *err)
-{
-	struct started s = {0};
-	if (testnet_pid(node) > 0)
-		return err_set(err, ERR_NO, "replica %u runs already", node->index);
-	if (!start_node(node, false, &s, err))
-		return false;
-	uint64_t deadline_ms = access_now_ms() + READY_TIMEOUT_MS;
-	while (!look_at(t, node, err).answers) {
-		if (died(node, &s, err)) {
-			cmd_fail(err);
-			show_log(node, s.log_at);
-			return err_set(err, ERR_WORLD, "replica %u did not start", node->index);
-		}
-		if (access_now_ms() >= deadline_ms)
-			return err_set(err, ERR_WORLD, "replica %u does not answer after %d s; see %s",
-			               node->index, READY_TIMEOUT_MS / 1000, node->log);
-		access_nap_ms(20);
-	}
-	return true;
-}
-
 static int testnet_start(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -659,27 +394,9 @@ static int testnet_start(int argc, char **argv)
 			out_note("replica %u is up", args.index[i]);
 	}
 	if (args.common.json && code == EXIT_DONE)
-		say(t, &args, false);
+		look_say(t, args.common.json, false);
 	testnet_free(t);
 	return code;
-}
-
-/* Is every replica that runs healthy, and all of them at one height? */
-static bool level(const struct testnet *t, struct err *err)
-{
-	struct look looks[Q_REPLICAS_MAX];
-	const struct look *first = NULL;
-	look_at_all(t, looks);
-	for (unsigned i = 0; i < t->n; i++) {
-		if (looks[i].pid <= 0)
-			continue;
-		if (!looks[i].healthy)
-			return err_set(err, ERR_WORLD, "replica %u is not healthy", i);
-		if (first != NULL && looks[i].status.height != first->status.height)
-			return err_set(err, ERR_WORLD, "replica %u is at another height", i);
-		first = &looks[i];
-	}
-	return first != NULL || err_set(err, ERR_NO, "no replica of %s runs", t->dir);
 }
 
 static int testnet_wait(int argc, char **argv)
@@ -698,11 +415,11 @@ static int testnet_wait(int argc, char **argv)
 		return cmd_fail(&err);
 	uint64_t deadline_ms = access_now_ms() + READY_TIMEOUT_MS;
 	bool done = false;
-	while (!(done = level(t, &err)) && err.kind == ERR_WORLD && access_now_ms() < deadline_ms)
+	while (!(done = look_level(t, &err)) && err.kind == ERR_WORLD && access_now_ms() < deadline_ms)
 		access_nap_ms(20);
 	int code = done ? EXIT_DONE : cmd_fail(&err);
 	if (args.common.json && done)
-		say(t, &args, false);
+		look_say(t, args.common.json, false);
 	testnet_free(t);
 	return code;
 }

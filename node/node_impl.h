@@ -68,7 +68,7 @@ struct node {
 	struct qheight height; /* executed */
 	struct reader *idle[READERS_MAX];
 	unsigned idle_cnt;
-	struct complaint complaints[OPEN_VERDICT_CNT];
+	struct complaint complaints[OPEN_VERDICT_CNT]; /* by verdict; OPEN_OK: no frame */
 };
 
 /* ---- node_inbox.c: from a frame to the replica's thread ---------------------- */

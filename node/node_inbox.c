@@ -20,9 +20,13 @@ struct parcel {
 
 /* ---- complaints ---------------------------------------------------------------------- */
 
+static const char not_a_frame[] = "not a frame of messages";
+
+/* Counts it; tells the operator unless that was done lately. `env` NULL: the frame itself could not be read.
+ */
 static void complain(struct node *n, enum open_verdict v, const struct qenvelope *env)
 {
-	struct complaint *c = &n->complaints[v];
+	struct complaint *c = &n->complaints[env == NULL ? OPEN_OK : v]; /* OPEN_OK's place is free */
 	uint64_t now_ms = node_now_ms(), untold = 0;
 	pthread_mutex_lock(&n->lock);
 	c->cnt++;
@@ -35,14 +39,15 @@ static void complain(struct node *n, enum open_verdict v, const struct qenvelope
 	pthread_mutex_unlock(&n->lock);
 	if (untold == 0)
 		return;
-	if (v == OPEN_OTHER_CHAIN) {
-		char theirs[QHASH_HEX];
-		log_warn("refused reason=\"%s\" chain=%s count=%llu", open_verdict_text(v),
+	char theirs[QHASH_HEX];
+	if (env == NULL)
+		log_warn("refused reason=%s count=%llu", not_a_frame, (unsigned long long)untold);
+	else if (v == OPEN_OTHER_CHAIN)
+		log_warn("refused reason=%s chain=%s count=%llu", open_verdict_text(v),
 		         hex_encode(theirs, env->chain.b, sizeof env->chain.b), (unsigned long long)untold);
-	} else {
-		log_warn("refused reason=\"%s\" sender=%u count=%llu", open_verdict_text(v), env->sender,
+	else
+		log_warn("refused reason=%s sender=%u count=%llu", open_verdict_text(v), env->sender,
 		         (unsigned long long)untold);
-	}
 }
 
 /* ---- on a worker ----------------------------------------------------------------------- */
@@ -138,7 +143,7 @@ void inbox_frame(void *ctx, uint32_t pipe, const uint8_t *data, size_t len)
 	if (!link_known(n))
 		return;
 	if (!wire_decode(WIRE(qframe), data, len, &frame)) {
-		complain(n, OPEN_MALFORMED, &(struct qenvelope){.sender = UINT32_MAX});
+		complain(n, OPEN_MALFORMED, NULL);
 		link_reject(n->link, pipe);
 		return;
 	}

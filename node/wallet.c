@@ -381,7 +381,7 @@ bool draft_read(struct draft *d, const char *text, size_t len, struct err *err)
 		return false;
 	struct jvalue root = jread_root(json), txid = jread_field(&root, "txid"),
 	              witnesses = jread_field(&root, "witnesses");
-	struct qtxid said, id;
+	struct qtxid said = {0}, id;
 	bool ok = jread_object(&root, "quorate-transaction chain txid inputs outputs memo expiry witnesses",
 	                       "signed", err) &&
 	          read_body(d, &root, err) && jread_hex(&txid, said.b, sizeof said.b, err);
