@@ -31,7 +31,7 @@
 const char *open_verdict_text(enum open_verdict v)
 {
 	static const char *const texts[] = {
-#define V(name, text) [name] = text,
+#define V(name, text) [name] = (text),
 	    OPEN_VERDICTS(V)
 #undef V
 	};

@@ -259,7 +259,7 @@ static void detach(struct pool *p, struct entry *e)
 	HASH_DELETE(by_id, p->by_id, e);
 	HASH_DELETE(by_leaf, p->by_leaf, e);
 	for (unsigned i = 0; i < e->tx->q.body.inputs.inputs_len; i++)
-		HASH_DEL(p->spends, &e->spends[i]);
+		HASH_DEL(p->spends, &e->spends[i]); /* NOLINT(clang-analyzer-core.NullDereference): uthash */
 	s->cnt--;
 	s->bytes -= e->tx->raw_len;
 	p->bytes -= e->tx->raw_len;

@@ -54,6 +54,7 @@ void queue_return(struct pool *p, uint64_t height)
 {
 	struct entry **list = &p->aside[height % POOL_AHEAD_MAX];
 
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): utlist knows what is not NULL */
 	DL_SORT2(*list, youngest_first, queue_prev, queue_next);
 	while (*list) {
 		struct entry *e = *list;

@@ -108,6 +108,7 @@ bool verify_envelope(const struct genesis *g, struct verify_cache *c, const stru
                      struct verified *out, enum open_verdict *verdict)
 {
 	const qtx_bytes *raws = NULL;
+	size_t cnt = 0;
 
 	*out = (struct verified){.message = message_open(g, env, verdict)};
 	if (!out->message)
@@ -115,14 +116,15 @@ bool verify_envelope(const struct genesis *g, struct verify_cache *c, const stru
 	const struct qmessage *m = &out->message->m;
 	if (m->kind == QTXS) {
 		raws = m->qmessage_u.txs.txs.txs_val;
-		out->tx_cnt = m->qmessage_u.txs.txs.txs_len;
+		cnt = m->qmessage_u.txs.txs.txs_len;
 	} else if (m->kind == QBODY) {
 		raws = m->qmessage_u.body.txs.txs_val;
-		out->tx_cnt = m->qmessage_u.body.txs.txs_len;
+		cnt = m->qmessage_u.body.txs.txs_len;
 	}
-	if (out->tx_cnt > 0)
-		out->txs = xcalloc(out->tx_cnt, sizeof(struct tx *));
-	for (size_t i = 0; i < out->tx_cnt; i++)
+	if (cnt > 0)
+		out->txs = xcalloc(cnt, sizeof(struct tx *));
+	out->tx_cnt = cnt;
+	for (size_t i = 0; i < cnt; i++)
 		out->txs[i] = open_tx(g, c, &raws[i]);
 	return true;
 }

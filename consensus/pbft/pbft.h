@@ -238,7 +238,7 @@ void pbft_ask(struct engine *e, struct qview w);
 void pbft_try_new_view(struct engine *e);
 void pbft_join(struct engine *e);
 void watch_certificates(struct engine *e, const struct qview_change *vc);
-void pbft_enter(struct engine *e, struct message *new_view, bool restoring);
+void pbft_enter(struct engine *e, struct message *m, bool restoring); /* m: its NEW-VIEW */
 
 /*
  * S and O of a NEW-VIEW from its V (rule NV3), a pure function. `s`: the certificate of S, NULL for the
