@@ -1,0 +1,67 @@
+/*
+ * fuzz_conf.c: node.conf: an error that says something, or a configuration that survives being written and
+ * read again.  What is read lives in memory, what is written in a directory of its own.
+ *
+ * Links: q_conf
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "conf.h"
+#include "fuzz.h"
+
+static int file = -1;
+static char path[64], dir[] = "/tmp/quorate-fuzz-XXXXXX", written[64];
+
+static void setup(void)
+{
+	static const char full[] =
+	    "# a replica\n[node]\nhttp = 127.0.0.1:7480\nlisten = tcp://127.0.0.1:7580\n"
+	    "workers = 2\nlog = debug\n\n[peers]\n2 = tcp://10.0.0.3:7580\n"
+	    "63 = tls+tcp://[::1]:1\n";
+	static const char some[] = "[node]\nhttp = [::1]:7480 ; a comment\nworkers = 0\n[peers]\n";
+
+	file = memfd_create("conf", MFD_CLOEXEC);
+	must(file >= 0 && mkdtemp(dir) != NULL);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+	snprintf(written, sizeof written, "%s/node.conf", dir);
+	fuzz_seed(full, sizeof full - 1);
+	fuzz_seed(some, sizeof some - 1);
+	fuzz_seed("", 0);
+}
+
+static void teardown(void)
+{
+	close(file);
+	rmdir(dir);
+}
+
+static bool same(const char *a, const char *b)
+{
+	return (a == NULL) == (b == NULL) && (!a || strcmp(a, b) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct err err = {0};
+
+	must(ftruncate(file, 0) == 0 && pwrite(file, data, len, 0) == (ssize_t)len);
+	struct conf *c = conf_load(path, &err);
+	must(c || (err.kind == ERR_INPUT && err.text[0] != '\0'));
+	if (!c)
+		return 0;
+	must(conf_write(written, c, &err));
+	struct conf *again = conf_load(written, &err);
+	must(again != NULL && unlink(written) == 0);
+	must(same(c->http, again->http) && same(c->listen, again->listen));
+	must(c->workers == again->workers && c->workers <= CONF_WORKERS_MAX && c->log == again->log);
+	for (size_t i = 0; i < Q_REPLICAS_MAX; i++)
+		must(same(c->peer[i], again->peer[i]));
+	conf_free(c);
+	conf_free(again);
+	return 0;
+}
+
+const struct fuzz_target fuzz_target = {.name = "conf", .runs = 2500, .setup = setup, .teardown = teardown};
