@@ -295,7 +295,6 @@ void bodies_executed(struct replica *r)
 			b->overlay = NULL;
 		}
 	}
-	retry_validations(r);
 }
 
 /* ---- asking ------------------------------------------------------------------------ */

@@ -18,9 +18,9 @@
 
 struct cluster;
 
-/* One message on its way, checked once for all its receivers. */
+/* One message on its way. */
 struct transit {
-	struct verified v;
+	struct message *message; /* a reference */
 	unsigned from;
 	uint64_t to, due_ms;
 	struct transit *next;
@@ -37,7 +37,6 @@ struct member {
 	struct cluster *cluster;
 	unsigned index;
 	struct replica *replica; /* NULL: down */
-	struct err err;          /* why its last turn failed */
 	bool woken;
 	struct told *told; /* outcomes, in order; kept over restarts */
 	size_t told_cnt;
@@ -68,7 +67,6 @@ static inline void cluster_send(void *ctx, struct message *m, uint64_t to)
 	struct member *me = ctx;
 	struct cluster *c = me->cluster;
 	struct transit *t = xcalloc(1, sizeof *t);
-	enum open_verdict verdict;
 
 	assert_int_equal(to >> me->index & 1, 0);
 	c->sent++;
@@ -77,8 +75,7 @@ static inline void cluster_send(void *ctx, struct message *m, uint64_t to)
 		        (int)m->m.kind, (unsigned long long)to);
 	if (c->watch)
 		c->watch(c, me->index, m);
-	if (!verify_envelope(&c->rules.g, c->cache, &m->env, &t->v, &verdict))
-		fail_msg("replica %u sent what cannot be opened: %s", me->index, open_verdict_text(verdict));
+	t->message = message_ref(m);
 	t->from = me->index;
 	t->to = to;
 	t->due_ms = c->now_ms + 1;
@@ -205,7 +202,7 @@ static inline void cluster_free(struct cluster *c)
 	while (c->first) {
 		struct transit *t = c->first;
 		c->first = t->next;
-		verified_free(&t->v);
+		message_unref(t->message);
 		free(t);
 	}
 	for (unsigned i = 0; i < c->rules.g.n; i++) {
@@ -222,29 +219,36 @@ static inline void cluster_free(struct cluster *c)
 
 /* ---- time ---------------------------------------------------------------------------------- */
 
+/* Opened once for all its receivers, as each would open it. */
 static inline void cluster_deliver(struct cluster *c, struct transit *t)
 {
+	enum open_verdict verdict;
+	struct verified v = {0};
+
 	for (unsigned i = 0; i < c->rules.g.n; i++) {
 		struct member *me = &c->members[i];
-		if (!(t->to >> i & 1) || !me->replica || (c->drop && c->drop(c, t->from, i, t->v.message)))
+		if (!(t->to >> i & 1) || !me->replica || (c->drop && c->drop(c, t->from, i, t->message)))
 			continue;
-		replica_message(me->replica, t->v.message, t->v.txs, t->v.tx_cnt);
+		if (!v.message && !verify_envelope(&c->rules.g, c->cache, &t->message->env, &v, &verdict))
+			fail_msg("replica %u sent what cannot be opened: %s", t->from,
+			         open_verdict_text(verdict));
+		replica_message(me->replica, v.message, v.txs, v.tx_cnt);
 		me->woken = true;
 	}
-	verified_free(&t->v);
+	if (v.message)
+		verified_free(&v);
+	message_unref(t->message);
 	free(t);
 }
 
 static inline void cluster_turn(struct cluster *c, unsigned i)
 {
 	struct member *me = &c->members[i];
+	struct err err = {0};
 
 	me->woken = false;
-	if (me->replica && !replica_turn(me->replica, &me->err)) {
-		if (c->verbose)
-			fprintf(stderr, "replica %u stopped: %s\n", i, me->err.text);
-		cluster_crash(c, i);
-	}
+	if (me->replica && !replica_turn(me->replica, &err))
+		fail_msg("replica %u stopped: %s", i, err.text);
 }
 
 /* The next moment at which something happens; now, if somebody still has to have a turn. */

@@ -501,6 +501,25 @@ static void passes_over_what_another_block_in_flight_holds(void **state)
 	end(f);
 }
 
+static void offers_again_what_conflicted_with_a_block_that_never_came(void **state)
+{
+	struct fixture *f = begin(2);
+	struct tx *ours = simple(f, 0, "ours"), *rival = simple(f, 0, "rival"), *other = simple(f, 1, "");
+	struct overlay *below = overlay_new(f->state, NULL), *o = overlay_new(f->state, below);
+	struct tx *txs[8];
+
+	(void)state;
+	add(f, ours, SELF);
+	assert_int_equal(overlay_add(below, rival, qheight_of(1)), TX_OK);
+	assert_int_equal(pool_choose(f->pool, o, qheight_of(2), 8, 1 << 20, txs), 0);
+	overlay_unref(o);
+	overlay_unref(below);
+	execute(f, &other, 1); /* another block came to be at height 1 */
+	assert_int_equal(choose(f, 2, 8, txs), 1);
+	assert_ptr_equal(txs[0], ours);
+	end(f);
+}
+
 /* ---- forwarding and fairness ------------------------------------------------------------------ */
 
 static void forwards_own_transactions_once_and_in_bounded_batches(void **state)
@@ -633,6 +652,7 @@ int main(void)
 	    cmocka_unit_test(passes_over_what_it_chose_until_that_height_was_executed),
 	    cmocka_unit_test(gives_back_a_batch_in_its_order),
 	    cmocka_unit_test(passes_over_what_another_block_in_flight_holds),
+	    cmocka_unit_test(offers_again_what_conflicted_with_a_block_that_never_came),
 	    cmocka_unit_test(forwards_own_transactions_once_and_in_bounded_batches),
 	    cmocka_unit_test(lists_all_that_is_pending_batch_by_batch),
 	    cmocka_unit_test(calls_unfair_only_what_was_passed_over_twice),

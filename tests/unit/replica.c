@@ -7,6 +7,7 @@
 
 #include "cluster.h"
 #include "faultvfs.h"
+#include "replica_impl.h"
 
 enum { PATIENCE_MS = 20000 }; /* of virtual time */
 
@@ -160,9 +161,41 @@ static void fills_blocks_when_much_is_waiting(void **state)
 	c = cluster_new(1, 65, &params);
 	for (unsigned i = 0; i < 65; i++)
 		cluster_pay(c, 0, pay_allocation(&c->rules, i, 9, ""));
-	cluster_settle(c, PATIENCE_MS);
+	cluster_turn(c, 0);
 	assert_int_equal(cluster_status(c, 0).height.n, 4); /* 20, 20, 20, 5 */
 	assert_int_equal(cluster_status(c, 0).transactions, 65);
+	cluster_free(c);
+}
+
+static void count_proposals(struct cluster *c, unsigned from, const struct message *m)
+{
+	(void)from;
+	*(unsigned *)c->drop_ctx += m->m.kind == QPRE_PREPARE;
+}
+
+static void asks_the_more_of_a_batch_the_more_is_in_flight(void **state)
+{
+	/* Transactions that must be waiting with so many blocks in flight, of 20 that a block holds. */
+	static const unsigned wanted[] = {1, 7, 14, 20, 20};
+	struct qparams params = genesis_default_params();
+	struct cluster *c;
+	unsigned proposals = 0, i = 0;
+
+	(void)state;
+	params.block_txs_max = 20;
+	c = cluster_new(4, 80, &params);
+	c->watch = count_proposals;
+	c->drop_ctx = &proposals;
+	for (unsigned flying = 0; flying < 5; flying++) { /* nobody else has a turn */
+		for (unsigned k = 0; k < wanted[flying]; k++) {
+			assert_int_equal(proposals, flying);
+			cluster_pay(c, 0, pay_allocation(&c->rules, i++, 9, ""));
+			cluster_turn(c, 0);
+		}
+		assert_int_equal(proposals, flying + 1);
+	}
+	cluster_settle(c, PATIENCE_MS);
+	assert_int_equal(cluster_status(c, 3).transactions, i);
 	cluster_free(c);
 }
 
@@ -403,6 +436,58 @@ static void fetches_from_others_what_the_proposer_withholds(void **state)
 	fetches_what_a_proposal_names_from(1 << 0 | 1 << 1, 1000);
 }
 
+static bool nothing_but_agreement_reaches_3(struct cluster *c, unsigned from, unsigned to,
+                                            const struct message *m)
+{
+	(void)c;
+	(void)from;
+	return to == 3 && (m->m.kind == QTXS || m->m.kind == QBODY || m->m.kind == QCHAIN);
+}
+
+static void fetches_whole_what_others_have_only_in_their_ledgers(void **state)
+{
+	struct cluster *c = cluster_new(4, 1, NULL);
+
+	(void)state;
+	c->drop = nothing_but_agreement_reaches_3;
+	cluster_pay(c, 0, pay_allocation(&c->rules, 0, 9, ""));
+	cluster_run(c, 50);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(cluster_status(c, i).height.n, 1);
+		cluster_crash(c, i); /* and forgets what it had in memory */
+		cluster_start(c, i);
+	}
+	c->drop = NULL;
+	cluster_settle(c, PATIENCE_MS);
+	assert_int_equal(cluster_status(c, 3).height.n, 1);
+	cluster_free(c);
+}
+
+static void judges_no_block_by_a_parent_that_lost(void **state)
+{
+	struct cluster *c = cluster_new(1, 3, NULL);
+	struct replica *r = c->members[0].replica;
+	struct tx *txs[] = {pay_allocation(&c->rules, 0, 9, ""), pay_allocation(&c->rules, 1, 9, "")};
+	struct block *lost = block_of(1, c->rules.g.chain, &txs[0], 1);
+	struct block *child = block_of(2, lost->hash, &txs[1], 1);
+	struct overlay *o;
+
+	(void)state;
+	bodies_put(r, lost);
+	bodies_put(r, child);
+	assert_int_equal(bodies_overlay(r, &child->hash, &o), BUILT);
+	cluster_pay(c, 0, pay_allocation(&c->rules, 2, 9, ""));
+	cluster_turn(c, 0);
+	assert_int_equal(cluster_status(c, 0).height.n, 1);
+	assert_null(bodies_find(r, &lost->hash));
+	assert_int_equal(bodies_overlay(r, &child->hash, &o), BUILT_NEVER);
+	block_unref(lost);
+	block_unref(child);
+	tx_unref(txs[0]);
+	tx_unref(txs[1]);
+	cluster_free(c);
+}
+
 /* All bodies that replica 3 is sent; a forger attaches other transactions to the same header. */
 struct forgery {
 	struct tx *rubbish;
@@ -544,6 +629,10 @@ static void forgets_votes_and_bodies_that_a_checkpoint_covers(void **state)
 	cluster_run(c, 100);
 	assert_true(cluster_status(c, 0).engine.stable.n >= 16);
 	assert_true(count(c->members[0].votes, "SELECT count(*) FROM blocks") <= 4);
+	assert_null(c->members[0].replica->bodies);
+	cluster_crash(c, 0);
+	cluster_start(c, 0);
+	assert_true(cluster_status(c, 0).engine.stable.n >= 16);
 	assert_int_equal(
 	    count(c->members[0].votes, "SELECT count(*) FROM log WHERE height > 0 AND height < 16"), 0);
 	cluster_free(c);
@@ -566,16 +655,24 @@ static void watch_answers(struct cluster *c, unsigned from, const struct message
 	s->bytes += m->env.body.body_len;
 }
 
+static bool lose_bodies(struct cluster *c, unsigned from, unsigned to, const struct message *m)
+{
+	(void)c;
+	(void)from;
+	(void)to;
+	return m->m.kind == QBODY;
+}
+
 static void serves_each_peer_a_bounded_amount(void **state)
 {
-	struct cluster *c = cluster_new(4, 30, NULL);
+	struct cluster *c = cluster_new(4, 3, NULL);
 	struct qmessage m = {.kind = QGET_BODIES};
 	struct qhash hashes[Q_WINDOW_MAX];
 	struct served s = {0};
 	unsigned first;
 
 	(void)state;
-	for (unsigned i = 0; i < 30; i++) { /* about 29 KB each */
+	for (unsigned i = 0; i < 3; i++) { /* about 29 KB each */
 		struct qoutpoint in = allocation(&c->rules, i);
 		struct payment p = {.from = account_of(i), .to = 9, .outputs = Q_OUTPUTS_MAX};
 		cluster_pay(c, 0, pay(&c->rules, &p, &in, 1));
@@ -586,11 +683,13 @@ static void serves_each_peer_a_bounded_amount(void **state)
 		hashes[i] = cluster_status(c, 1).block_hash;
 	m.qmessage_u.get_bodies.blocks.blocks_len = Q_WINDOW_MAX;
 	m.qmessage_u.get_bodies.blocks.blocks_val = hashes;
+	c->drop = lose_bodies;
 	c->watch = watch_answers;
 	c->drop_ctx = &s;
-	deliver_from(c, 3, 1, &m);
+	for (unsigned i = 0; i < 5; i++)
+		deliver_from(c, 3, 1, &m);
 	cluster_turn(c, 1);
-	assert_true(s.bytes > 8u << 20 && s.bytes <= 18u << 20);
+	assert_true(s.bytes > 15u << 20 && s.bytes < 17u << 20);
 	first = s.answers;
 	deliver_from(c, 3, 1, &m);
 	cluster_turn(c, 1);
@@ -613,6 +712,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(tells_what_a_transaction_is_before_and_after_it_is_final),
 	    cmocka_unit_test(keeps_each_double_spend_once_as_evidence),
 	    cmocka_unit_test(fills_blocks_when_much_is_waiting),
+	    cmocka_unit_test(asks_the_more_of_a_batch_the_more_is_in_flight),
 	    cmocka_unit_test(sends_nothing_when_its_store_fails_and_goes_on_after_a_restart),
 	    cmocka_unit_test(four_replicas_agree_on_what_is_handed_to_each),
 	    cmocka_unit_test(goes_on_without_its_primary_which_catches_up_later),
@@ -621,6 +721,8 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(takes_in_a_child_that_overtook_its_parents),
 	    cmocka_unit_test(fetches_what_a_proposal_names_from_its_proposer),
 	    cmocka_unit_test(fetches_from_others_what_the_proposer_withholds),
+	    cmocka_unit_test(fetches_whole_what_others_have_only_in_their_ledgers),
+	    cmocka_unit_test(judges_no_block_by_a_parent_that_lost),
 	    cmocka_unit_test(ignores_rubbish_that_is_attached_to_an_honest_header),
 	    cmocka_unit_test(tells_a_client_that_its_transaction_expired),
 	    cmocka_unit_test(is_silent_without_its_vote_log_until_a_checkpoint_covers_it),
