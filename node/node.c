@@ -107,6 +107,12 @@ static void harden(void)
 {
 	umask(077);
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) ==
+	    0) { /* connections of peers and clients: all that there may be */
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file too large is an error of write(), as a full disk is */
 #if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -203,6 +209,7 @@ static bool start(struct node *n, struct err *err)
 		return false;
 	n->main_thread = pthread_self();
 	must(pthread_create(&n->thread, NULL, replica_thread, n) == 0);
+	pthread_setname_np(n->thread, "replica");
 	n->thread_runs = true;
 	return start_http(n, err);
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -161,7 +162,10 @@ bool testnet_create(const char *dir, unsigned replicas, unsigned base_port, stru
 	if (!choose_ports(ports, replicas, base_port, err))
 		return false;
 	/* Made beside, then renamed: a testnet is there whole or not at all. */
-	char *making = text_format("%s.making-%d", dir, (int)getpid());
+	size_t len = strlen(dir);
+	while (len > 1 && dir[len - 1] == '/')
+		len--;
+	char *making = text_format("%.*s.making-%d", (int)len, dir, (int)getpid());
 	bool ok = make_directory(making, err) && fill(making, replicas, ports, err);
 	if (ok && rename(making, dir) != 0) {
 		ok = errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR
@@ -269,7 +273,16 @@ _Noreturn static void become_node(const struct testnet_node *node, bool child, p
 	    dup2(log, STDERR_FILENO) < 0)
 		_exit(EXIT_SPAWN);
 	close_range(3, ~0u, 0);
-	execl("/proc/self/exe", "quorate", "node", "--home", node->home, (char *)NULL);
+	/* By its path, so that process lists show its name; by the link where the file was replaced
+	 * meanwhile. */
+	static const char self[] = "/proc/self/exe";
+	char path[PATH_MAX];
+	ssize_t len = readlink(self, path, sizeof path - 1);
+	if (len > 0) {
+		path[len] = '\0';
+		execl(path, "quorate", "node", "--home", node->home, (char *)NULL);
+	}
+	execl(self, "quorate", "node", "--home", node->home, (char *)NULL);
 	perror("quorate: cannot start itself");
 	_exit(EXIT_SPAWN);
 }

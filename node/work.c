@@ -74,8 +74,11 @@ struct work *work_start(unsigned threads)
 	for (unsigned i = 0; i < LANE_CNT; i++)
 		w->lanes[i].last = &w->lanes[i].first;
 	w->threads = xcalloc(threads, sizeof *w->threads);
-	for (; w->thread_cnt < threads; w->thread_cnt++)
-		must(pthread_create(&w->threads[w->thread_cnt], NULL, worker, w) == 0);
+	for (; w->thread_cnt < threads; w->thread_cnt++) {
+		pthread_t *thread = &w->threads[w->thread_cnt];
+		must(pthread_create(thread, NULL, worker, w) == 0);
+		pthread_setname_np(*thread, "verify");
+	}
 	return w;
 }
 
