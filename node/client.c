@@ -78,11 +78,8 @@ static json_t *call_here(struct client *c, const struct request *r, int *status,
 	char *text = NULL;
 	size_t len = 0;
 	struct client_node *node = &c->nodes[c->current];
-	if (!http_call(node->http, r->path, r->content_type, r->body, r->body_len, status, &text, &len,
-	               err)) {
-		err_prefix(err, "%s", node->url);
-		return NULL;
-	}
+	if (!http_call(node->http, r->path, r->content_type, r->body, r->body_len, status, &text, &len, err))
+		return NULL; /* *err names the node */
 	json_t *json = jread_parse(text, len, NULL);
 	free(text);
 	if (json == NULL)

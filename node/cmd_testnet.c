@@ -33,6 +33,8 @@ static error_t parse_up(int key, char *arg, struct argp_state *state)
 		CMD_CHILD_INIT(state);
 		return 0;
 	case KEY_DIR:
+		for (size_t len = strlen(arg); len > 1 && arg[len - 1] == '/'; len--)
+			arg[len - 1] = '\0';
 		args->dir = arg;
 		return 0;
 	case KEY_REPLICAS:

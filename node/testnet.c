@@ -162,10 +162,7 @@ bool testnet_create(const char *dir, unsigned replicas, unsigned base_port, stru
 	if (!choose_ports(ports, replicas, base_port, err))
 		return false;
 	/* Made beside, then renamed: a testnet is there whole or not at all. */
-	size_t len = strlen(dir);
-	while (len > 1 && dir[len - 1] == '/')
-		len--;
-	char *making = text_format("%.*s.making-%d", (int)len, dir, (int)getpid());
+	char *making = text_format("%s.making-%d", dir, (int)getpid());
 	bool ok = make_directory(making, err) && fill(making, replicas, ports, err);
 	if (ok && rename(making, dir) != 0) {
 		ok = errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR
