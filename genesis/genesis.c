@@ -30,7 +30,8 @@ struct qparams genesis_default_params(void)
 	    .window = 16,
 	    .block_txs_max = 2000,
 	    .block_bytes_max = 1u << 20,
-	    .timeout_ms = 1000,
+	    .timeout_ms =
+	        2000, /* a replica that suspects alone is out until the next view change: better late */
 	    .timeout_cap_ms = 64000,
 	    .drift_ms = 5000,
 	    .pool_source_max = 20000,
