@@ -43,13 +43,13 @@ static void put(const char *text)
 		return;
 }
 
-static void leave_input(int sig)
+static void leave_input(void)
 {
 	char path[64] = "crash-";
 	FILE *f;
 
 	strncat(path, fuzz_target.name, sizeof path - strlen(path) - 1);
-	f = fopen(path, "w"); /* not safe in a handler; the process is lost anyway */
+	f = fopen(path, "w");
 	if (f) {
 		fwrite(input, 1, input_len, f);
 		fclose(f);
@@ -57,6 +57,11 @@ static void leave_input(int sig)
 		put(path);
 		put(": run this program with it to see it again\n");
 	}
+}
+
+static void killed(int sig)
+{
+	leave_input(); /* stdio is not safe in a handler; the process is lost anyway */
 	signal(sig, SIG_DFL);
 	raise(sig);
 }
@@ -72,6 +77,7 @@ static void try(const uint8_t *data, size_t len)
 	input_len = len;
 	LLVMFuzzerTestOneInput(copy, len);
 	++*inputs_done;
+	input = NULL;
 	free(copy);
 }
 
@@ -184,8 +190,8 @@ static void run_all(void)
 {
 	uint8_t *buf = xcalloc(INPUT_MAX, 1);
 
-	signal(SIGABRT, leave_input);
-	signal(SIGSEGV, leave_input);
+	signal(SIGABRT, killed);
+	signal(SIGSEGV, killed);
 	must(fuzz_seed_cnt() > 0);
 	for (size_t i = 0; i < fuzz_seed_cnt(); i++)
 		try(fuzz_seed_at(i)->data, fuzz_seed_at(i)->len);
@@ -252,6 +258,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	if (input) /* a failed assertion of cmocka's left it */
+		leave_input();
 	fuzz_finish();
 	return munmap(inputs_done, sizeof *inputs_done);
 }
