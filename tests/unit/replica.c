@@ -488,6 +488,38 @@ static void judges_no_block_by_a_parent_that_lost(void **state)
 	cluster_free(c);
 }
 
+static void validates_a_block_as_soon_as_its_parent_is_here(void **state)
+{
+	struct cluster *c = cluster_new(4, 2, NULL);
+	struct replica *r = c->members[3].replica;
+	struct tx *txs[] = {pay_allocation(&c->rules, 0, 9, ""), pay_allocation(&c->rules, 1, 9, "")};
+	struct block *parent = block_of(1, c->rules.g.chain, &txs[0], 1);
+	struct block *child = block_of(2, parent->hash, &txs[1], 1);
+	struct engine_output want = {.kind = OUT_WANT_BODY};
+	struct qmessage m = {.kind = QBODY};
+	qtx_bytes raw = {(unsigned)txs[0]->raw_len, txs[0]->raw};
+	struct body *b;
+
+	(void)state;
+	want.want_body.hash = parent->hash;
+	want.want_body.header = parent->header;
+	bodies_want(r, &want);
+	bodies_put(r, child);
+	bodies_validate(r, &child->hash);
+	HASH_FIND(hh, r->bodies, &child->hash, sizeof child->hash, b);
+	assert_true(b->validate && !b->overlay);
+	m.qmessage_u.body.block = parent->hash;
+	m.qmessage_u.body.txs.txs_len = 1;
+	m.qmessage_u.body.txs.txs_val = &raw;
+	deliver_from(c, 1, 3, &m);
+	assert_true(!b->validate && b->overlay);
+	block_unref(parent);
+	block_unref(child);
+	tx_unref(txs[0]);
+	tx_unref(txs[1]);
+	cluster_free(c);
+}
+
 /* All bodies that replica 3 is sent; a forger attaches other transactions to the same header. */
 struct forgery {
 	struct tx *rubbish;
@@ -723,6 +755,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(fetches_from_others_what_the_proposer_withholds),
 	    cmocka_unit_test(fetches_whole_what_others_have_only_in_their_ledgers),
 	    cmocka_unit_test(judges_no_block_by_a_parent_that_lost),
+	    cmocka_unit_test(validates_a_block_as_soon_as_its_parent_is_here),
 	    cmocka_unit_test(ignores_rubbish_that_is_attached_to_an_honest_header),
 	    cmocka_unit_test(tells_a_client_that_its_transaction_expired),
 	    cmocka_unit_test(is_silent_without_its_vote_log_until_a_checkpoint_covers_it),
