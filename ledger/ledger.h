@@ -78,7 +78,7 @@ enum found reader_height(struct reader *r, struct qheight *h, struct err *err);
 
 /*
  * Headers above `above` up to the first certified height at or beyond above+1 that has its own certificate,
- * as far as Q_CHAIN_MAX headers allow (several runs are joined while they fit): a CHAIN answer.
+ * several runs joined while they stay short; at most Q_CHAIN_MAX headers: a CHAIN answer.
  */
 enum found reader_chain(struct reader *r, struct qheight above, struct qchain *out, struct err *err);
 

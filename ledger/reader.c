@@ -309,6 +309,22 @@ enum found reader_cert_for(struct reader *r, struct qheight h, struct qcert *out
 	return got;
 }
 
+/* The highest certified height of the `most` above `above`. */
+static enum found get_last_certified(struct reader *r, uint64_t above, uint64_t most, int64_t *last,
+                                     struct err *err)
+{
+	enum found got =
+	    db_query(&r->db, LAST_CERTIFICATE, DB_ARGS(db_int(above + 1), db_int(above + most)), err);
+	if (got == FOUND && !db_get_int(&r->db, LAST_CERTIFICATE, 0, last, err))
+		got = FOUND_ERROR;
+	db_done(&r->db, LAST_CERTIFICATE);
+	return got;
+}
+
+/* Whoever catches up executes all of a CHAIN at once, with every body in memory: so few are joined, and only
+ * a certificate that is farther off than that makes it longer. */
+#define JOINED_MAX 64
+
 static enum found get_chain(struct reader *r, uint64_t above, struct qchain *out, struct err *err)
 {
 	int64_t last;
@@ -316,11 +332,9 @@ static enum found get_chain(struct reader *r, uint64_t above, struct qchain *out
 	*out = (struct qchain){0};
 	if (above > INT64_MAX - Q_CHAIN_MAX)
 		return NOT_FOUND;
-	enum found got =
-	    db_query(&r->db, LAST_CERTIFICATE, DB_ARGS(db_int(above + 1), db_int(above + Q_CHAIN_MAX)), err);
-	if (got == FOUND && !db_get_int(&r->db, LAST_CERTIFICATE, 0, &last, err))
-		got = FOUND_ERROR;
-	db_done(&r->db, LAST_CERTIFICATE);
+	enum found got = get_last_certified(r, above, JOINED_MAX, &last, err);
+	if (got == NOT_FOUND)
+		got = get_last_certified(r, above, Q_CHAIN_MAX, &last, err);
 	if (got != FOUND)
 		return got;
 	got = get_headers(r, above + 1, (uint64_t)last, &out->headers.headers_val, &out->headers.headers_len,

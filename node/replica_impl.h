@@ -18,16 +18,17 @@
 
 #define TXS_MESSAGE_MAX 1000           /* transactions in one forward */
 #define TXS_MESSAGE_BYTES (256u << 10) /* their bytes */
-#define RESEND_BYTES (8u << 20)  /* of what is pending, oldest first, when half of the timeout has passed */
-#define SEEN_MAX 16384           /* transactions remembered beside the pool, */
-#define SEEN_BYTES (16u << 20)   /* and their bytes */
-#define ORPHANS_MAX 512          /* per peer, */
-#define ORPHANS_BYTES (2u << 20) /* and their bytes */
-#define FATES_MAX 65536          /* evicted transactions whose fate is remembered */
-#define EVIDENCE_MAX 1000        /* double spends journaled in one run of the process */
-#define ASK_MAX 16               /* bodies asked for at a time without a leaf list */
-#define ASK_GRACE_MS 10          /* a forward may still be on its way */
-#define ASK_RETRY_MS 200         /* doubles with each try up to */
+#define RESEND_BYTES (8u << 20)    /* of what is pending, oldest first, when half of the timeout has passed */
+#define SEEN_MAX 16384             /* transactions remembered beside the pool, */
+#define SEEN_BYTES (16u << 20)     /* and their bytes */
+#define ORPHANS_MAX 512            /* per peer, */
+#define ORPHANS_BYTES (2u << 20)   /* and their bytes */
+#define FATES_MAX 65536            /* evicted transactions whose fate is remembered */
+#define EVIDENCE_MAX 1000          /* double spends journaled in one run of the process, */
+#define EVIDENCE_BYTES (16u << 20) /* and their bytes */
+#define ASK_MAX 16                 /* bodies asked for at a time without a leaf list */
+#define ASK_GRACE_MS 10            /* a forward may still be on its way */
+#define ASK_RETRY_MS 200           /* doubles with each try up to */
 #define ASK_RETRY_MAX_MS 3200
 #define SERVE_BYTES_S (16u << 20) /* answers to one peer: so much a second, and at most this at once */
 
@@ -136,6 +137,7 @@ struct replica {
 	struct crib *cribs;
 	struct fate *fates;
 	struct loser *losers;
+	size_t evidence_bytes;
 	struct peer_state *peers; /* n */
 };
 

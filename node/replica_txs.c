@@ -127,6 +127,7 @@ static void keep_evidence(struct replica *r, const struct tx *winner, const stru
 	j.qjournal_u.evidence.kind = QEV_DOUBLE_SPEND; /* borrows both: encoded at once */
 	d->winner = (qtx_bytes){(unsigned)winner->raw_len, winner->raw};
 	d->loser = (qtx_bytes){(unsigned)loser->raw_len, loser->raw};
+	r->evidence_bytes += winner->raw_len + loser->raw_len;
 	if (!ledger_journal(r->ledger, &j, &err))
 		replica_stop(r, &err);
 	rlog(r, "warn", "evidence kind=double_spend winner=%s loser=%s",
@@ -141,7 +142,7 @@ static void note_double_spend(struct replica *r, const struct qtxid *winner, con
 	struct tx *tx;
 
 	HASH_FIND(hh, r->losers, &loser->id, sizeof loser->id, known);
-	if (known || HASH_COUNT(r->losers) >= EVIDENCE_MAX)
+	if (known || HASH_COUNT(r->losers) >= EVIDENCE_MAX || r->evidence_bytes >= EVIDENCE_BYTES)
 		return;
 	tx = fetch_tx(r, winner);
 	if (tx && share_an_input(tx, loser)) {
