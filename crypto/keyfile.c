@@ -199,6 +199,14 @@ static bool read_root(const struct jvalue *root, struct keyfile *k, struct err *
 	                  : read_hex(root, "secret", k->secret, sizeof k->secret, err));
 }
 
+/* jansson quotes what stands where it stopped: that may be the secret. */
+static void quote_nothing(struct err *err)
+{
+	char *quote = err != NULL ? strstr(err->text, " near '") : NULL;
+	if (quote != NULL)
+		*quote = '\0';
+}
+
 /* Reads a file as far as goes without its passphrase; NULL with *err. */
 static struct keyfile *load(const char *path, struct err *err)
 {
@@ -208,6 +216,8 @@ static struct keyfile *load(const char *path, struct err *err)
 		return NULL;
 	struct keyfile *k = keyfile_new(NULL);
 	json_t *json = jread_parse(text, len, err);
+	if (json == NULL)
+		quote_nothing(err);
 	sodium_free(text);
 	struct jvalue root = jread_root(json);
 	bool ok = json != NULL && read_root(&root, k, err);

@@ -320,6 +320,25 @@ static void names_the_field_that_is_wrong(void **state)
 	account_free(a);
 }
 
+/* An error is for a terminal or a log, and what is misplaced may be the secret. */
+static void an_error_of_syntax_does_not_quote_the_file(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+	    "{\"quorate-key\": 1, \"secret\" \"5ec4e7\"}",
+	    "{\"quorate-key\": 1, \"secret\": \"x\" \"5ec4e7\"}",
+	    "{\"quorate-key\": 1} \"5ec4e7\"",
+	    "\"5ec4e7",
+	};
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		struct err err = {0};
+		put(texts[i], 0600);
+		assert_null(keyfile_read_account(path, must_not_ask, NULL, &err));
+		assert_non_null(strstr(err.text, "line 1, column "));
+		assert_null(strstr(err.text, "5ec4e7"));
+	}
+}
+
 static void shows_the_public_side_without_a_passphrase(void **state)
 {
 	(void)state;
@@ -382,6 +401,7 @@ int main(void)
 	    TEST(a_key_is_never_overwritten),
 	    TEST(what_is_no_plain_small_file_is_refused),
 	    TEST(names_the_field_that_is_wrong),
+	    TEST(an_error_of_syntax_does_not_quote_the_file),
 	    TEST(shows_the_public_side_without_a_passphrase),
 	    TEST(does_not_show_a_public_key_that_is_none),
 	    TEST(an_empty_passphrase_is_no_passphrase),
