@@ -115,16 +115,14 @@ static bool is_port(const char *text)
 	       strtoul(text, NULL, 10) <= 65535;
 }
 
-/* tcp://host:port or tls+tcp://host:port; host is a name, an IPv4 address or [an IPv6 address]. */
+/* tcp://host:port; host is a name, an IPv4 address or [an IPv6 address].  What link_url_check() would refuse
+ * must not get into a genesis: no replica of that chain could start. */
 static bool is_url(const char *url)
 {
-	static const char *const schemes[] = {"tcp://", "tls+tcp://"};
-	const char *host = NULL;
-	for (size_t i = 0; i < 2; i++)
-		if (strncmp(url, schemes[i], strlen(schemes[i])) == 0)
-			host = url + strlen(schemes[i]);
-	if (host == NULL || strlen(url) > Q_ADDRESS_MAX)
+	static const char scheme[] = "tcp://";
+	if (strncmp(url, scheme, sizeof scheme - 1) != 0 || strlen(url) > Q_ADDRESS_MAX)
 		return false;
+	const char *host = url + sizeof scheme - 1;
 	size_t len;
 	if (host[0] == '[') {
 		len = 1 + strspn(host + 1, "0123456789abcdefABCDEF:.");
@@ -148,8 +146,7 @@ static bool check_replica(const struct qgenesis *g, unsigned i, struct err *err)
 	if (!ident_key_valid(&r->key))
 		return err_set(err, ERR_INPUT, "replicas[%u].key: is not an Ed25519 public key", i);
 	if (r->address == NULL || !is_url(r->address))
-		return err_set(err, ERR_INPUT,
-		               "replicas[%u].address: must be tcp://HOST:PORT or tls+tcp://HOST:PORT", i);
+		return err_set(err, ERR_INPUT, "replicas[%u].address: must be tcp://HOST:PORT", i);
 	for (unsigned j = 0; j < i; j++) {
 		const struct qreplica *other = &g->replicas.replicas_val[j];
 		if (strcmp(r->name, other->name) == 0)

@@ -50,7 +50,7 @@ static int start(void **state)
 	         "  \"drift_ms\": 1000, \"pool_source_max\": 300, \"pool_owner_max\": 200},\n"
 	         " \"replicas\": [\n"
 	         "  {\"name\": \"a\", \"key\": \"%s\", \"address\": \"tcp://127.0.0.1:7401\"},\n"
-	         "  {\"name\": \"b\", \"key\": \"%s\", \"address\": \"tls+tcp://b.example.org:7401\"},\n"
+	         "  {\"name\": \"b\", \"key\": \"%s\", \"address\": \"tcp://b.example.org:7401\"},\n"
 	         "  {\"name\": \"c\", \"key\": \"%s\", \"address\": \"tcp://[::1]:7403\"},\n"
 	         "  {\"name\": \"d-4.x_y\", \"key\": \"%s\", \"address\": \"tcp://d:1\"}],\n"
 	         " \"allocations\": [{\"address\": \"%s\", \"amount\": \"1000\"},\n"
@@ -197,9 +197,9 @@ static void keeps_its_recorded_chain_id(void **state)
 	struct genesis *g = parsed(document);
 	char text[QHASH_HEX];
 	assert_string_equal(hex_encode(text, g->chain.b, 32),
-	                    "670a52ca0c62bfc71de586fcc08c69e5b56d337428c8e2defd26b1231039a6e1");
+	                    "77e82282eb03a591b855db0bb7068117fc74704fccc7b382e04dff3f0ad36ed3");
 	assert_string_equal(hex_encode(text, g->txid.b, 32),
-	                    "4bf9ba04e9655443e6fd6fdff4f1550400cc4d976c78536a8686fde9124c8873");
+	                    "21b16b527cdfd2c213636564a6c6889a682130f312bde19a8f60e40caa18d416");
 	genesis_free(g);
 }
 
@@ -287,6 +287,7 @@ static const struct wrong {
      "replicas[3].key: is not an Ed25519 public key"},
     {keys[3], "01", "replicas[3].key: must be a string of 64"},
     {"tcp://d:1", "d:1", "replicas[3].address: must be tcp://"},
+    {"tcp://d:1", "tls+tcp://d:1", "replicas[3].address: must be tcp://"},
     {"tcp://d:1", "ipc:///tmp/d", "replicas[3].address: must be tcp://"},
     {"tcp://d:1", "tcp://d", "replicas[3].address: must be tcp://"},
     {"tcp://d:1", "tcp://:1", "replicas[3].address: must be tcp://"},
