@@ -44,10 +44,10 @@ static void submit_parse(struct submit *s, size_t i, const uint8_t *raw, size_t 
 
 /* ---- reading the request --------------------------------------------------------------------- */
 
-/* jansson recurses: bound the depth before it sees the text. */
-static bool shallow(const char *text, size_t len)
+/* jansson recurses, and makes some fifty bytes of memory of two of text: bound both before it sees any. */
+static bool modest(const char *text, size_t len, struct err *err)
 {
-	unsigned depth = 0;
+	unsigned depth = 0, commas = 0;
 	bool quoted = false;
 	for (size_t i = 0; i < len; i++) {
 		if (quoted && text[i] == '\\')
@@ -55,9 +55,12 @@ static bool shallow(const char *text, size_t len)
 		else if (text[i] == '"')
 			quoted = !quoted;
 		else if (!quoted && (text[i] == '{' || text[i] == '[') && ++depth > DEPTH_MAX)
-			return false;
+			return err_set(err, ERR_INPUT, "JSON nested more than %d deep", DEPTH_MAX);
 		else if (!quoted && (text[i] == '}' || text[i] == ']') && depth > 0)
 			depth--;
+		else if (!quoted && text[i] == ',' && ++commas > Q_BLOCK_TXS_MAX)
+			return err_set(err, ERR_INPUT, "transactions: at most %d are allowed",
+			               Q_BLOCK_TXS_MAX);
 	}
 	return true;
 }
@@ -85,8 +88,8 @@ static bool read_hex(struct submit *s, const struct jvalue *list, struct err *er
 static bool read_json(struct submit *s, const struct http_request *r, struct err *err)
 {
 	const char *text = (const char *)r->body;
-	if (!shallow(text, r->body_len))
-		return err_set(err, ERR_INPUT, "JSON nested more than %d deep", DEPTH_MAX);
+	if (!modest(text, r->body_len, err))
+		return false;
 	json_t *json = jread_parse(text, r->body_len, err);
 	if (json == NULL)
 		return false;
