@@ -297,6 +297,25 @@ static void goes_on_without_its_primary_which_catches_up_later(void **state)
 	cluster_free(c);
 }
 
+/* An idle engine is woken once a second: what comes in between must start its timer, too. Virtual time. */
+static void suspects_from_the_moment_a_transaction_comes(void **state)
+{
+	struct qparams params = small_params();
+	struct cluster *c = cluster_new(4, 4, &params);
+
+	(void)state;
+	cluster_pay(c, 1, pay_allocation(&c->rules, 0, 9, ""));
+	cluster_settle(c, PATIENCE_MS);
+	cluster_crash(c, 0);
+	cluster_run(c, 5100); /* STATUS has just been exchanged */
+	uint64_t begun_ms = c->now_ms;
+	cluster_pay(c, 1, pay_allocation(&c->rules, 1, 9, ""));
+	cluster_settle(c, PATIENCE_MS);
+	assert_true(c->now_ms - begun_ms >= params.timeout_ms);
+	assert_true(c->now_ms - begun_ms <= params.timeout_ms + 50);
+	cluster_free(c);
+}
+
 static void forgets_nothing_final_when_all_stop_at_once(void **state)
 {
 	struct qparams params = small_params();
@@ -748,6 +767,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(sends_nothing_when_its_store_fails_and_goes_on_after_a_restart),
 	    cmocka_unit_test(four_replicas_agree_on_what_is_handed_to_each),
 	    cmocka_unit_test(goes_on_without_its_primary_which_catches_up_later),
+	    cmocka_unit_test(suspects_from_the_moment_a_transaction_comes),
 	    cmocka_unit_test(forgets_nothing_final_when_all_stop_at_once),
 	    cmocka_unit_test(decides_a_race_of_two_spends_alike_everywhere),
 	    cmocka_unit_test(takes_in_a_child_that_overtook_its_parents),
