@@ -97,17 +97,43 @@ int quorate_argv(char **out, char **errs, char *const argv[])
 	return WEXITSTATUS(status);
 }
 
-int quorate(char **out, char **errs, ...)
+static void collect(char *argv[64], va_list ap)
 {
-	char *argv[64] = {"quorate"};
+	static char name[] = "quorate";
 	int argc = 1;
-	va_list ap;
-	va_start(ap, errs);
+	argv[0] = name;
 	while ((argv[argc] = va_arg(ap, char *)) && argc < 62)
 		argc++;
-	va_end(ap);
 	argv[argc] = NULL;
+}
+
+int quorate(char **out, char **errs, ...)
+{
+	char *argv[64];
+	va_list ap;
+	va_start(ap, errs);
+	collect(argv, ap);
+	va_end(ap);
 	return quorate_argv(out, errs, argv);
+}
+
+json_t *quorate_json(int *code, ...)
+{
+	char *argv[64], *out, *errs;
+	json_error_t why;
+	va_list ap;
+	va_start(ap, code);
+	collect(argv, ap);
+	va_end(ap);
+	int rc = quorate_argv(&out, &errs, argv);
+	if (code)
+		*code = rc;
+	json_t *root = json_loads(out, JSON_REJECT_DUPLICATES, &why);
+	if (!root)
+		fail_msg("quorate %s: exit %d, no JSON: %s%s", argv[1], rc, out, errs);
+	free(out);
+	free(errs);
+	return root;
 }
 
 /* ---- up and down ---------------------------------------------------------- */
@@ -135,8 +161,16 @@ static void write_file(const char *path, const char *text)
 	assert_int_equal(fclose(f), 0);
 }
 
-/* Replaces the allocations of a testnet that has never run: same replicas, another chain. */
-static void reallocate(struct chain *c, const struct qoutput *allocations, size_t cnt)
+static void allocate(struct qgenesis *g, const struct qoutput *allocations, size_t cnt)
+{
+	free(g->allocations.allocations_val);
+	g->allocations.allocations_val = xmemdup(allocations, cnt * sizeof *allocations);
+	g->allocations.allocations_len = (u_int)cnt;
+}
+
+/* Changes the genesis of a testnet that has never run: same replicas, another chain. */
+static void amend(struct chain *c, const struct qoutput *allocations, size_t cnt,
+                  void (*edit)(struct qgenesis *g))
 {
 	char path[512];
 	struct err err = {0};
@@ -144,9 +178,10 @@ static void reallocate(struct chain *c, const struct qoutput *allocations, size_
 	struct genesis *g = genesis_load(path, &err);
 	if (!g)
 		fail_msg("%s", err.text);
-	free(g->g.allocations.allocations_val);
-	g->g.allocations.allocations_val = xmemdup(allocations, cnt * sizeof *allocations);
-	g->g.allocations.allocations_len = (u_int)cnt;
+	if (allocations)
+		allocate(&g->g, allocations, cnt);
+	if (edit)
+		edit(&g->g);
 	if (!genesis_finish(g, &err))
 		fail_msg("%s", err.text);
 	char *text = genesis_format(g);
@@ -186,7 +221,8 @@ int chain_setup(void **state)
 	return crypto_init(&err) ? 0 : -1;
 }
 
-struct chain *chain_up(unsigned n, const struct qoutput *allocations, size_t allocation_cnt)
+static struct chain *bring_up(unsigned n, const struct qoutput *allocations, size_t allocation_cnt,
+                              void (*edit)(struct qgenesis *g))
 {
 	struct chain *c = xcalloc(1, sizeof *c);
 	struct err err = {0};
@@ -202,13 +238,13 @@ struct chain *chain_up(unsigned n, const struct qoutput *allocations, size_t all
 		}
 	}
 	snprintf(count, sizeof count, "%u", n);
-	if (allocations) { /* make it, before anything runs */
+	if (allocations || edit) { /* make it, before anything runs */
 		if (quorate(&out, &errs, "testnet", "new", "--dir", c->dir, "--replicas", count,
 		            "--base-port", "0", NULL) != 0)
 			fail_msg("%s", errs);
 		free(out);
 		free(errs);
-		reallocate(c, allocations, allocation_cnt);
+		amend(c, allocations, allocation_cnt, edit);
 	}
 	if (quorate(&out, &errs, "testnet", "up", "--dir", c->dir, "--replicas", count, "--base-port", "0",
 	            "--detach", "--json", NULL) != 0)
@@ -221,6 +257,16 @@ struct chain *chain_up(unsigned n, const struct qoutput *allocations, size_t all
 	if (!c->genesis)
 		fail_msg("%s", err.text);
 	return c;
+}
+
+struct chain *chain_up(unsigned n, const struct qoutput *allocations, size_t allocation_cnt)
+{
+	return bring_up(n, allocations, allocation_cnt, NULL);
+}
+
+struct chain *chain_up_edited(unsigned n, void (*edit)(struct qgenesis *g))
+{
+	return bring_up(n, NULL, 0, edit);
 }
 
 void chain_down(struct chain *c)
@@ -251,6 +297,37 @@ void chain_signal(struct chain *c, const char *what, unsigned node)
 	if (quorate(NULL, &errs, "testnet", what, number, "--dir", c->dir, NULL) != 0)
 		fail_msg("testnet %s %u: %s", what, node, errs);
 	free(errs);
+}
+
+void chain_wait(struct chain *c)
+{
+	char *errs = NULL;
+	if (quorate(NULL, &errs, "testnet", "wait", "--dir", c->dir, NULL) != 0)
+		fail_msg("testnet wait: %s", errs);
+	free(errs);
+}
+
+void chain_pids(struct chain *c, pid_t pids[])
+{
+	json_t *root = quorate_json(NULL, "testnet", "status", "--json", "--dir", c->dir, NULL);
+	for (unsigned i = 0; i < c->n; i++) {
+		json_t *r = json_array_get(json_object_get(root, "replicas"), i);
+		pids[i] = (pid_t)json_integer_value(json_object_get(r, "pid"));
+	}
+	json_decref(root);
+}
+
+const char *chain_path(struct chain *c, const char *fmt, ...)
+{
+	static char path[8][512];
+	static unsigned next;
+	char *p = path[next++ % 8];
+	va_list ap;
+	int at = snprintf(p, sizeof path[0], "%s/", c->dir);
+	va_start(ap, fmt);
+	vsnprintf(p + at, sizeof path[0] - (size_t)at, fmt, ap);
+	va_end(ap);
+	return p;
 }
 
 /* ---- asking ---------------------------------------------------------------- */
@@ -350,6 +427,33 @@ void chain_wait_height(struct chain *c, uint64_t mask, uint64_t height)
 	}
 }
 
+const char *json_text(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+	return text ? text : "";
+}
+
+json_t *chain_send(struct chain *c, unsigned node, unsigned amount, const char *seconds, int *code)
+{
+	char text[16];
+	snprintf(text, sizeof text, "%u", amount);
+	return quorate_json(code, "send", "--json", "--node", c->http[node], "--genesis",
+	                    chain_path(c, "genesis.json"), "--key", chain_path(c, "accounts/alice.key"),
+	                    "--to", chain_path(c, "accounts/bob.key"), "--amount", text, "--timeout", seconds,
+	                    NULL);
+}
+
+uint64_t chain_pay(struct chain *c, unsigned node, unsigned amount)
+{
+	int code;
+	json_t *sent = chain_send(c, node, amount, "60", &code);
+	if (code != 0 || strcmp(json_text(sent, "outcome"), "committed") != 0)
+		fail_msg("exit %d: %s: %s", code, json_text(sent, "outcome"), json_text(sent, "message"));
+	uint64_t height = (uint64_t)json_integer_value(json_object_get(sent, "height"));
+	json_decref(sent);
+	return height;
+}
+
 /* ---- checking ---------------------------------------------------------------- */
 
 int chain_audit(struct chain *c, json_t **report)
@@ -376,6 +480,15 @@ int chain_audit(struct chain *c, json_t **report)
 	free(out);
 	free(errs);
 	return code;
+}
+
+void chain_assert_audit(struct chain *c, uint64_t height)
+{
+	json_t *report;
+	assert_int_equal(chain_audit(c, &report), 0);
+	assert_int_equal(json_integer_value(json_object_get(report, "height")), height);
+	assert_int_equal(json_integer_value(json_object_get(report, "double_spends")), 0);
+	json_decref(report);
 }
 
 struct seen {
@@ -445,6 +558,27 @@ static void read_blobs(const char *path, const char *sql, struct seen_list *s,
 		f(s, sqlite3_column_blob(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0));
 	sqlite3_finalize(stmt);
 	sqlite3_close(db);
+}
+
+void chain_sql(const char *path, const char *sql, char *text, size_t cap)
+{
+	sqlite3 *db;
+	sqlite3_stmt *stmt = NULL;
+	if (text)
+		text[0] = '\0';
+	int how = strncmp(sql, "SELECT", 6) == 0 ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+	assert_int_equal(sqlite3_open_v2(path, &db, how, NULL), SQLITE_OK);
+	for (bool first = true; *sql; first = false) { /* statement by statement */
+		if (sqlite3_prepare_v2(db, sql, -1, &stmt, &sql) != SQLITE_OK)
+			fail_msg("%s: %s", path, sqlite3_errmsg(db));
+		int rc = stmt ? sqlite3_step(stmt) : SQLITE_DONE;
+		if (rc == SQLITE_ROW && first && text)
+			snprintf(text, cap, "%s", (const char *)sqlite3_column_text(stmt, 0));
+		if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+			fail_msg("%s: %s", path, sqlite3_errmsg(db));
+		sqlite3_finalize(stmt);
+	}
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
 void chain_check_votes(struct chain *c)

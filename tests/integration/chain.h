@@ -36,12 +36,23 @@ int chain_setup(void **state);
  * replace the outputs of its genesis. Fails the test if it does not come up.
  */
 struct chain *chain_up(unsigned n, const struct qoutput *allocations, size_t allocation_cnt);
+/* The same with a genesis that `edit` changed: same replicas, other rules. */
+struct chain *chain_up_edited(unsigned n, void (*edit)(struct qgenesis *g));
 /* Stops everything and removes the directory. */
 void chain_down(struct chain *c);
 
 /* Runs the program; returns its exit code. out (may be NULL) receives stdout, errs stderr: free() both. */
 int quorate(char **out, char **errs, ...) __attribute__((sentinel));
 int quorate_argv(char **out, char **errs, char *const argv[]);
+/* Runs it and parses the JSON that it prints (json_decref()); *code (may be NULL) is its exit code. */
+json_t *quorate_json(int *code, ...) __attribute__((sentinel));
+
+/* `quorate send` from alice to bob through one node, waiting for at most so many seconds. */
+json_t *chain_send(struct chain *c, unsigned node, unsigned amount, const char *seconds, int *code);
+/* The same; it must become final. Returns the height. */
+uint64_t chain_pay(struct chain *c, unsigned node, unsigned amount);
+/* A text of an object, "" if it has none. */
+const char *json_text(const json_t *object, const char *key);
 
 /* Reference counting is jansson's: json_decref() what is returned. */
 json_t *chain_get(struct chain *c, unsigned node, int *status, const char *fmt, ...)
@@ -61,9 +72,21 @@ uint64_t chain_height(struct chain *c, unsigned node);
 
 /* `quorate testnet kill|start|pause|resume N`. */
 void chain_signal(struct chain *c, const char *what, unsigned node);
+/* `quorate testnet wait`: all that run are healthy and at one height. */
+void chain_wait(struct chain *c);
+/* The process of each node, 0: none. */
+void chain_pids(struct chain *c, pid_t pids[]);
+
+/* A path in the chain's directory, in one of a few buffers that are used again. */
+const char *chain_path(struct chain *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Runs SQL on a SQLite file (only to read if it begins with SELECT); text (may be NULL) receives the first
+ * column of the first row, "" if none. */
+void chain_sql(const char *path, const char *sql, char *text, size_t cap);
 
 /* `quorate audit --json` over the ledgers of all nodes: the exit code and the report (json_decref()). */
 int chain_audit(struct chain *c, json_t **report);
+/* It holds, and the longest ledger has this height. */
+void chain_assert_audit(struct chain *c, uint64_t height);
 /* No replica has signed two statements for one (kind, view, height): reads all vote logs and certificates. */
 void chain_check_votes(struct chain *c);
 
