@@ -8,7 +8,7 @@
  */
 #include "world.h"
 
-#define SEEDS 250
+#define SEEDS 150
 #define HEAL_MS                                                                                    \
 	60000 /* the longest run of faulty proposers, each at the capped time-out, many times over \
 	       */

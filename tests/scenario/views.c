@@ -165,10 +165,12 @@ static void a_late_vote_in_an_old_view_cannot_certify_what_the_new_view_forgot(v
 	world_rule(w, DROP, ONLY(2) | ONLY(3), ONLY(0), EVERY_KIND, 0); /* 0 stays */
 	world_rule(w, DROP, ONLY(0), ONLY(2) | ONLY(3), KIND(QVIEW_CHANGE), 0);
 	world_settle(w);
+	world_rule(w, DROP, ALL, ALL, KIND(QCOMMIT), 0);
 	world_release(w);
 	traitor_vote(w, 1, QPREPARE, 0, a, ALL);
 	traitor_vote(w, 1, QCOMMIT, 0, a, ALL);
 	world_settle(w);
+	w->rule_cnt--; /* COMMITs arrive again */
 	traitor_view_change(w, 1, 1, &nothing, ALL);
 	traitor_new_view(w, 1, 1, ONLY(1) | ONLY(2) | ONLY(3), ONLY(2) | ONLY(3));
 	world_settle(w);
@@ -195,18 +197,22 @@ static void commits_in_order_keep_a_traitor_from_replacing_a_lost_height(void **
 	struct claim nothing = {0};
 	(void)state;
 	world_rule(w, DROP, ALL, ALL, KIND(QPREPARE), 1);
+	world_rule(w, DROP, ALL, ONLY(0) | ONLY(2), KIND(QCOMMIT), 0); /* 3 alone would collect them */
 	const struct wblock *chain[3] = {world_propose(w, 0), world_propose(w, 0), world_propose(w, 0)};
 	for (unsigned k = 1; k < 3; k++)
 		traitor_vote(w, 1, QPREPARE, 0, chain[k], ALL);
 	world_settle(w);
-	world_rule(w, DROP, ALL, ONLY(0) | ONLY(2), KIND(QCOMMIT), 0);
+	traitor_vote(w, 1, QCOMMIT, 0, chain[2], ONLY(3));
+	world_settle(w);
 	world_clear_rules(w);
+	world_rule(w, DROP, ONLY(3), ALL, KIND(QVIEW_CHANGE) | KIND(QSTATUS), 0);
 	w->pending = ALL;
 	world_time_out(w, ONLY(0) | ONLY(2) | ONLY(3));
 	traitor_view_change(w, 1, 1, &nothing, ALL);
 	world_settle(w);
 	traitor_new_view(w, 1, 1, ONLY(0) | ONLY(1) | ONLY(2), ALL);
 	world_settle(w);
+	world_clear_rules(w);
 	world_say(w, "-- the traitor proposes another chain");
 	struct qhash parent = w->g.chain;
 	const struct wblock *other[3];
@@ -290,6 +296,8 @@ static void a_laggard_is_bound_by_the_start_of_the_new_view(void **state)
 	traitor_new_view(w, 1, 1, ONLY(0) | ONLY(1) | ONLY(3), ONLY(2) | ONLY(3));
 	world_settle(w);
 	is_in(w, 3, 1);
+	world_clear_rules(w);
+	world_rule(w, DROP, ALL, ALL, KIND(QSTATUS), 0);
 	world_say(w, "-- the traitor proposes another block at height 1");
 	const struct wblock *b = traitor_block(w, 1, 1, &w->g.chain);
 	traitor_propose(w, 1, 1, b, ONLY(2) | ONLY(3));
@@ -320,6 +328,9 @@ static void a_bound_height_accepts_no_other_block_while_its_body_is_missing(void
 	world_settle(w);
 	traitor_new_view(w, 1, 1, ONLY(1) | ONLY(2) | ONLY(3), ALL);
 	world_settle(w);
+	world_clear_rules(w);
+	world_rule(w, DROP, ALL, ONLY(3), KIND(QBODY), 0);
+	world_rule(w, DROP, ALL, ALL, KIND(QSTATUS), 0);
 	const struct wblock *b = traitor_block(w, 1, 1, &w->g.chain);
 	traitor_propose(w, 1, 1, b, ALL);
 	world_settle(w);
@@ -500,6 +511,7 @@ static void a_stable_checkpoint_counts_as_a_certified_tip(void **state)
 	world_settle(w);
 	traitor_new_view(w, 1, 1, ONLY(1) | ONLY(2) | ONLY(3), ONLY(2) | ONLY(3));
 	world_settle(w);
+	show_chain(w, 1, ab[0], 0, ONLY(3));
 	world_say(w, "-- the traitor tries to replace height 5");
 	const struct wblock *other = traitor_block(w, 1, 5, &ab[0]->hash);
 	traitor_propose(w, 1, 1, other, ONLY(2) | ONLY(3));

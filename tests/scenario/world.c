@@ -33,8 +33,8 @@ void world_broken(struct world *w, const char *fmt, ...)
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	size_t from = w->trace_len > 3000 ? w->trace_len - 3000 : 0;
-	print_error("%s\n--- BROKEN at %llu ms: %s\n%s%s", w->trace ? w->trace + from : "",
-	            (unsigned long long)w->now_ms, text, w->hint ? w->hint : "", w->hint ? "\n" : "");
+	fprintf(stderr, "%s\n--- BROKEN at %llu ms: %s\n%s%s", w->trace ? w->trace + from : "",
+	        (unsigned long long)w->now_ms, text, w->hint ? w->hint : "", w->hint ? "\n" : "");
 	fail();
 	abort(); /* fail() does not return */
 }

@@ -170,9 +170,10 @@ static void first_difference(const char *name, const char *want, const char *is)
 		is += line_len(is) + (is[line_len(is)] == '\n');
 		number++;
 	}
-	print_error("%s/%s.txt:%u\n  recorded: %.*s\n  now:      %.*s\nif the new story is right: "
-	            "QUORATE_RECORD=1 ctest -R scenario/\n",
-	            TRACES, name, number, (int)line_len(want), want, (int)line_len(is), is);
+	fprintf(stderr,
+	        "%s/%s.txt:%u\n  recorded: %.*s\n  now:      %.*s\nif the new story is right: "
+	        "QUORATE_RECORD=1 ctest -R scenario/\n",
+	        TRACES, name, number, (int)line_len(want), want, (int)line_len(is), is);
 }
 
 void trace_compare(struct world *w, const char *name)
@@ -190,7 +191,7 @@ void trace_compare(struct world *w, const char *name)
 	char *want = read_file(path);
 	bool same = want && strcmp(want, w->trace) == 0;
 	if (!want)
-		print_error("%s is missing: QUORATE_RECORD=1 makes it\n", path);
+		fprintf(stderr, "%s is missing: QUORATE_RECORD=1 makes it\n", path);
 	else if (!same)
 		first_difference(name, want, w->trace);
 	free(want);
