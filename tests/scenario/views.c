@@ -511,7 +511,10 @@ static void a_stable_checkpoint_counts_as_a_certified_tip(void **state)
 	world_settle(w);
 	traitor_new_view(w, 1, 1, ONLY(1) | ONLY(2) | ONLY(3), ONLY(2) | ONLY(3));
 	world_settle(w);
+	world_clear_rules(w);
+	world_rule(w, DROP, ONLY(0), ALL, EVERY_KIND, 0);
 	show_chain(w, 1, ab[0], 0, ONLY(3));
+	world_settle(w);
 	world_say(w, "-- the traitor tries to replace height 5");
 	const struct wblock *other = traitor_block(w, 1, 5, &ab[0]->hash);
 	traitor_propose(w, 1, 1, other, ONLY(2) | ONLY(3));
