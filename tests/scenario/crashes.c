@@ -5,20 +5,6 @@
  */
 #include "world.h"
 
-static void and_the_chain_goes_on(struct world *w)
-{
-	uint64_t height = 0;
-	world_say(w, "-- and the chain goes on");
-	w->quiet = true;
-	for (unsigned i = 0; i < w->n; i++)
-		if (world_height(w, i) > height)
-			height = world_height(w, i);
-	w->auto_propose = true;
-	world_submit(w, ALL);
-	if (!world_run_to(w, height + 1, 60000))
-		world_broken(w, "the chain stands still");
-}
-
 static void restart_all(struct world *w)
 {
 	for (unsigned i = 0; i < w->n; i++)
@@ -61,7 +47,7 @@ static void all_crash_with_blocks_in_flight(void **state)
 		assert_ptr_equal(world_executed(w, i, 2), b);
 		assert_int_equal(world_status(w, i).entered.n, 0);
 	}
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -85,7 +71,7 @@ static void all_crash_inside_a_view_change(void **state)
 		assert_ptr_equal(world_executed(w, i, 1), a);
 		assert_int_equal(world_status(w, i).entered.n, 1);
 	}
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -111,7 +97,7 @@ static void all_crash_in_a_new_view(void **state)
 		assert_ptr_equal(world_executed(w, i, 2), b);
 		assert_int_equal(world_status(w, i).entered.n, 1);
 	}
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -132,7 +118,7 @@ static void all_crash_after_certifying_before_executing(void **state)
 	restart_all(w);
 	for (unsigned i = 0; i < 4; i++)
 		assert_ptr_equal(world_executed(w, i, 1), a);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -192,7 +178,7 @@ static void a_replica_that_committed_reports_its_certificate_after_a_crash(void 
 	traitor_vote(w, 1, QCOMMIT, 1, b, ONLY(2) | ONLY(3));
 	world_settle(w);
 	world_clear_rules(w);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	assert_ptr_equal(world_executed(w, 2, 1), a);
 	world_end(w, __func__);
 }
@@ -223,7 +209,7 @@ static void a_certified_tip_outlives_a_crash(void **state)
 	world_settle(w);
 	assert_ptr_equal(world_executed(w, 2, 1), a);
 	world_clear_rules(w);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -308,7 +294,7 @@ static void a_replica_without_its_vote_log_is_silent_until_it_cannot_contradict_
 	propose_settled(w, 0, 1);
 	assert_true(w->r[3].said > said);
 	w->quiet = false;
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -370,7 +356,7 @@ static void a_checkpoint_that_was_due_at_a_crash_is_signed_after_it(void **state
 	world_restart(w, 2);
 	world_restart(w, 3);
 	world_run(w, 1500);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -385,7 +371,7 @@ static void a_restarted_replica_catches_up_without_any_traffic(void **state)
 	world_restart(w, 3);
 	world_run(w, 2500);
 	assert_int_equal(world_height(w, 3), 10);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -407,7 +393,7 @@ static void a_proposer_that_restarts_does_not_propose_twice(void **state)
 		assert_ptr_equal(world_executed(w, i, 1), a);
 		assert_ptr_equal(world_executed(w, i, 2), b);
 	}
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -444,7 +430,7 @@ static void a_restart_in_a_view_that_failed_stops_nobody(void **state)
 	world_crash(w, 1);
 	world_restart(w, 1);
 	world_clear_rules(w);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 

@@ -280,6 +280,34 @@ static void a_replica_that_is_behind_with_executing_suspects_nobody(void **state
 	world_end(w, __func__);
 }
 
+/* T1: half-way through the time-out, what one replica alone was given goes to everybody. */
+static void a_transaction_given_to_one_replica_reaches_the_proposer_before_it_is_suspected(void **state)
+{
+	struct world *w = world_new(4, 0);
+	(void)state;
+	w->auto_propose = true;
+	world_submit(w, ONLY(2));
+	assert_true(world_run_to(w, 1, 900));
+	assert_int_equal(w->r[2].resends, 1);
+	nobody_left_view_0(w);
+	world_end(w, __func__);
+}
+
+/* Verdicts may come late, for several blocks at once. */
+static void a_replica_votes_when_it_has_validated(void **state)
+{
+	struct world *w = world_new(4, 0);
+	(void)state;
+	w->r[1].hold_validate = true;
+	propose_and_settle(w, 0, 2);
+	assert_null(disk_find(&w->r[1].disk, REC_PREPARE, 0, 1));
+	all_executed(w, 2);
+	world_validate_held(w, 1);
+	propose_and_settle(w, 0, 1);
+	assert_non_null(disk_find(&w->r[1].disk, REC_PREPARE, 0, 3));
+	world_end(w, __func__);
+}
+
 static void a_chain_of_one_replica_agrees_with_itself(void **state)
 {
 	struct world *w = world_new(1, 0);
@@ -345,6 +373,8 @@ int main(void)
 	    cmocka_unit_test(a_replica_with_a_corrupt_state_halts_at_the_checkpoint),
 	    cmocka_unit_test(a_block_that_a_replica_finds_invalid_gets_no_vote_of_it),
 	    cmocka_unit_test(a_replica_that_is_behind_with_executing_suspects_nobody),
+	    cmocka_unit_test(a_transaction_given_to_one_replica_reaches_the_proposer_before_it_is_suspected),
+	    cmocka_unit_test(a_replica_votes_when_it_has_validated),
 	    cmocka_unit_test(a_chain_of_one_replica_agrees_with_itself),
 	    cmocka_unit_test(a_chain_of_one_replica_waits_for_its_clock),
 	    cmocka_unit_test(seven_replicas_agree_with_two_silent),

@@ -6,20 +6,6 @@
 #include "merkle.h"
 #include "world.h"
 
-static void and_the_chain_goes_on(struct world *w)
-{
-	uint64_t height = 0;
-	world_say(w, "-- and the chain goes on");
-	w->quiet = true;
-	for (unsigned i = 0; i < w->n; i++)
-		if (world_height(w, i) > height)
-			height = world_height(w, i);
-	w->auto_propose = true;
-	world_submit(w, ALL);
-	if (!world_run_to(w, height + 1, 60000))
-		world_broken(w, "the chain stands still");
-}
-
 static void all_convict(const struct world *w, unsigned culprit)
 {
 	for (unsigned i = 0; i < w->n; i++)
@@ -54,7 +40,7 @@ static void an_equivocating_proposer_is_convicted_and_replaced(void **state)
 	world_run(w, 500);
 	for (unsigned i = 1; i < 4; i++)
 		assert_ptr_equal(world_executed(w, i, 1), a);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -88,7 +74,7 @@ static void a_block_certified_at_one_replica_alone_survives(void **state)
 	world_run(w, 1500);
 	assert_ptr_equal(world_executed(w, 2, 1), a);
 	assert_ptr_equal(world_executed(w, 3, 1), a);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -101,7 +87,7 @@ static void three_proposals_for_three_replicas_come_to_nothing(void **state)
 	world_settle(w);
 	for (unsigned i = 1; i < 4; i++)
 		assert_int_equal(world_height(w, i), 0);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -124,7 +110,7 @@ static void two_votes_of_one_replica_convict_it_and_count_once(void **state)
 	world_run(w, 500);
 	for (unsigned i = 0; i < 3; i++)
 		assert_ptr_equal(world_executed(w, i, 1), a);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -145,7 +131,7 @@ static void two_new_views_of_one_view_convict_their_maker(void **state)
 	traitor_new_view(w, 1, 1, ONLY(0) | ONLY(1) | ONLY(2), ONLY(3));
 	world_settle(w);
 	assert_true(w->r[3].conflict_culprits & ONLY(1));
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -165,7 +151,7 @@ static void two_view_changes_for_one_view_convict_their_maker(void **state)
 	traitor_view_change(w, 3, 5, &nothing, ALL);
 	world_settle(w);
 	all_convict(w, 3);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -181,7 +167,7 @@ static void two_checkpoints_of_one_height_convict_their_maker(void **state)
 	traitor_message(w, 3, &m, ALL);
 	world_settle(w);
 	all_convict(w, 3);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -263,7 +249,7 @@ static void a_proposal_that_is_wrong_by_itself_convicts_its_proposer(void **stat
 			assert_null(disk_find(&w->r[i].disk, REC_PREPARE, 0, 1));
 		}
 		all_ask_at_least(w, 1);
-		and_the_chain_goes_on(w);
+		world_goes_on(w);
 		world_free(w);
 	}
 }
@@ -293,7 +279,7 @@ static void a_proposal_not_after_its_parent_is_refused(void **state)
 	for (unsigned i = 1; i < 4; i++)
 		assert_null(disk_find(&w->r[i].disk, REC_PREPARE, 0, 1));
 	all_ask_at_least(w, 1);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -334,7 +320,7 @@ static void a_proposal_out_of_place_gets_no_vote_and_convicts_nobody(void **stat
 			assert_int_equal(world_status(w, i).asked.n, 0);
 			assert_int_equal(w->r[i].said, 0);
 		}
-		and_the_chain_goes_on(w);
+		world_goes_on(w);
 		world_free(w);
 	}
 }
@@ -348,7 +334,7 @@ static void only_the_proposer_of_the_view_may_propose(void **state)
 	world_settle(w);
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(w->r[i].said, 0);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 

@@ -28,21 +28,6 @@ static void did_not_vote(const struct world *w, unsigned i, enum vote_record_kin
 	assert_null(disk_find(&w->r[i].disk, kind, view, height));
 }
 
-/* A client comes: is there progress in the end, for every honest replica alike? */
-static void and_the_chain_goes_on(struct world *w)
-{
-	uint64_t height = 0;
-	world_say(w, "-- and the chain goes on");
-	w->quiet = true;
-	for (unsigned i = 0; i < w->n; i++)
-		if (world_height(w, i) > height)
-			height = world_height(w, i);
-	w->auto_propose = true;
-	world_submit(w, ALL);
-	if (!world_run_to(w, height + 1, 60000))
-		world_broken(w, "the chain stands still");
-}
-
 static void a_silent_proposer_is_replaced(void **state)
 {
 	struct world *w = world_new(4, ONLY(0));
@@ -85,7 +70,7 @@ static void a_view_change_carries_prepared_blocks(void **state)
 		assert_ptr_equal(world_executed(w, i, 1), a);
 		assert_ptr_equal(world_executed(w, i, 2), b);
 	}
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -125,7 +110,7 @@ static void a_lone_voice_for_a_huge_view_moves_nobody(void **state)
 	world_settle(w);
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(world_height(w, i), 1);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -183,7 +168,7 @@ static void a_late_vote_in_an_old_view_cannot_certify_what_the_new_view_forgot(v
 	did_not_vote(w, 2, REC_COMMIT, 0, 1);
 	did_not_vote(w, 3, REC_COMMIT, 0, 1);
 	world_clear_rules(w);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -227,7 +212,7 @@ static void commits_in_order_keep_a_traitor_from_replacing_a_lost_height(void **
 	for (unsigned i = 0; i < 4; i++)
 		if (i != 1)
 			assert_ptr_equal(world_executed(w, i, 3), other[2]);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -271,7 +256,7 @@ static void of_two_prepared_blocks_the_one_of_the_higher_view_is_carried_on(void
 	traitor_vote(w, 2, QPREPARE, 2, a, ALL);
 	traitor_vote(w, 2, QPREPARE, 2, b, ALL);
 	world_settle(w);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	assert_ptr_equal(world_executed(w, 3, 1), b);
 	world_end(w, __func__);
 }
@@ -306,7 +291,7 @@ static void a_laggard_is_bound_by_the_start_of_the_new_view(void **state)
 	did_not_vote(w, 2, REC_PREPARE, 1, 1);
 	did_not_vote(w, 3, REC_PREPARE, 1, 1);
 	world_clear_rules(w);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	assert_ptr_equal(world_executed(w, 3, 1), a);
 	world_end(w, __func__);
 }
@@ -342,7 +327,7 @@ static void a_bound_height_accepts_no_other_block_while_its_body_is_missing(void
 	for (unsigned i = 0; i < 4; i++)
 		if (i != 1)
 			assert_ptr_equal(world_executed(w, i, 1), a);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -369,7 +354,7 @@ static void a_certificate_makes_all_ancestors_final(void **state)
 	assert_false(w->r[1].disk.executed[1].has_cert);
 	world_run(w, 1500);
 	assert_ptr_equal(world_executed(w, 3, 3), chain[2]);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -395,7 +380,7 @@ static void the_certificate_of_a_view_change_makes_all_ancestors_final(void **st
 	world_run(w, 1500);
 	for (unsigned i = 1; i < 4; i++)
 		assert_ptr_equal(world_executed(w, i, 3), chain[2]);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -424,7 +409,7 @@ static void the_new_view_timer_counts_later_views_too(void **state)
 	world_say(w, "-- from now on all arrives");
 	world_clear_rules(w);
 	world_settle(w);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -522,7 +507,7 @@ static void a_stable_checkpoint_counts_as_a_certified_tip(void **state)
 	traitor_vote(w, 1, QCOMMIT, 1, other, ONLY(2) | ONLY(3));
 	world_settle(w);
 	world_clear_rules(w);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	assert_ptr_equal(world_executed(w, 3, 5), ab[1]);
 	world_end(w, __func__);
 }
@@ -597,7 +582,7 @@ static void gaps_and_blocks_that_do_not_link_are_normal_in_a_view_change(void **
 		assert_ptr_equal(world_executed(w, i, 1), c);
 		assert_null(world_executed(w, i, 2));
 	}
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 
@@ -673,7 +658,7 @@ static void a_late_new_view_of_a_view_that_failed_stops_nobody(void **state)
 	traitor_new_view(w, 1, 1, ONLY(0) | ONLY(1) | ONLY(2), ONLY(3));
 	world_settle(w);
 	assert_true(world_status(w, 3).entered.n >= 1);
-	and_the_chain_goes_on(w);
+	world_goes_on(w);
 	world_end(w, __func__);
 }
 

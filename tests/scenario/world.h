@@ -3,7 +3,8 @@
  * signatures, a network that a story bends, disks that forget what was not synced, and checkers that are
  * always on and share no code with what they check.
  *
- *   world.c          life of a replica: turns in the order of the law, the clock, clients
+ *   world.c          the turns of replicas, in the order of the law; clients
+ *   world_life.c     birth, crash and restart; time
  *   world_net.c      the network: packets, rules, chaos; bodies and chains fetched over it
  *   world_disk.c     what a crash keeps
  *   world_check.c    the checkers
@@ -147,7 +148,6 @@ struct replica {
 	/* what happened in all its lives */
 	uint64_t said; /* statements shown: votes, proposals, view changes, new views */
 	unsigned conflicts, bad_proposals, new_views, mutes, halts, resends;
-	struct qview entered;
 	uint64_t conflict_culprits; /* bit i: evidence of a conflict convicts replica i */
 };
 
@@ -226,6 +226,8 @@ void world_settle(struct world *w);
 void world_run(struct world *w, uint64_t ms);
 /* Runs until every living honest replica has executed `height`; false after `ms`. */
 bool world_run_to(struct world *w, uint64_t height, uint64_t ms);
+/* A client comes: there must be progress in the end, for every honest replica alike. Ends the trace. */
+void world_goes_on(struct world *w);
 /* Replica i alone sees its clock tick. */
 void world_tick(struct world *w, unsigned i);
 /* One replica's monotonic time-outs pass though the world's time stands still: up to `ms` later. */
@@ -292,6 +294,10 @@ void world_input(struct world *w, unsigned i, struct engine_input *in);
 void world_have_body(struct world *w, unsigned i, const struct qhash *hash);
 void world_leaf_at(struct world *w, unsigned i, const struct qhash *leaf);
 struct message *world_sign(struct world *w, unsigned i, const struct qmessage *m);
+
+void turn_finish(struct world *w, unsigned i, struct engine_outputs *out);
+void turn_drain(struct world *w); /* the inputs that follow from outputs */
+void turn_forget_held(struct replica *r);
 
 void net_message(struct world *w, unsigned from, struct message *m, uint64_t to);
 void net_leaf(struct world *w, unsigned from, const struct qhash *leaf, uint64_t to);
