@@ -82,6 +82,11 @@ static bool create_engine(struct replica *r, const struct loaded *l, struct err 
 	    load_cert(r, ledger_stable_cert, &stable, &has_stable, err)) {
 		restore.executed_cert = has_tip ? &tip : NULL;
 		restore.stable = has_stable ? &stable : NULL;
+		if (restore.executed.n % r->g->g.params.checkpoint_interval == 0) { /* RE4 */
+			restore.checkpoint.height = restore.executed;
+			restore.checkpoint.block = restore.executed_hash;
+			state_digest(ledger_state(r->ledger), &restore.checkpoint.state);
+		}
 		r->engine = r->ops->create(&config, &restore, &r->out, r->now_ms, err);
 	}
 	if (has_tip)

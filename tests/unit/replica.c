@@ -297,6 +297,40 @@ static void goes_on_without_its_primary_which_catches_up_later(void **state)
 	cluster_free(c);
 }
 
+static bool no_checkpoints(struct cluster *c, unsigned from, unsigned to, const struct message *m)
+{
+	(void)c;
+	(void)from;
+	(void)to;
+	return m->m.kind == QCHECKPOINT;
+}
+
+/* RE4: the power failed after the ledger was synced, before the CHECKPOINT was. */
+static void signs_the_checkpoint_that_was_due_when_it_stopped(void **state)
+{
+	struct qparams params = small_params();
+	struct cluster *c = cluster_new(4, 4, &params);
+
+	(void)state;
+	c->drop = no_checkpoints;
+	for (unsigned i = 0; i < 4; i++) {
+		cluster_pay(c, 0, pay_allocation(&c->rules, i, 9, ""));
+		cluster_settle(c, PATIENCE_MS);
+	}
+	assert_int_equal(cluster_status(c, 1).height.n, params.checkpoint_interval);
+	for (unsigned i = 0; i < 4; i++) {
+		cluster_crash(c, i);
+		assert_int_equal(count(c->members[i].votes, "DELETE FROM log WHERE kind = 4 RETURNING 1"), 1);
+	}
+	c->drop = NULL;
+	for (unsigned i = 0; i < 4; i++)
+		cluster_start(c, i);
+	cluster_run(c, 3000);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(cluster_status(c, i).engine.stable.n, params.checkpoint_interval);
+	cluster_free(c);
+}
+
 /* An idle engine is woken once a second: what comes in between must start its timer, too. Virtual time. */
 static void suspects_from_the_moment_a_transaction_comes(void **state)
 {
@@ -767,6 +801,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(sends_nothing_when_its_store_fails_and_goes_on_after_a_restart),
 	    cmocka_unit_test(four_replicas_agree_on_what_is_handed_to_each),
 	    cmocka_unit_test(goes_on_without_its_primary_which_catches_up_later),
+	    cmocka_unit_test(signs_the_checkpoint_that_was_due_when_it_stopped),
 	    cmocka_unit_test(suspects_from_the_moment_a_transaction_comes),
 	    cmocka_unit_test(forgets_nothing_final_when_all_stop_at_once),
 	    cmocka_unit_test(decides_a_race_of_two_spends_alike_everywhere),
