@@ -1,6 +1,6 @@
 /*
- * driver.c: the engine of a fuzz target where there is no libFuzzer (see fuzz.h): every genuine value as it
- * is, then a fixed number of damaged ones, the same on every machine.
+ * driver.c: the engine of a fuzz target where there is no libFuzzer (see fuzz.h): every seed as it is, then a
+ * fixed number of damaged ones, the same on every machine.
  */
 #include <setjmp.h>
 #include <signal.h>

@@ -31,7 +31,7 @@ extern const struct fuzz_target fuzz_target;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-/* ---- for setup: genuine values, from which damaged ones are made (copied) -------------- */
+/* ---- for setup: genuine values and near misses, from which damaged ones are made (copied) --- */
 
 #define FUZZ_SEEDS_MAX 64
 void fuzz_seed(const void *data, size_t len);

@@ -47,6 +47,18 @@ static qtx_bytes raw_of(struct tx *tx)
 	return raw;
 }
 
+/* Two replicas contradict each other, as they may. */
+static void add_disagreement(struct qmessage a, struct qmessage b)
+{
+	struct qevidence ev = {QEV_CONFLICT, {.conflict = {sealed(0, a), sealed(1, b)}}};
+	struct bytes bytes = rules_encode(WIRE(qevidence), &ev);
+
+	fuzz_seed_as(0, bytes.data, bytes.len);
+	fuzz_seed_as(SIGN_ANEW, bytes.data, bytes.len);
+	bytes_free(&bytes);
+	wire_free(WIRE(qevidence), &ev);
+}
+
 static void setup(void)
 {
 	rules_setup(&rules, 4, "fuzz");
@@ -55,6 +67,7 @@ static void setup(void)
 	other.qmessage_u.vote.block.b[0] ^= 1;
 	state.qmessage_u.vote.state.b[0] ^= 1;
 	add_conflict(0, vote, other);
+	add_disagreement(vote, other);
 	add_conflict(2, point, state);
 	add_conflict(1, make_proposal(&rules, 1), make_proposal(&rules, 2));
 	struct qmessage bad = make_proposal(&rules, 3);

@@ -7,22 +7,29 @@
 #include "fuzz.h"
 #include "rules.h"
 
-static void add(unsigned n)
+/* `replicas` of the chain's n, and so much for the first account. */
+static void add(unsigned n, unsigned replicas, uint64_t amount)
 {
 	struct rules rules;
 
 	rules_setup(&rules, n, "fuzz");
+	rules.g.g.replicas.replicas_len = replicas;
+	rules.g.g.allocations.allocations_val[0].amount = amount;
 	char *text = genesis_format(&rules.g);
 	fuzz_seed(text, strlen(text));
 	free(text);
+	rules.g.g.replicas.replicas_len = n;
 	rules_teardown(&rules);
 }
 
 static void setup(void)
 {
-	add(1);
-	add(4);
-	add(7);
+	add(1, 1, 1000);
+	add(4, 4, 1000);
+	add(7, 7, INT64_MAX - 500);
+	add(4, 4, INT64_MAX);
+	add(4, 3, 1000);
+	add(4, 0, 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -34,6 +41,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		must(err.kind == ERR_INPUT && err.text[0] != '\0');
 		return 0;
 	}
+	uint64_t supply = 0;
+	for (unsigned i = 0; i < g->g.allocations.allocations_len; i++) {
+		must(g->g.allocations.allocations_val[i].amount <= INT64_MAX);
+		supply += g->g.allocations.allocations_val[i].amount;
+		must(supply <= INT64_MAX);
+	}
+	must(supply == g->supply);
 	char *text = genesis_format(g);
 	struct genesis *again = genesis_parse(text, strlen(text), &err);
 	must(again != NULL);

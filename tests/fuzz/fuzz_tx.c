@@ -40,6 +40,20 @@ static void add_wide(unsigned out_cnt)
 	account_free(two);
 }
 
+/* One key twice: too many of it, and in no strict order. */
+static void add_doubled(void)
+{
+	const struct bytes *wide = fuzz_seed_at(fuzz_seed_cnt() - 1);
+	struct qtx q;
+
+	must(wire_decode(WIRE(qtx), wide->data, wide->len, &q));
+	q.witnesses.witnesses_val[1] = q.witnesses.witnesses_val[0];
+	struct bytes b = rules_encode(WIRE(qtx), &q);
+	fuzz_seed(b.data, b.len);
+	bytes_free(&b);
+	wire_free(WIRE(qtx), &q);
+}
+
 static void setup(void)
 {
 	rules_setup(&rules, 4, "fuzz");
@@ -53,6 +67,7 @@ static void setup(void)
 	add(rules_pay(&rules, 1, "a memo of some length"));
 	add_wide(1);
 	add_wide(8);
+	add_doubled();
 }
 
 static void teardown(void)

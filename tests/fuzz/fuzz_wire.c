@@ -10,15 +10,15 @@
 #include "fuzz.h"
 #include "samples.h"
 
-#define TYPES(T)                                                                                            \
-	T(qtx)                                                                                              \
-	T(qtx_body)                                                                                         \
-	T(qwitness)                                                                                         \
-	T(qheader)                                                                                          \
-	T(qmessage) T(qproposal) T(qcert) T(qprepared) T(qview_change) T(qnew_view) T(qenvelope) T(qstatus) \
-	    T(qtxs) T(qget_txs) T(qget_chain) T(qchain) T(qget_bodies) T(qbody) T(qframe) T(qblock)         \
-	        T(qevidence) T(qjournal) T(qreceipt) T(qgenesis) T(qreplica) T(qparams) T(qvote)            \
-	            T(qoutpoint) T(qoutput)
+#define TYPES(T)                                                                                         \
+	T(qtx)                                                                                           \
+	T(qtx_body)                                                                                      \
+	T(qwitness)                                                                                      \
+	T(qheader)                                                                                       \
+	T(qmessage)                                                                                      \
+	T(qproposal) T(qcert) T(qprepared) T(qview_change) T(qnew_view) T(qenvelope) T(qstatus) T(qtxs)  \
+	    T(qget_txs) T(qget_chain) T(qchain) T(qget_bodies) T(qbody) T(qframe) T(qblock) T(qevidence) \
+	        T(qjournal) T(qreceipt) T(qgenesis) T(qreplica) T(qparams) T(qvote) T(qoutpoint) T(qoutput)
 
 /* clang-format off */
 static const struct wire_type types[] = {
