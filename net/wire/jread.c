@@ -24,6 +24,10 @@ bool jread_wrong(const struct jvalue *v, struct err *err, const char *fmt, ...)
 json_t *jread_parse(const char *text, size_t len, struct err *err)
 {
 	json_error_t at;
+	if (len == 0) { /* text may be NULL, which jansson takes for our mistake */
+		err_set(err, ERR_INPUT, "the document is empty");
+		return NULL;
+	}
 	json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &at);
 	if (json == NULL)
 		err_set(err, ERR_INPUT, "line %d, column %d: %s", at.line, at.column, at.text);

@@ -89,6 +89,15 @@ static bool reads_uint(const char *number, uint64_t min, uint64_t max, uint64_t 
 	return ok;
 }
 
+static void an_empty_document_is_called_so(void **state)
+{
+	struct err err = {0};
+	(void)state;
+	assert_null(jread_parse(NULL, 0, &err));
+	assert_string_equal(err.text, "the document is empty");
+	assert_int_equal(err.kind, ERR_INPUT);
+}
+
 static void integers_keep_to_their_bounds(void **state)
 {
 	(void)state;
@@ -153,6 +162,7 @@ int main(void)
 	    cmocka_unit_test(paths_lead_to_the_field),
 	    cmocka_unit_test(what_is_absent_is_wrong_for_every_reader),
 	    cmocka_unit_test(a_long_path_is_cut_and_shows_it),
+	    cmocka_unit_test(an_empty_document_is_called_so),
 	    cmocka_unit_test(integers_keep_to_their_bounds),
 	    cmocka_unit_test(amounts_are_canonical_decimals),
 	};
