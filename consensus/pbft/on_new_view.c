@@ -48,11 +48,12 @@ size_t new_view_choose(const struct genesis *g, struct message *const *changes, 
 static void bind_block(struct engine *e, const struct qprepared *o, unsigned from)
 {
 	struct slot *s = slot_at(e, o->header.height);
-	if (!s) { /* At or below the certified tip.  A block certified in this view or an earlier one must be
-		   * in O; one of a later view need not: this NEW-VIEW may come late, of a view that failed.
+	if (!s) { /* At or below the certified tip.  A block certified in an earlier view must be in O.  One
+		   * of a later view need not: this NEW-VIEW may come late, of a view that failed.  Nor need
+		   * one of this very view: its primary alone may have lied, with two NEW-VIEWs.
 		   */
 		if (o->header.height.n == e->tip.n && e->tip_cert.kind == QCOMMIT &&
-		    e->tip_cert.vote.view.n <= e->entered.n && !qhash_eq(&o->cert.vote.block, &e->tip_hash))
+		    e->tip_cert.vote.view.n < e->entered.n && !qhash_eq(&o->cert.vote.block, &e->tip_hash))
 			halt(e, "a NEW-VIEW binds another block than the certified one: more than f replicas "
 			        "lie");
 		return;
