@@ -183,7 +183,8 @@ void on_chain(struct engine *e, struct message *m) /* CE4 */
 	if (c->cert.kind == QCHECKPOINT)
 		pbft_stable(e, &c->cert);
 	pbft_certify(e, &c->cert);
-	if (chain_end(e) > base)
+	if (chain_end(e) > base) {
 		e->chain_ms = e->now_ms; /* it helped: go on at once */
-	pbft_catch_up(e, m->sender);
+		pbft_catch_up(e, m->sender);
+	}
 }
