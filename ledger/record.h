@@ -11,6 +11,7 @@
  * REC_VIEW_CHANGE   view              envelope sent; older ones are dropped
  * REC_NEW_VIEW      view              envelope of the NEW-VIEW entered; older ones are dropped
  * REC_MUTED         -                 text: why this replica must not vote (replaces); never pruned
+ * REC_STABLE        -                 qcert of the stable checkpoint (replaces): how far records may be gone
  *
  * "Replaces": one row per key, the newest wins. All others: a second, different record under one key
  * is a contradiction and refused.  Records of a height are kept until it is at or below both
@@ -31,6 +32,7 @@ enum vote_record_kind {
 	REC_VIEW_CHANGE = 7,
 	REC_NEW_VIEW = 8,
 	REC_MUTED = 9,
+	REC_STABLE = 10,
 };
 
 struct vote_record {

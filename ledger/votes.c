@@ -202,6 +202,8 @@ static const char *record_name(enum vote_record_kind kind)
 		return "NEW-VIEW";
 	case REC_MUTED:
 		return "reason for silence";
+	case REC_STABLE:
+		return "stable certificate";
 	}
 	return "record";
 }
@@ -258,6 +260,7 @@ bool votes_put(struct votes *v, const struct vote_record *record, struct err *er
 	case REC_PREPARED:
 	case REC_TIP:
 	case REC_MUTED:
+	case REC_STABLE:
 		return db_run(&v->db, REPLACE_RECORD,
 		              DB_ARGS(db_int(record->kind), db_int(record->view.n), db_int(record->height.n),
 		                      db_blob(record->data, record->len)),
@@ -339,7 +342,7 @@ static bool load_record(struct votes *v, void (*record)(void *ctx, const struct 
 	    !db_get_int(db, ALL_RECORDS, 2, &height, err) ||
 	    !db_get_blob(db, ALL_RECORDS, 3, &rec.data, &rec.len, err))
 		return false;
-	if (kind < REC_PRE_PREPARE || kind > REC_MUTED)
+	if (kind < REC_PRE_PREPARE || kind > REC_STABLE)
 		return db_damaged(db, err, "a record of unknown kind %lld", (long long)kind);
 	rec.kind = (enum vote_record_kind)kind;
 	rec.view = qview_of((uint64_t)view);

@@ -44,6 +44,9 @@ void pbft_stable(struct engine *e, const struct qcert *cert)
 	e->stable = cert->vote.height;
 	wire_free(WIRE(qcert), &e->stable_cert);
 	cert_copy(&e->stable_cert, cert);
+	/* Votes up to here may be forgotten now, and the vote log must know it by itself: the ledger is
+	 * another file, which a crash may leave behind, or its operator move away. */
+	emit_record(e, REC_STABLE, qview_of(0), qheight_of(0), WIRE(qcert), cert);
 	struct qjournal j = {.kind = QJ_STABLE};
 	j.qjournal_u.stable = *cert; /* borrowed: encoded at once */
 	emit_journal(e, OUT_JOURNAL, &j);
@@ -101,7 +104,7 @@ void pbft_checkpoint(struct engine *e, struct qheight h, const struct qhash *blo
 	e->digest[i].block = *block;
 	e->digest[i].state = *state;
 	compare_digests(e);
-	if (!may_speak(e))
+	if (!may_speak(e) || h.n <= e->stable.n)
 		return;
 	struct qvote vote = {.height = h, .block = *block, .state = *state}; /* CP1 */
 	struct message *m = vote_message(e, QCHECKPOINT, &vote);

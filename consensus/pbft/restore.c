@@ -31,6 +31,34 @@ static struct message *open_record(struct engine *e, const struct vote_record *r
 	return m;
 }
 
+static void adopt_stable(struct engine *e, const struct qcert *cert)
+{
+	e->stable = cert->vote.height;
+	wire_free(WIRE(qcert), &e->stable_cert);
+	cert_copy(&e->stable_cert, cert);
+	if (e->stable.n <= e->tip.n)
+		return;
+	e->tip = e->stable;
+	e->tip_hash = cert->vote.block;
+	wire_free(WIRE(qcert), &e->tip_cert);
+	cert_copy(&e->tip_cert, cert);
+}
+
+/* The ledger may lack it: it was behind at a crash, or is fetched anew. */
+static bool restore_stable(struct engine *e, const struct vote_record *r, struct err *err)
+{
+	struct qjournal j = {.kind = QJ_STABLE};
+	struct qcert *cert = &j.qjournal_u.stable;
+	if (!wire_decode(WIRE(qcert), r->data, r->len, cert))
+		return damaged(err, "stable checkpoint");
+	if (cert->vote.height.n > e->stable.n) {
+		adopt_stable(e, cert);
+		emit_journal(e, OUT_JOURNAL, &j);
+	}
+	wire_free(WIRE(qcert), cert);
+	return true;
+}
+
 static bool restore_tip(struct engine *e, const struct vote_record *r, struct err *err)
 {
 	struct qcert cert;
@@ -178,7 +206,8 @@ static void restore_due_checkpoint(struct engine *e, const struct engine_restore
 {
 	const struct peer *me = &e->peers[e->self];
 	uint64_t height = r->checkpoint.height.n;
-	if (height > e->stable.n && !(me->has_checkpoint && me->checkpoint.height.n >= height))
+	bool signed_already = me->has_checkpoint && me->checkpoint.height.n >= height;
+	if (height > 0 && (height <= e->stable.n /* CP4 */ || !signed_already))
 		pbft_checkpoint(e, r->checkpoint.height, &r->checkpoint.block, &r->checkpoint.state);
 }
 
@@ -189,15 +218,11 @@ bool pbft_restore(struct engine *e, const struct engine_restore *r, struct err *
 		enum vote_record_kind kind;
 		bool (*restore)(struct engine *, const struct vote_record *, struct err *);
 	} passes[] = {
-	    {REC_TIP, restore_tip},
-	    {REC_NEW_VIEW, restore_new_view},
-	    {REC_VIEW_CHANGE, restore_view_change},
-	    {REC_PREPARED, restore_prepared},
-	    {REC_PREPARE, restore_vote},
-	    {REC_COMMIT, restore_vote},
-	    {REC_PRE_PREPARE, restore_proposal},
-	    {REC_CHECKPOINT, restore_checkpoint},
-	    {REC_MUTED, restore_muted},
+	    {REC_STABLE, restore_stable},         {REC_TIP, restore_tip},
+	    {REC_NEW_VIEW, restore_new_view},     {REC_VIEW_CHANGE, restore_view_change},
+	    {REC_PREPARED, restore_prepared},     {REC_PREPARE, restore_vote},
+	    {REC_COMMIT, restore_vote},           {REC_PRE_PREPARE, restore_proposal},
+	    {REC_CHECKPOINT, restore_checkpoint}, {REC_MUTED, restore_muted},
 	};
 	if (!r)
 		return true;
@@ -210,16 +235,8 @@ bool pbft_restore(struct engine *e, const struct engine_restore *r, struct err *
 		e->tip = r->executed_cert->vote.height;
 		e->tip_hash = r->executed_cert->vote.block;
 	}
-	if (r->stable) {
-		e->stable = r->stable->vote.height;
-		cert_copy(&e->stable_cert, r->stable);
-		if (e->stable.n > e->tip.n) {
-			e->tip = e->stable;
-			e->tip_hash = r->stable->vote.block;
-			wire_free(WIRE(qcert), &e->tip_cert);
-			cert_copy(&e->tip_cert, r->stable);
-		}
-	}
+	if (r->stable)
+		adopt_stable(e, r->stable);
 	for (size_t i = 0; i < r->block_cnt; i++) {
 		struct pblock *b = pblock_add(e, &r->blocks[i]->header, NULL, e->self);
 		b->here = b->stored = b->valid = true; /* it was voted for, so it was valid */

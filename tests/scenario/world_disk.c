@@ -42,7 +42,7 @@ void disk_stage(struct disk *d, const struct engine_output *o)
 
 static bool replaces(enum vote_record_kind kind)
 {
-	return kind == REC_PREPARED || kind == REC_TIP || kind == REC_MUTED;
+	return kind == REC_PREPARED || kind == REC_TIP || kind == REC_MUTED || kind == REC_STABLE;
 }
 
 static struct wrecord *find(const struct disk *d, enum vote_record_kind kind, uint64_t view, uint64_t height)

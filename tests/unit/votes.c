@@ -332,7 +332,7 @@ static void damaged_content_is_told_and_says_what_to_do(void **state)
 	    "UPDATE blocks SET hash = x'01'",
 	    /* the last byte of a signature */
 	    "UPDATE blocks SET bytes = CAST(substr(bytes, 1, length(bytes) - 1) || x'77' AS BLOB)",
-	    "UPDATE log SET kind = 10",
+	    "UPDATE log SET kind = 11",
 	};
 	struct place *p = *state;
 
