@@ -31,6 +31,8 @@ enum statement {
 	ALL_UNSPENT,
 	CERTIFICATE_AT,
 	NEWEST_STABLE,
+	BLOCK_AT,
+	UNSPENT_AT,
 	STATEMENT_CNT
 };
 
@@ -74,6 +76,10 @@ static const struct db_sql statements[STATEMENT_CNT] = {
     [CERTIFICATE_AT] = {"read a certificate", "SELECT certificate FROM certificates WHERE height = ?"},
     [NEWEST_STABLE] = {"read the newest stable checkpoint",
                        "SELECT entry FROM journal WHERE kind = 'stable' ORDER BY seq DESC LIMIT 1"},
+    [BLOCK_AT] = {"read a block", "SELECT hash, first_tx + tx_count FROM blocks WHERE height = ?"},
+    [UNSPENT_AT] = {"read what was unspent", "SELECT o.tx, t.txid, o.position, o.owner, o.amount"
+                                             " FROM outputs o JOIN transactions t ON t.seq = o.tx"
+                                             " WHERE o.tx < ?1 AND (o.spent_by IS NULL OR o.spent_by >= ?1)"},
 };
 
 /* Blocks below the tip whose hashes and links are checked at start; the whole proof is the audit's. */
@@ -280,27 +286,27 @@ static bool load_journal(struct ledger *l, struct err *err)
 	return true;
 }
 
-/* The current row of ALL_UNSPENT into the state. */
-static bool load_output(struct ledger *l, struct err *err)
+/* The current row of ALL_UNSPENT or UNSPENT_AT into a state. */
+static bool load_output(struct ledger *l, enum statement which, struct state *into, struct err *err)
 {
 	struct db *db = &l->db;
 	struct unspent u = {0};
 	int64_t position, amount;
 
-	if (!db_get_int(db, ALL_UNSPENT, 0, &u.row, err) ||
-	    !db_get_fixed(db, ALL_UNSPENT, 1, u.point.tx.b, sizeof u.point.tx.b, err) ||
-	    !db_get_int(db, ALL_UNSPENT, 2, &position, err) ||
-	    !db_get_fixed(db, ALL_UNSPENT, 3, u.out.owner.b, sizeof u.out.owner.b, err) ||
-	    !db_get_int(db, ALL_UNSPENT, 4, &amount, err))
+	if (!db_get_int(db, which, 0, &u.row, err) ||
+	    !db_get_fixed(db, which, 1, u.point.tx.b, sizeof u.point.tx.b, err) ||
+	    !db_get_int(db, which, 2, &position, err) ||
+	    !db_get_fixed(db, which, 3, u.out.owner.b, sizeof u.out.owner.b, err) ||
+	    !db_get_int(db, which, 4, &amount, err))
 		return false;
 	u.point.index = (uint32_t)position;
 	u.out.amount = (uint64_t)amount;
 	/* Also keeps the sum from overflowing, whatever the file holds. */
 	if (position < 0 || position >= Q_ALLOCS_MAX || amount < 1 ||
-	    u.out.amount > l->genesis->supply - state_value(l->state) || state_find(l->state, &u.point))
+	    u.out.amount > l->genesis->supply - state_value(into) || state_find(into, &u.point))
 		return db_damaged(db, err, "output %lld of transaction %lld cannot be: position or amount",
 		                  (long long)position, (long long)u.row);
-	state_insert(l->state, &u);
+	state_insert(into, &u);
 	return true;
 }
 
@@ -309,7 +315,7 @@ static bool load_state(struct ledger *l, const struct counts *c, struct err *err
 	enum found got = db_query(&l->db, ALL_UNSPENT, DB_NONE, err);
 
 	for (; got == FOUND; got = db_next(&l->db, ALL_UNSPENT, err))
-		if (!load_output(l, err)) {
+		if (!load_output(l, ALL_UNSPENT, l->state, err)) {
 			db_done(&l->db, ALL_UNSPENT);
 			return false;
 		}
@@ -593,4 +599,46 @@ bool ledger_stable_cert(struct ledger *l, struct qcert *cert, struct err *err)
 	}
 	*cert = entry.qjournal_u.stable; /* moved */
 	return true;
+}
+
+/* ---- the past ----------------------------------------------------------- */
+
+/* What was unspent before the transaction with this number. */
+static bool load_past(struct ledger *l, int64_t next_seq, struct state *into, struct err *err)
+{
+	enum found got = db_query(&l->db, UNSPENT_AT, DB_ARGS(db_int((uint64_t)next_seq)), err);
+
+	for (; got == FOUND; got = db_next(&l->db, UNSPENT_AT, err))
+		if (!load_output(l, UNSPENT_AT, into, err)) {
+			db_done(&l->db, UNSPENT_AT);
+			return false;
+		}
+	return got != FOUND_ERROR;
+}
+
+bool ledger_digest_at(struct ledger *l, struct qheight h, struct qhash *block, struct qhash *digest,
+                      struct err *err)
+{
+	struct state *past;
+	int64_t next_seq;
+
+	must(h.n > 0 && h.n <= l->height.n);
+	if (h.n == l->height.n) {
+		*block = l->tip;
+		state_digest(l->state, digest);
+		return true;
+	}
+	enum found got = db_query(&l->db, BLOCK_AT, DB_ARGS(db_int(h.n)), err);
+	if (got == NOT_FOUND)
+		return db_damaged(&l->db, err, "block %llu is missing", (unsigned long long)h.n);
+	bool ok = got == FOUND && db_get_fixed(&l->db, BLOCK_AT, 0, block->b, sizeof block->b, err) &&
+	          db_get_int(&l->db, BLOCK_AT, 1, &next_seq, err);
+	db_done(&l->db, BLOCK_AT);
+	if (!ok)
+		return false;
+	past = state_new();
+	ok = load_past(l, next_seq, past, err);
+	state_digest(past, digest);
+	state_free(past);
+	return ok;
 }

@@ -48,6 +48,11 @@ bool ledger_commit(struct ledger *l, struct err *err);
 bool ledger_tip_cert(struct ledger *l, struct qcert *cert, struct err *err);
 bool ledger_stable_cert(struct ledger *l, struct qcert *cert, struct err *err);
 
+/* Hash of the block at an executed height above 0, and the state digest after it. Dear where it is not the
+ * tip. */
+bool ledger_digest_at(struct ledger *l, struct qheight h, struct qhash *block, struct qhash *digest,
+                      struct err *err);
+
 /* ---- reading (any thread, one reader each) ------------------------------ */
 
 struct reader;

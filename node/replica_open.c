@@ -64,6 +64,24 @@ static bool load_cert(struct replica *r, bool (*get)(struct ledger *, struct qce
 	return false;
 }
 
+/* The newest checkpoint height that was executed: its CHECKPOINT may be due, and costs nothing at the tip. */
+static bool load_checkpoint(struct replica *r, const struct loaded *l, struct engine_restore *restore,
+                            struct err *err)
+{
+	struct qheight point = restore->executed;
+
+	point.n -= point.n % r->g->g.params.checkpoint_interval;
+	bool signed_already = restore->stable && restore->stable->vote.height.n >= point.n;
+	for (size_t i = 0; i < l->record_cnt; i++)
+		signed_already = signed_already ||
+		                 (l->records[i].kind == REC_CHECKPOINT && l->records[i].height.n >= point.n);
+	if (point.n == 0 || (signed_already && point.n != restore->executed.n))
+		return true;
+	restore->checkpoint.height = point;
+	return ledger_digest_at(r->ledger, point, &restore->checkpoint.block, &restore->checkpoint.state,
+	                        err);
+}
+
 static bool create_engine(struct replica *r, const struct loaded *l, struct err *err)
 {
 	struct engine_config config = {
@@ -82,12 +100,8 @@ static bool create_engine(struct replica *r, const struct loaded *l, struct err 
 	    load_cert(r, ledger_stable_cert, &stable, &has_stable, err)) {
 		restore.executed_cert = has_tip ? &tip : NULL;
 		restore.stable = has_stable ? &stable : NULL;
-		if (restore.executed.n % r->g->g.params.checkpoint_interval == 0) { /* RE4 */
-			restore.checkpoint.height = restore.executed;
-			restore.checkpoint.block = restore.executed_hash;
-			state_digest(ledger_state(r->ledger), &restore.checkpoint.state);
-		}
-		r->engine = r->ops->create(&config, &restore, &r->out, r->now_ms, err);
+		if (load_checkpoint(r, l, &restore, err)) /* RE4 */
+			r->engine = r->ops->create(&config, &restore, &r->out, r->now_ms, err);
 	}
 	if (has_tip)
 		wire_free(WIRE(qcert), &tip);
