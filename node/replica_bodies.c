@@ -216,6 +216,11 @@ static void fill(struct replica *r, struct body *b)
 			continue;
 		b->txs[i] = tx_ref(tx);
 		b->missing--;
+		b->bytes += tx->raw_len;
+	}
+	if (b->bytes > r->g->g.params.block_bytes_max) {
+		drop_parts(b); /* nobody will ever vote for it: its proposer must not fill this memory */
+		return;
 	}
 	if (b->missing == 0)
 		complete(r, b, b->txs);
@@ -341,6 +346,7 @@ static void asked(struct replica *r, struct body *b)
 
 	b->tries++;
 	b->peer = next_peer(r, b->peer);
+	b->asked_ms = r->now_ms;
 	b->ask_ms = r->now_ms + (wait < ASK_RETRY_MAX_MS ? wait : ASK_RETRY_MAX_MS);
 }
 
@@ -382,12 +388,16 @@ void bodies_ask(struct replica *r)
 		if (b->peer == r->c.self)
 			b->peer = next_peer(r, b->peer);
 		due = due || b->ask_ms <= r->now_ms;
-		if (b->ask_ms > r->now_ms && b->tries > 0 && room > 0)
+		/* What nobody has, since a liar proposed it, is waited for longer, but holds no place for
+		 * that. */
+		if (b->tries > 0 && r->now_ms < b->asked_ms + ASK_RETRY_MS && room > 0)
 			room--;
 	}
 	for (unsigned i = 0; due && i < r->g->n; i++)
 		ask_peer(r, i, &room);
-	HASH_ITER (hh, r->bodies, b, next)
-		if (!b->block && b->ask_ms > r->now_ms && b->ask_ms < r->ask_ms)
-			r->ask_ms = b->ask_ms;
+	HASH_ITER (hh, r->bodies, b, next) {
+		uint64_t at = b->ask_ms > r->now_ms ? b->ask_ms : r->now_ms + ASK_RETRY_MS; /* no room now */
+		if (!b->block && at < r->ask_ms)
+			r->ask_ms = at;
+	}
 }

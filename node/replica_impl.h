@@ -55,6 +55,7 @@ struct body {
 	struct qhash *leaves; /* NULL: not known */
 	struct tx **txs;      /* by leaf, as they come; NULL once complete */
 	size_t missing;
+	size_t bytes;        /* of txs */
 	struct block *block; /* complete */
 	struct overlay *overlay;
 	bool invalid;  /* breaks a rule on its own parent */
@@ -62,6 +63,7 @@ struct body {
 	bool validate; /* the engine waits for IN_VALIDATED */
 	unsigned peer; /* whom to ask next */
 	unsigned tries;
+	uint64_t asked_ms;  /* when it was asked for last */
 	uint64_t ask_ms;    /* when to ask (again) */
 	struct body *child; /* the walk of bodies_overlay() */
 	UT_hash_handle hh;  /* by hash */
