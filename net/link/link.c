@@ -156,6 +156,11 @@ void link_send(struct link *l, unsigned peer, const struct qenvelope *env)
 	peer_send(&l->peer[peer], env);
 }
 
+void link_slow(struct link *l, uint32_t pipe)
+{
+	pipes_slow(l->pipes, pipe);
+}
+
 void link_reject(struct link *l, uint32_t pipe)
 {
 	pipes_reject(l->pipes, pipe);

@@ -30,8 +30,8 @@ struct link_config {
 	size_t outbox_bytes_max;    /* per peer; the newest envelope is kept even if it alone is bigger */
 	/* A frame arrived (on one of link's threads, one call at a time, the first perhaps before
 	 * link_start() has returned): data is borrowed. Must not block
-	 * for long; pipe is for link_reject()/link_proven(), which may be called from here or from any
-	 * thread. Back-pressure: nothing more is received from any pipe until this returns. */
+	 * for long; pipe is for link_slow()/link_reject()/link_proven(), which may be called from here or
+	 * from any thread. Back-pressure: nothing more is received from any pipe until this returns. */
 	void (*on_frame)(void *ctx, uint32_t pipe, const uint8_t *data, size_t len);
 	void *ctx;
 };
@@ -50,6 +50,9 @@ bool link_url_check(const char *url, bool listening, struct err *err);
 /* Queues an envelope for a peer (copied once into the outbox). Never blocks. */
 void link_send(struct link *l, unsigned peer, const struct qenvelope *env);
 
+/* From on_frame only: this pipe sends more than can be served. Nothing more is received from it for a moment,
+ * which its sender feels; the others do not wait. */
+void link_slow(struct link *l, uint32_t pipe);
 /* The pipe sent something that no honest replica sends: close it, count it. */
 void link_reject(struct link *l, uint32_t pipe);
 /* The pipe delivered a validly signed envelope of this replica: it is kept in preference to unproven ones.

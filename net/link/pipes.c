@@ -12,6 +12,7 @@
 #define ANSWER_MS 10000 /* for taking our answer */
 #define FIRST_BYTES ((size_t)64 << 10)
 #define PROVEN_PER_PEER 2
+#define SLOW_PAUSE_MS 100
 #define ACCEPT_PAUSE_MS 100 /* when the process is out of file descriptors */
 
 enum pipe_state {
@@ -28,6 +29,7 @@ struct pipe {
 	enum pipe_state state;
 	uint32_t id; /* ascending: a greater one is newer */
 	bool closing, proven;
+	bool slow;     /* a pause is due before its frame is answered */
 	unsigned peer; /* if proven */
 };
 
@@ -94,6 +96,19 @@ static int read_message(struct conn *c, struct bytes *out)
 	}
 }
 
+/* The owner asked for it while it had the frame. */
+static void pause_if_slow(struct pipe *p)
+{
+	struct pipes *t = p->table;
+	uint64_t until = conn_now_ms() + SLOW_PAUSE_MS;
+
+	pthread_mutex_lock(&t->mutex);
+	while (p->slow && !p->closing && !t->stopping && conn_now_ms() < until)
+		cond_wait_until(&t->ended, &t->mutex, until);
+	p->slow = false;
+	pthread_mutex_unlock(&t->mutex);
+}
+
 static int receive_frames(struct pipe *p)
 {
 	struct pipes *t = p->table;
@@ -107,6 +122,7 @@ static int receive_frames(struct pipe *p)
 			pthread_mutex_lock(&t->frame_mutex);
 			t->on_frame(t->ctx, p->id, frame.data, frame.len);
 			pthread_mutex_unlock(&t->frame_mutex);
+			pause_if_slow(p);
 			rv = conn_write_message(&p->conn, NULL, 0, ANSWER_MS); /* see peer.c */
 		}
 		bytes_free(&frame);
@@ -290,6 +306,16 @@ unsigned pipes_port(const struct pipes *t)
 
 	return nng_stream_listener_get_int(t->listener, NNG_OPT_TCP_BOUND_PORT, &port) == 0 ? (unsigned)port
 	                                                                                    : 0;
+}
+
+void pipes_slow(struct pipes *t, uint32_t pipe)
+{
+	pthread_mutex_lock(&t->mutex);
+	struct pipe *p = find(t, pipe);
+
+	if (p != NULL)
+		p->slow = true;
+	pthread_mutex_unlock(&t->mutex);
 }
 
 void pipes_reject(struct pipes *t, uint32_t pipe)

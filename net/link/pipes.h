@@ -22,6 +22,7 @@ bool pipes_run(struct pipes *t);
 void pipes_stop(struct pipes *t);
 
 unsigned pipes_port(const struct pipes *t);
+void pipes_slow(struct pipes *t, uint32_t pipe);
 void pipes_reject(struct pipes *t, uint32_t pipe);
 void pipes_proven(struct pipes *t, uint32_t pipe, unsigned peer);
 uint64_t pipes_rejected(struct pipes *t);

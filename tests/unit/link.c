@@ -33,6 +33,7 @@ struct inbox {
 	unsigned from_of[4];         /* of each replica */
 	unsigned pipe;               /* the last one's */
 	struct link *prove, *reject; /* call link_proven() / link_reject() for what comes */
+	struct link *slow;           /* link_slow() for what replica 1 sends */
 	bool held;                   /* on_frame() blocks while it is set */
 };
 
@@ -52,10 +53,12 @@ static void on_frame(void *ctx, uint32_t pipe, const uint8_t *data, size_t len)
 		in->from_of[in->last_sender % 4]++;
 		in->envelopes++;
 	}
-	struct link *prove = in->prove, *reject = in->reject;
+	struct link *prove = in->prove, *reject = in->reject, *slow = in->slow;
 	unsigned sender = in->last_sender;
 	pthread_mutex_unlock(&in->mutex);
 
+	if (slow != NULL && sender == 1)
+		link_slow(slow, pipe);
 	if (prove != NULL && sound)
 		link_proven(prove, pipe, sender);
 	if (reject != NULL) {
@@ -446,6 +449,26 @@ static void peer_that_does_not_read_stops_the_sender_only(void **state)
 	pthread_mutex_unlock(&inbox[1]->mutex);
 	send_one(2, 1);
 	inbox_wait(inbox[1], &inbox[1]->from_of[2], 1);
+}
+
+static void slowed_pipe_delivers_all_and_ends_when_it_must(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		start(i, 3);
+	pthread_mutex_lock(&inbox[0]->mutex);
+	inbox[0]->slow = node[0];
+	pthread_mutex_unlock(&inbox[0]->mutex);
+	for (unsigned i = 1; i <= 4; i++) {
+		send_one(1, 0);
+		inbox_wait(inbox[0], &inbox[0]->from_of[1], i);
+	}
+	send_one(2, 0); /* which nobody slows */
+	inbox_wait(inbox[0], &inbox[0]->from_of[2], 1);
+	link_slow(node[0], 12345); /* no such pipe: nothing happens */
+	send_one(1, 0);
+	inbox_wait(inbox[0], &inbox[0]->from_of[1], 5);
+	stop(0); /* in the middle of a pause */
 }
 
 static void peer_that_restarts_is_found_again(void **state)
@@ -860,6 +883,7 @@ int main(void)
 	    TEST(envelopes_that_wait_travel_together),
 	    TEST(peer_that_is_away_costs_a_bounded_outbox),
 	    TEST(peer_that_does_not_read_stops_the_sender_only),
+	    TEST(slowed_pipe_delivers_all_and_ends_when_it_must),
 	    TEST(peer_that_restarts_is_found_again),
 	    TEST(huge_length_prefix_closes_the_pipe),
 	    TEST(random_bytes_close_the_pipe),
