@@ -80,11 +80,9 @@ static void *replica_thread(void *arg)
 	bool ok = true;
 	while (ok && inbox_take(n, replica_deadline(n->replica), &letters, &calls)) {
 		replica_clock(n->replica, node_now_ms(), clock_ms(CLOCK_REALTIME));
-		for (struct letter *l = letters, *next; l != NULL; l = next) {
-			next = l->next;
+		for (const struct letter *l = letters; l != NULL; l = l->next)
 			replica_message(n->replica, l->v.message, l->v.txs, l->v.tx_cnt);
-			letter_free(l);
-		}
+		letters_free(letters);
 		ask_answer(n, calls);
 		ok = replica_turn(n->replica, &err);
 		if (ask_waited_for(n)) {
@@ -204,7 +202,7 @@ static unsigned worker_cnt(const struct node *n)
 static bool start(struct node *n, struct err *err)
 {
 	n->cache = verify_cache_new(VERIFY_CACHE_MAX);
-	n->work = work_start(worker_cnt(n));
+	n->work = work_start(worker_cnt(n), n->genesis->n);
 	if (!start_link(n, err))
 		return false;
 	n->main_thread = pthread_self();
@@ -222,7 +220,6 @@ static void stop(struct node *n)
 	pthread_mutex_lock(&n->lock);
 	n->stopping = true;
 	pthread_cond_broadcast(&n->mail);
-	pthread_cond_broadcast(&n->room);
 	pthread_cond_broadcast(&n->news);
 	pthread_mutex_unlock(&n->lock);
 	if (n->thread_runs)
@@ -241,10 +238,7 @@ static void stop(struct node *n)
 
 static void node_free(struct node *n)
 {
-	for (struct letter *l = n->letters, *next; l != NULL; l = next) {
-		next = l->next;
-		letter_free(l);
-	}
+	inbox_free(n);
 	if (n->cache != NULL)
 		verify_cache_free(n->cache);
 	ident_free(n->ident);
@@ -253,7 +247,6 @@ static void node_free(struct node *n)
 	home_free(&n->home);
 	pthread_mutex_destroy(&n->lock);
 	pthread_cond_destroy(&n->mail);
-	pthread_cond_destroy(&n->room);
 	pthread_cond_destroy(&n->news);
 	free(n);
 }
@@ -266,10 +259,10 @@ static struct node *node_new(void)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&n->lock, NULL);
 	pthread_cond_init(&n->mail, &attr);
-	pthread_cond_init(&n->room, &attr);
 	pthread_cond_init(&n->news, &attr);
 	pthread_condattr_destroy(&attr);
-	n->letters_end = &n->letters;
+	fair_init(&n->votes, Q_REPLICAS_MAX, INBOX_ITEMS_MAX, INBOX_BYTES_MAX);
+	fair_init(&n->bulk, Q_REPLICAS_MAX, INBOX_ITEMS_MAX, INBOX_BYTES_MAX);
 	n->calls_end = &n->calls;
 	return n;
 }

@@ -104,7 +104,6 @@ void ask_refuse_all(struct node *n)
 	n->calls = NULL;
 	n->calls_end = &n->calls;
 	pthread_cond_broadcast(&n->news);
-	pthread_cond_broadcast(&n->room);
 	pthread_mutex_unlock(&n->lock);
 }
 
@@ -159,8 +158,8 @@ bool node_verify(struct node *n, struct tx *const *txs, size_t cnt, bool *held)
 		                           .held = held + at,
 		                           .cnt = cnt - at < SLICE ? cnt - at : SLICE};
 		for (size_t k = 0; k < slices[i].cnt; k++)
-			slices[i].work.bytes += txs[at + k] == NULL ? 0 : txs[at + k]->raw_len;
-		if (!ok || !work_put(n->work, LANE_CLIENTS, &slices[i].work)) {
+			slices[i].work.fair.bytes += txs[at + k] == NULL ? 0 : txs[at + k]->raw_len;
+		if (!ok || !work_put(n->work, &slices[i].work)) {
 			ok = false;
 			slice_done(&check);
 		}

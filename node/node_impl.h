@@ -11,9 +11,10 @@
 #include "home.h"
 #include "node.h"
 
-#define INBOX_ITEMS_MAX 4096
-#define INBOX_BYTES_MAX (64u << 20)
-#define TURN_ITEMS_MAX 512 /* of one batch: how much one fsync covers */
+#define INBOX_ITEMS_MAX 1024 /* of each replica: messages of agreement, and as many others */
+#define INBOX_BYTES_MAX (8u << 20)
+#define TURN_ITEMS_MAX 512           /* of one batch: how much one fsync covers */
+#define TURN_BULK_BYTES (256u << 10) /* of transactions and bodies: agreement does not wait for more */
 #define CALL_TIMEOUT_MS 5000
 #define WAITERS_MAX 128 /* requests that wait; each holds one of the server's threads */
 #define READERS_MAX 64  /* idle readers kept */
@@ -22,8 +23,8 @@
 
 /* A verified message on its way to the replica. */
 struct letter {
-	struct letter *next;
-	size_t bytes;
+	struct fair_item fair; /* first */
+	struct letter *next;   /* in a batch */
 	struct verified v;
 };
 
@@ -54,12 +55,10 @@ struct node {
 	pthread_t thread, main_thread;
 	bool thread_runs;
 
-	pthread_mutex_t lock; /* of all that follows */
-	pthread_cond_t mail;  /* the replica thread waits for it */
-	pthread_cond_t room;  /* workers wait for it */
-	pthread_cond_t news;  /* calls were answered, waiters settled, the chain grew */
-	struct letter *letters, **letters_end;
-	size_t letter_cnt, letter_bytes;
+	pthread_mutex_t lock;    /* of all that follows */
+	pthread_cond_t mail;     /* the replica thread waits for it */
+	pthread_cond_t news;     /* calls were answered, waiters settled, the chain grew */
+	struct fair votes, bulk; /* letters: of agreement; transactions and bodies */
 	struct call *calls, **calls_end;
 	bool stopping;
 	struct err fatal;        /* kind is not ERR_NONE: why the replica stopped */
@@ -69,14 +68,16 @@ struct node {
 	struct reader *idle[READERS_MAX];
 	unsigned idle_cnt;
 	struct complaint complaints[OPEN_VERDICT_CNT]; /* by verdict; OPEN_OK: no frame */
+	struct complaint floods[Q_REPLICAS_MAX];       /* by sender, as it says: dropped */
 };
 
 /* ---- node_inbox.c: from a frame to the replica's thread ---------------------- */
 
 void inbox_frame(void *ctx, uint32_t pipe, const uint8_t *data, size_t len); /* link_config.on_frame */
-/* Takes up to TURN_ITEMS_MAX letters and all calls, waiting for some until deadline_ms; false: stopping. */
+/* Takes a batch of letters and all calls, waiting for some until deadline_ms; false: stopping. */
 bool inbox_take(struct node *n, uint64_t deadline_ms, struct letter **letters, struct call **calls);
-void letter_free(struct letter *l);
+void letters_free(struct letter *list);
+void inbox_free(struct node *n);
 
 /* ---- node_ask.c: from http's threads to the replica's and back --------------- */
 

@@ -22,11 +22,9 @@ struct parcel {
 
 static const char not_a_frame[] = "not a frame of messages";
 
-/* Counts it; tells the operator unless that was done lately. `env` NULL: the frame itself could not be read.
- */
-static void complain(struct node *n, enum open_verdict v, const struct qenvelope *env)
+/* Counts it. How many the operator is to be told of now; 0: none, that was done lately. */
+static uint64_t count(struct node *n, struct complaint *c)
 {
-	struct complaint *c = &n->complaints[env == NULL ? OPEN_OK : v]; /* OPEN_OK's place is free */
 	uint64_t now_ms = node_now_ms(), untold = 0;
 	pthread_mutex_lock(&n->lock);
 	c->cnt++;
@@ -37,6 +35,13 @@ static void complain(struct node *n, enum open_verdict v, const struct qenvelope
 		c->told_ms = now_ms;
 	}
 	pthread_mutex_unlock(&n->lock);
+	return untold;
+}
+
+/* `env` NULL: the frame itself could not be read. */
+static void complain(struct node *n, enum open_verdict v, const struct qenvelope *env)
+{
+	uint64_t untold = count(n, &n->complaints[env == NULL ? OPEN_OK : v]); /* OPEN_OK's place is free */
 	if (untold == 0)
 		return;
 	char theirs[QHASH_HEX];
@@ -50,32 +55,50 @@ static void complain(struct node *n, enum open_verdict v, const struct qenvelope
 		         (unsigned long long)untold);
 }
 
-/* ---- on a worker ----------------------------------------------------------------------- */
-
-static void post(struct node *n, struct letter *l)
+/* More came from this replica, as it says, than it can be served: agreement depends on no one message. */
+static void complain_of_flood(struct node *n, unsigned sender)
 {
-	pthread_mutex_lock(&n->lock);
-	while (!n->stopping && n->letter_cnt > 0 &&
-	       (n->letter_cnt >= INBOX_ITEMS_MAX || n->letter_bytes + l->bytes > INBOX_BYTES_MAX))
-		pthread_cond_wait(&n->room, &n->lock);
-	bool ok = !n->stopping;
-	if (ok) {
-		l->next = NULL;
-		*n->letters_end = l;
-		n->letters_end = &l->next;
-		n->letter_cnt++;
-		n->letter_bytes += l->bytes;
-		pthread_cond_signal(&n->mail);
-	}
-	pthread_mutex_unlock(&n->lock);
-	if (!ok)
-		letter_free(l);
+	uint64_t untold = count(n, &n->floods[sender]);
+	if (untold > 0)
+		log_warn("dropped reason=%s sender=%u count=%llu", "more than its share", sender,
+		         (unsigned long long)untold);
 }
 
-void letter_free(struct letter *l)
+/* ---- on a worker ----------------------------------------------------------------------- */
+
+static bool is_bulk(enum qkind kind)
+{
+	return kind == QTXS || kind == QBODY || kind == QGET_TXS || kind == QGET_BODIES;
+}
+
+static void letter_free(struct letter *l)
 {
 	verified_free(&l->v);
 	free(l);
+}
+
+void letters_free(struct letter *list)
+{
+	for (struct letter *next; list != NULL; list = next) {
+		next = list->next;
+		letter_free(list);
+	}
+}
+
+static void post(struct node *n, struct letter *l)
+{
+	const struct message *m = l->v.message;
+	unsigned sender = m->sender;
+	pthread_mutex_lock(&n->lock);
+	bool stopping = n->stopping;
+	bool ok = !stopping && fair_put(is_bulk(m->m.kind) ? &n->bulk : &n->votes, sender, &l->fair);
+	if (ok)
+		pthread_cond_signal(&n->mail);
+	pthread_mutex_unlock(&n->lock);
+	if (!ok)
+		letter_free(l);
+	if (!ok && !stopping)
+		complain_of_flood(n, sender);
 }
 
 static void open_parcel(struct work_item *item)
@@ -84,7 +107,7 @@ static void open_parcel(struct work_item *item)
 	struct node *n = p->node;
 	struct letter *l = xcalloc(1, sizeof *l);
 	enum open_verdict verdict;
-	l->bytes = item->bytes;
+	l->fair.bytes = item->fair.bytes;
 	if (verify_envelope(n->genesis, n->cache, &p->env, &l->v, &verdict)) {
 		/* Most kinds are relayed; a STATUS comes from its sender itself. */
 		if (l->v.message->m.kind == QSTATUS)
@@ -107,21 +130,23 @@ static enum work_lane lane_of(const struct qenvelope *env)
 	const uint8_t *b = (const uint8_t *)env->body.body_val;
 	if (env->body.body_len < 4 || b[0] != 0 || b[1] != 0 || b[2] != 0)
 		return LANE_BULK;
-	return b[3] == QTXS || b[3] == QBODY || b[3] == QGET_TXS || b[3] == QGET_BODIES ? LANE_BULK
-	                                                                                : LANE_VOTES;
+	return is_bulk(b[3]) ? LANE_BULK : LANE_VOTES;
 }
 
+/* The sender is not proven yet: who lies about it is found out by a worker, and its pipe closed. */
 static bool put_parcel(struct node *n, uint32_t pipe, struct qenvelope *env)
 {
+	unsigned source = env->sender < n->genesis->n ? env->sender : 0;
 	struct parcel *p = xcalloc(1, sizeof *p);
 	p->node = n;
 	p->pipe = pipe;
 	p->env = *env;
 	p->work.run = open_parcel;
-	p->work.bytes = sizeof *p + env->body.body_len;
+	p->work.fair.bytes = sizeof *p + env->body.body_len;
 	*env = (struct qenvelope){0}; /* moved */
-	if (work_put(n->work, lane_of(&p->env), &p->work))
+	if (work_offer(n->work, lane_of(&p->env), source, &p->work))
 		return true;
+	complain_of_flood(n, source);
 	wire_free(WIRE(qenvelope), &p->env);
 	free(p);
 	return false;
@@ -149,7 +174,7 @@ void inbox_frame(void *ctx, uint32_t pipe, const uint8_t *data, size_t len)
 	}
 	for (u_int i = 0; i < frame.envelopes.envelopes_len; i++) {
 		if (!put_parcel(n, pipe, &frame.envelopes.envelopes_val[i]))
-			break;
+			link_slow(n->link, pipe);
 	}
 	wire_free(WIRE(qframe), &frame);
 }
@@ -161,33 +186,46 @@ static struct timespec timespec_of(uint64_t ms)
 	return (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
 }
 
+/* With the lock held. */
+static struct letter *take_batch(struct node *n)
+{
+	struct letter *first = NULL, **end = &first;
+	size_t bulk = 0;
+	for (unsigned i = 0; i < TURN_ITEMS_MAX; i++) {
+		struct fair_item *item = fair_take(&n->votes);
+		if (item == NULL && bulk < TURN_BULK_BYTES && (item = fair_take(&n->bulk)) != NULL)
+			bulk += item->bytes;
+		if (item == NULL)
+			break;
+		*end = (struct letter *)item; /* its first member */
+		end = &(*end)->next;
+	}
+	*end = NULL;
+	return first;
+}
+
 bool inbox_take(struct node *n, uint64_t deadline_ms, struct letter **letters, struct call **calls)
 {
 	struct timespec until = timespec_of(deadline_ms);
 	pthread_mutex_lock(&n->lock);
-	while (!n->stopping && n->letters == NULL && n->calls == NULL) {
+	while (!n->stopping && n->votes.cnt + n->bulk.cnt == 0 && n->calls == NULL) {
 		if (pthread_cond_timedwait(&n->mail, &n->lock, &until) != 0)
 			break;
 	}
-
-	*letters = n->letters;
-	struct letter **end = &n->letters;
-	for (unsigned i = 0; *end != NULL && i < TURN_ITEMS_MAX; i++) {
-		n->letter_cnt--;
-		n->letter_bytes -= (*end)->bytes;
-		end = &(*end)->next;
+	bool go_on = !n->stopping;
+	if (go_on) { /* else inbox_free() and ask_refuse_all() find them */
+		*letters = take_batch(n);
+		*calls = n->calls;
+		n->calls = NULL;
+		n->calls_end = &n->calls;
 	}
-	struct letter *rest = *end;
-	*end = NULL;
-	n->letters = rest;
-	if (rest == NULL)
-		n->letters_end = &n->letters;
-
-	*calls = n->calls;
-	n->calls = NULL;
-	n->calls_end = &n->calls;
-	bool stopping = n->stopping;
-	pthread_cond_broadcast(&n->room);
 	pthread_mutex_unlock(&n->lock);
-	return !stopping;
+	return go_on;
+}
+
+void inbox_free(struct node *n)
+{
+	struct letter *rest;
+	while ((rest = take_batch(n)) != NULL)
+		letters_free(rest);
 }

@@ -1,15 +1,15 @@
 /*
  * work.h: the worker pool that checks signatures: bounded lanes, a few threads.
  *
- * Agreement comes first: half of the picks prefer LANE_VOTES, the rest is shared by the other lanes, so that
- * a flood in one lane slows that lane.  A full lane blocks who fills it: back-pressure reaches the peer's
- * connection, or the client's request.
+ * Agreement comes first: one thread does nothing but LANE_VOTES, and of the others' picks half prefer it; the
+ * rest is shared by the other lanes, so that a flood in one lane slows that lane.  Within a lane the replicas
+ * take turns, and each fills its own share only: what one traitor sends costs the others at most the time of
+ * the item before theirs.
  */
 #ifndef QUORATE_WORK_H
 #define QUORATE_WORK_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "fair.h"
 
 enum work_lane {
 	LANE_VOTES,   /* messages of agreement */
@@ -18,21 +18,25 @@ enum work_lane {
 	LANE_CNT
 };
 
-#define LANE_ITEMS_MAX 4096
-#define LANE_BYTES_MAX (32u << 20) /* one item is let in whatever its size */
+/* Of each source in each lane; a forward of transactions has 256 KiB. */
+#define LANE_ITEMS_MAX 1024
+#define LANE_BYTES_MAX (8u << 20)
 
 /* Embedded in what is to be done. run() runs once, on a worker; it owns the item. */
 struct work_item {
-	struct work_item *next;
-	size_t bytes;
+	struct fair_item fair; /* first */
 	void (*run)(struct work_item *item);
 };
 
 struct work;
-struct work *work_start(unsigned threads);
+/* That many threads, and one for LANE_VOTES alone. */
+struct work *work_start(unsigned threads, unsigned replicas);
 
-/* Waits for room. False, and the item is still the caller's, once work_stop() was called. */
-bool work_put(struct work *w, enum work_lane lane, struct work_item *item);
+/* From a replica. False, and the item is still the caller's: its share of the lane is full, or work_stop()
+ * was called. Never waits: a flood must not hold up what others send. */
+bool work_offer(struct work *w, enum work_lane lane, unsigned replica, struct work_item *item);
+/* From an own client: waits for room, which its request feels. False: work_stop() was called. */
+bool work_put(struct work *w, struct work_item *item);
 
 /* Refuses further items, runs those that are there, ends the threads. */
 void work_stop(struct work *w);
