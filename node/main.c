@@ -3,7 +3,9 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "crypto.h"
@@ -32,11 +34,25 @@ static const char intro[] =
 
 const char *argp_program_version = "quorate " QUORATE_VERSION;
 
+static bool stdout_lost(void)
+{
+	return fflush(stdout) != 0 || ferror(stdout);
+}
+
+/* For what ends the process by itself, as argp's --help does. */
+static bool checked;
+static void check_at_exit(void)
+{
+	if (!checked && stdout_lost())
+		_exit(cmd_error(ERR_WORLD, "the output could not be written: %s", strerror(errno)));
+}
+
 int main(int argc, char **argv)
 {
 	struct err err = {0};
 	if (!crypto_init(&err))
 		return cmd_fail(&err);
+	atexit(check_at_exit);
 	if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)) {
 		puts(argp_program_version);
 		return EXIT_DONE;
@@ -44,7 +60,8 @@ int main(int argc, char **argv)
 	char name[] = "quorate";
 	argv[0] = name;
 	int code = command_run(commands, intro, argc, argv);
-	if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_DONE)
+	checked = true; /* a command that failed anyway has said why */
+	if (stdout_lost() && code == EXIT_DONE)
 		return cmd_error(ERR_WORLD, "the output could not be written: %s", strerror(errno));
 	return code;
 }
