@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "crypto.h"
+#include "hash.h"
 #include "secp.h"
 #include "wire.h"
 
@@ -126,6 +127,7 @@ static void start(void)
 		return;
 	}
 	json_set_alloc_funcs(malloc, wiping_free);
+	hash_short_key();
 	secp_start();
 	bool ok = probe_sign(&failure);
 	for (size_t i = 0; ok && i < sizeof probes / sizeof probes[0]; i++)

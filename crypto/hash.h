@@ -23,4 +23,8 @@ void hash_bytes(const char *tag, const void *data, size_t len, uint8_t out[32]);
 /* SHA-256( part[0] || ... ) without a tag: for RFC 6962 alone, which brings its own prefixes. */
 void hash_plain(const struct span *parts, size_t part_cnt, uint8_t out[32]);
 
+/* SipHash under a key that crypto_init() chose for this process: for tables in memory, nothing else. */
+uint32_t hash_short(const void *data, size_t len);
+void hash_short_key(void); /* crypto_init()'s */
+
 #endif

@@ -4,8 +4,8 @@
 #ifndef QUORATE_NODE_IMPL_H
 #define QUORATE_NODE_IMPL_H
 
+#include "map.h"
 #include <pthread.h>
-#include <uthash.h>
 
 #include "conf.h"
 #include "home.h"

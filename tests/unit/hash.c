@@ -64,6 +64,28 @@ static void tells_one_purpose_from_another(void **state)
 	assert_memory_not_equal(a, b, 32);
 }
 
+/* Nobody outside the process can choose bytes that meet in one place of a table. */
+static void a_short_hash_depends_on_all_bytes_and_on_a_secret(void **state)
+{
+	(void)state;
+	uint8_t bytes[36] = {0};
+	uint32_t was = hash_short(bytes, sizeof bytes);
+	unsigned same = 0;
+	assert_int_equal(was, hash_short(bytes, sizeof bytes));
+	for (size_t i = 0; i < sizeof bytes; i++) {
+		bytes[i] ^= 1;
+		same += hash_short(bytes, sizeof bytes) == was;
+		bytes[i] ^= 1;
+	}
+	assert_true(same <= 1); /* one time in 2^26 by chance */
+	same = 0;
+	for (int i = 0; i < 8; i++) {
+		hash_short_key();
+		same += hash_short(bytes, sizeof bytes) == was;
+	}
+	assert_true(same <= 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -71,6 +93,7 @@ int main(void)
 	    cmocka_unit_test(hashes_plainly_as_sha256),
 	    cmocka_unit_test(begins_with_the_length_and_text_of_the_tag),
 	    cmocka_unit_test(tells_one_purpose_from_another),
+	    cmocka_unit_test(a_short_hash_depends_on_all_bytes_and_on_a_secret),
 	};
 	return cmocka_run_group_tests(tests, start, NULL);
 }
