@@ -77,8 +77,10 @@ void pbft_enter(struct engine *e, struct message *m, bool restoring)
 	size_t o_cnt = new_view_choose(e->g, m->changes, m->m.qmessage_u.new_view.changes.changes_len, &s, o);
 
 	e->entered = m->m.qmessage_u.new_view.view;
-	if (e->asked.n < e->entered.n)
+	if (e->asked.n < e->entered.n) {
 		e->asked = e->entered;
+		e->timer_ms = 0; /* it ran against the proposer of another view */
+	}
 	e->active = true;
 	message_unref(e->new_view);
 	e->new_view = message_ref(m);

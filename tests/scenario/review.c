@@ -128,12 +128,33 @@ static void who_is_far_behind_gathers_no_blocks_of_the_tip(void **state)
 	world_free(w);
 }
 
+/* T1: 3's patience with view 0 is all but over when it hears of view 1, which it did not ask for. */
+static void patience_begins_anew_in_a_view_that_was_not_asked_for(void **state)
+{
+	struct world *w = world_new(4, ONLY(0));
+	(void)state;
+	w->pending = ONLY(3);
+	world_tick(w, 3);
+	world_run(w, 950);
+	world_rule(w, DROP, ALL, ONLY(3), KIND(QVIEW_CHANGE) | KIND(QSTATUS), 0);
+	w->pending = ONLY(1) | ONLY(2) | ONLY(3);
+	struct claim nothing = {0};
+	traitor_view_change(w, 0, 1, &nothing, ALL);
+	world_time_out(w, ONLY(1) | ONLY(2));
+	world_settle(w);
+	assert_int_equal(world_status(w, 3).entered.n, 1);
+	world_run(w, 900);
+	assert_int_equal(world_status(w, 3).asked.n, 1);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(two_new_views_of_one_view_stop_nobody_who_knows_what_was_certified),
 	    cmocka_unit_test(a_replica_that_fetches_its_ledger_anew_remembers_what_it_forgot),
 	    cmocka_unit_test(who_is_far_behind_gathers_no_blocks_of_the_tip),
+	    cmocka_unit_test(patience_begins_anew_in_a_view_that_was_not_asked_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
