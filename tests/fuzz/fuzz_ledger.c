@@ -1,7 +1,8 @@
 /*
  * fuzz_ledger.c: a ledger whose file is damaged: opening, reading, appending and the audit give an error or
  * an answer, and what the audit passes is the genuine chain.  An input is a list of edits: an offset of three
- * bytes, a length of one, and so many bytes; a length of 255 cuts the file there.
+ * bytes, a length of one, and so many bytes; a length of 255 cuts the file there.  A length of 254 is an edit
+ * by SQL instead, the last of them, made at the end: the offset's bytes are column, row and value.
  *
  * Links: q_ledger
  */
@@ -11,6 +12,32 @@
 
 #define EDIT_MAX 32
 #define HEIGHT 3
+
+/* clang-format off */
+static const struct { const char *table, *name; } columns[] = {
+    {"meta", "value"},
+    {"blocks", "height"}, {"blocks", "hash"}, {"blocks", "parent"}, {"blocks", "merkle_root"},
+    {"blocks", "tx_count"}, {"blocks", "first_tx"}, {"blocks", "proposer"}, {"blocks", "time_ms"},
+    {"blocks", "certified_by"}, {"blocks", "header"},
+    {"transactions", "seq"}, {"transactions", "txid"}, {"transactions", "height"},
+    {"transactions", "position"}, {"transactions", "expiry"}, {"transactions", "memo"}, {"transactions", "raw"},
+    {"outputs", "tx"}, {"outputs", "position"}, {"outputs", "owner"}, {"outputs", "amount"},
+    {"outputs", "spent_by"},
+    {"inputs", "tx"}, {"inputs", "position"}, {"inputs", "source_tx"}, {"inputs", "source_position"},
+    {"certificates", "height"}, {"certificates", "kind"}, {"certificates", "view"},
+    {"certificates", "block"}, {"certificates", "certificate"},
+    {"signers", "replica"}, {"signers", "signature"},
+    {"journal", "seq"}, {"journal", "kind"}, {"journal", "entry"}, {"journal", "link"},
+};
+
+static const char *const values[] = {
+    NULL, "x''", "NULL", "0", "-1", "1", "2", "4294967295", "9223372036854775807", "-9223372036854775808",
+    "zeroblob(31)", "zeroblob(32)", "zeroblob(33)", "zeroblob(1000000)", "'stable'",
+    "(SELECT header FROM blocks)", "(SELECT raw FROM transactions WHERE seq = 1)",
+};
+/* clang-format on */
+#define COLUMN_CNT (sizeof columns / sizeof *columns)
+#define VALUE_CNT (sizeof values / sizeof *values)
 
 static struct place *place;
 static struct bytes image; /* the undamaged file */
@@ -73,6 +100,8 @@ static void setup(void)
 	reader_close(r);
 
 	fuzz_seed("", 0);
+	for (uint8_t i = 0; i < COLUMN_CNT; i++)
+		fuzz_seed((uint8_t[]){i, i, i, 254}, 4);
 	for (size_t i = 0; i < 20; i++) {
 		size_t at = image.len / 20 * i;
 		uint8_t edit[8] = {(uint8_t)(at >> 16), (uint8_t)(at >> 8), (uint8_t)at, 4, 0, 0, 0, 1};
@@ -89,16 +118,42 @@ static void teardown(void)
 
 /* ---- damage ----------------------------------------------------------------------- */
 
+/* Changes what one row has in a column, and all that have the same there; without a value deletes them. */
+static void edit_by_sql(const uint8_t *edit)
+{
+	const char *table = columns[edit[0] % COLUMN_CNT].table, *name = columns[edit[0] % COLUMN_CNT].name;
+	const char *value = values[edit[2] % VALUE_CNT];
+	char sql[384], where[192];
+	sqlite3 *db;
+
+	snprintf(where, sizeof where, "WHERE %s IS (SELECT %s FROM %s LIMIT 1 OFFSET %u)", name, name, table,
+	         edit[1] % 8u);
+	if (value)
+		snprintf(sql, sizeof sql, "UPDATE %s SET %s = %s %s", table, name, value, where);
+	else
+		snprintf(sql, sizeof sql, "DELETE FROM %s %s", table, where);
+	if (sqlite3_open(place->path, &db) == SQLITE_OK) {
+		sqlite3_exec(db, "PRAGMA ignore_check_constraints = ON", NULL, NULL, NULL);
+		sqlite3_exec(db, sql, NULL, NULL, NULL); /* what cannot be stays undone */
+	}
+	sqlite3_close(db);
+}
+
 /* True if the file is still the genuine one. */
 static bool put_damaged(const uint8_t *data, size_t len)
 {
 	size_t size = image.len;
+	const uint8_t *by_sql = NULL;
 
 	memcpy(damaged, image.data, image.len);
 	for (size_t i = 0; i + 4 <= len;) {
 		size_t at = ((size_t)data[i] << 16 | (size_t)data[i + 1] << 8 | data[i + 2]) % image.len;
 		size_t cnt = data[i + 3];
 		i += 4;
+		if (cnt == 254) {
+			by_sql = &data[i - 4];
+			continue;
+		}
 		if (cnt == 255) {
 			size = at;
 			continue;
@@ -111,7 +166,9 @@ static bool put_damaged(const uint8_t *data, size_t len)
 	int fd = open(place->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	must(fd >= 0 && write(fd, damaged, size) == (ssize_t)size);
 	close(fd);
-	return size == image.len && memcmp(damaged, image.data, size) == 0;
+	if (by_sql)
+		edit_by_sql(by_sql);
+	return !by_sql && size == image.len && memcmp(damaged, image.data, size) == 0;
 }
 
 /* ---- use --------------------------------------------------------------------------- */
