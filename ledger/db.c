@@ -4,6 +4,7 @@
  */
 #include "db.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,8 +45,10 @@ const struct db_kind db_votes = {
 /* Says what SQLite says, and what to do. After it a writer stays failed. */
 static bool fail(struct db *db, struct err *err, const char *operation)
 {
+	int last = errno; /* SQLite does not note the cause where a COMMIT fails */
 	int code = sqlite3_extended_errcode(db->handle);
 	const char *message = sqlite3_errmsg(db->handle);
+	int cause = sqlite3_system_errno(db->handle);
 
 	db->failed = true;
 	switch (code & 0xff) {
@@ -65,7 +68,7 @@ static bool fail(struct db *db, struct err *err, const char *operation)
 	case SQLITE_IOERR:
 	case SQLITE_CANTOPEN:
 		return err_set(err, ERR_WORLD, "%s %s: %s: %s (%s, code %d)", db->kind->what, db->path,
-		               operation, message, strerror(sqlite3_system_errno(db->handle)), code);
+		               operation, message, strerror(cause != 0 ? cause : last), code);
 	default:
 		return err_set(err, ERR_WORLD, "%s %s: %s: %s (code %d)", db->kind->what, db->path, operation,
 		               message, code);
