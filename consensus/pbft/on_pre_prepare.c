@@ -107,8 +107,8 @@ void on_pre_prepare(struct engine *e, struct message *m)
 
 	if (m->sender != primary_of(e, p->view)) /* PP1 */
 		return;
-	/* Who is far behind cannot judge a proposal; catch-up brings its block in time, and till then what is
-	 * agreed on meanwhile must not pile up in memory. */
+	/* PP3: who is far behind cannot judge a proposal; catch-up brings its block in time, and till then
+	 * what is agreed on meanwhile must not pile up in memory. */
 	if (e->tip.n - e->executed.n > 2 * (uint64_t)e->params->window)
 		return;
 	struct slot *s = slot_at(e, h);

@@ -101,7 +101,7 @@ static void a_replica_that_fetches_its_ledger_anew_remembers_what_it_forgot(void
 	world_end(w, __func__);
 }
 
-/* Catching up may take hours; what is agreed on meanwhile must not pile up in memory. */
+/* PP3: catching up may take hours; what is agreed on meanwhile must not pile up in memory. */
 static void who_is_far_behind_gathers_no_blocks_of_the_tip(void **state)
 {
 	struct world *w = world_new(4, 0);
