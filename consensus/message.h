@@ -15,20 +15,20 @@
 /* A message of a replica of this chain; immutable, reference-counted. */
 struct message {
 	atomic_uint refs;
-	unsigned sender;     /* < n */
-	struct qmessage m;   /* decoded body */
-	struct qenvelope env; /* as received, to relay, keep and show */
-	struct qhash id;      /* tagged hash of the body */
+	unsigned sender;          /* < n */
+	struct qmessage m;        /* decoded body */
+	struct qenvelope env;     /* as received, to relay, keep and show */
+	struct qhash id;          /* tagged hash of the body */
 	struct message **changes; /* NEW-VIEW only: the opened VIEW-CHANGEs, m's order */
 };
 
 /* Why a message is refused. OPEN_OTHER_CHAIN and OPEN_STRANGER are worth telling the operator. */
-#define OPEN_VERDICTS(V)                                                                           \
-	V(OPEN_OK, "ok")                                                                           \
-	V(OPEN_OTHER_CHAIN, "message of another chain")                                            \
-	V(OPEN_STRANGER, "sender is no replica of this chain")                                     \
-	V(OPEN_BAD_SIGNATURE, "envelope signature does not hold")                                  \
-	V(OPEN_MALFORMED, "body is not a canonical message")                                       \
+#define OPEN_VERDICTS(V)                                          \
+	V(OPEN_OK, "ok")                                          \
+	V(OPEN_OTHER_CHAIN, "message of another chain")           \
+	V(OPEN_STRANGER, "sender is no replica of this chain")    \
+	V(OPEN_BAD_SIGNATURE, "envelope signature does not hold") \
+	V(OPEN_MALFORMED, "body is not a canonical message")      \
 	V(OPEN_BAD_CERTIFICATE, "a certificate or signature inside does not hold")
 enum open_verdict {
 #define V(name, text) name,

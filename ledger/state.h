@@ -26,7 +26,7 @@ void state_free(struct state *s);
 size_t state_count(const struct state *s);
 uint64_t state_value(const struct state *s); /* sum of all unspent amounts */
 const struct unspent *state_find(const struct state *s, const struct qoutpoint *p);
-void state_insert(struct state *s, const struct unspent *u); /* must not be there */
+void state_insert(struct state *s, const struct unspent *u);   /* must not be there */
 void state_remove(struct state *s, const struct qoutpoint *p); /* must be there */
 /* Tagged SHA-256 over the LtHash digest of the unspent set (outpoint, owner, amount of each), their count
  * and value: what CHECKPOINT signs. */

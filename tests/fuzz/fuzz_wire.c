@@ -10,21 +10,15 @@
 #include "fuzz.h"
 #include "samples.h"
 
-#define TYPES(T)                                                                                         \
-	T(qtx)                                                                                           \
-	T(qtx_body)                                                                                      \
-	T(qwitness)                                                                                      \
-	T(qheader)                                                                                       \
-	T(qmessage)                                                                                      \
-	T(qproposal) T(qcert) T(qprepared) T(qview_change) T(qnew_view) T(qenvelope) T(qstatus) T(qtxs)  \
-	    T(qget_txs) T(qget_chain) T(qchain) T(qget_bodies) T(qbody) T(qframe) T(qblock) T(qevidence) \
-	        T(qjournal) T(qreceipt) T(qgenesis) T(qreplica) T(qparams) T(qvote) T(qoutpoint) T(qoutput)
-
 /* clang-format off */
 static const struct wire_type types[] = {
-#define T(t) WIRE_INIT(t),
-    TYPES(T)
-#undef T
+    WIRE_INIT(qtx), WIRE_INIT(qtx_body), WIRE_INIT(qwitness), WIRE_INIT(qoutpoint), WIRE_INIT(qoutput),
+    WIRE_INIT(qheader), WIRE_INIT(qblock), WIRE_INIT(qmessage), WIRE_INIT(qvote), WIRE_INIT(qproposal),
+    WIRE_INIT(qcert), WIRE_INIT(qprepared), WIRE_INIT(qview_change), WIRE_INIT(qnew_view),
+    WIRE_INIT(qenvelope), WIRE_INIT(qframe), WIRE_INIT(qstatus), WIRE_INIT(qtxs), WIRE_INIT(qget_txs),
+    WIRE_INIT(qget_chain), WIRE_INIT(qchain), WIRE_INIT(qget_bodies), WIRE_INIT(qbody),
+    WIRE_INIT(qevidence), WIRE_INIT(qjournal), WIRE_INIT(qreceipt), WIRE_INIT(qgenesis),
+    WIRE_INIT(qreplica), WIRE_INIT(qparams),
 };
 /* clang-format on */
 #define TYPE_CNT (sizeof types / sizeof *types)
