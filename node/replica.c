@@ -6,7 +6,8 @@
  *
  *     work      deal with the engine's outputs: bodies, validation, records into open transactions;
  *               propose, forward
- *     sync      vote log and journal, one fsync each if anything was put
+ *     sync      journal and vote log, one fsync each if anything was put; in this order, so that no view
+ *               is entered whose NEW-VIEW a crash keeps out of the journal
  *     send      everything that was posted
  *     execute   certified runs into the ledger (replica_run.c), whose outcome is the engine's next input
  *
@@ -300,7 +301,7 @@ static void sync_stores(struct replica *r)
 			replica_stop(r, &err);
 	}
 	if (!replica_stopped(r) &&
-	    !(prune(r, &s, &err) && votes_commit(r->votes, &err) && ledger_commit(r->ledger, &err)))
+	    !(prune(r, &s, &err) && ledger_commit(r->ledger, &err) && votes_commit(r->votes, &err)))
 		replica_stop(r, &err);
 }
 
@@ -395,13 +396,24 @@ uint64_t replica_deadline(const struct replica *r)
 {
 	uint64_t engine_ms = r->ops->deadline(r->engine);
 
-	return r->ask_ms < engine_ms ? r->ask_ms : engine_ms;
+	uint64_t at = r->ask_ms < engine_ms ? r->ask_ms : engine_ms;
+
+	return at < UINT64_MAX - r->slept_ms ? at + r->slept_ms : UINT64_MAX;
 }
 
 void replica_clock(struct replica *r, uint64_t now_ms, uint64_t wall_ms)
 {
-	must(now_ms >= r->now_ms);
-	r->now_ms = now_ms;
+	must(now_ms >= r->now_ms + r->slept_ms);
+	uint64_t passed_ms = now_ms - r->slept_ms - r->now_ms;
+
+	/* A turn is due every second. Whoever was not woken for longer (paused, starved, waiting for a disk)
+	 * has messages waiting that it has not read: it must not take its own absence for a faulty
+	 * proposer's. */
+	if (passed_ms > SLEPT_MS) {
+		r->slept_ms += passed_ms - SLEPT_MS;
+		passed_ms = SLEPT_MS;
+	}
+	r->now_ms += passed_ms;
 	r->wall_ms = wall_ms;
 }
 
@@ -445,6 +457,8 @@ void replica_status(const struct replica *r, struct replica_status *out)
 {
 	memset(out, 0, sizeof *out);
 	r->ops->status(r->engine, &out->engine);
+	for (unsigned i = 0; i < r->g->n; i++)
+		out->engine.peer[i].seen_ms += out->engine.peer[i].seen_ms ? r->slept_ms : 0;
 	out->height = ledger_height(r->ledger);
 	out->block_hash = *ledger_tip(r->ledger);
 	state_digest(ledger_state(r->ledger), &out->state_digest);

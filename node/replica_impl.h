@@ -23,6 +23,7 @@
 #define SEEN_BYTES (16u << 20)     /* and their bytes */
 #define ORPHANS_MAX 512            /* per peer, */
 #define ORPHANS_BYTES (2u << 20)   /* and their bytes */
+#define SLEPT_MS 1500              /* longer between two turns than any deadline: it was asleep */
 #define FATES_MAX 65536            /* evicted transactions whose fate is remembered */
 #define EVIDENCE_MAX 1000          /* double spends journaled in one run of the process, */
 #define EVIDENCE_BYTES (16u << 20) /* and their bytes */
@@ -117,7 +118,8 @@ struct replica {
 	struct votes *votes;
 	struct pool *pool;
 	struct pool_patience patience;
-	uint64_t now_ms, wall_ms;
+	uint64_t now_ms, wall_ms; /* now_ms: of the owner's clock, less slept_ms */
+	uint64_t slept_ms;        /* while it was not woken: time that does not count against anybody */
 
 	struct err stopped;                     /* kind is not ERR_NONE: no further work */
 	const char *halt;                       /* the engine said OUT_HALT */

@@ -297,6 +297,35 @@ static void goes_on_without_its_primary_which_catches_up_later(void **state)
 	cluster_free(c);
 }
 
+static bool nothing_arrives(struct cluster *c, unsigned from, unsigned to, const struct message *m)
+{
+	(void)c;
+	(void)from;
+	(void)to;
+	(void)m;
+	return true;
+}
+
+static void who_slept_does_not_suspect_the_proposer_for_it(void **state)
+{
+	struct qparams params = small_params();
+	struct cluster *c = cluster_new(4, 4, &params);
+
+	(void)state;
+	c->drop = nothing_arrives;
+	cluster_pay(c, 1, pay_allocation(&c->rules, 0, 9, ""));
+	cluster_run(c, params.timeout_ms / 2 + 100); /* the half of its patience is over */
+	c->now_ms += 600000;
+	for (unsigned i = 0; i < 4; i++) {
+		replica_clock(c->members[i].replica, c->now_ms, CLUSTER_WALL_MS + c->now_ms);
+		assert_true(replica_turn(c->members[i].replica, NULL));
+	}
+	assert_int_equal(cluster_status(c, 1).engine.asked.n, 0);
+	cluster_run(c, params.timeout_ms);
+	assert_int_equal(cluster_status(c, 1).engine.asked.n, 1); /* awake, it does */
+	cluster_free(c);
+}
+
 static bool no_checkpoints(struct cluster *c, unsigned from, unsigned to, const struct message *m)
 {
 	(void)c;
@@ -807,6 +836,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(sends_nothing_when_its_store_fails_and_goes_on_after_a_restart),
 	    cmocka_unit_test(four_replicas_agree_on_what_is_handed_to_each),
 	    cmocka_unit_test(goes_on_without_its_primary_which_catches_up_later),
+	    cmocka_unit_test(who_slept_does_not_suspect_the_proposer_for_it),
 	    cmocka_unit_test(signs_the_checkpoint_that_was_due_when_it_stopped),
 	    cmocka_unit_test(suspects_from_the_moment_a_transaction_comes),
 	    cmocka_unit_test(forgets_nothing_final_when_all_stop_at_once),
