@@ -410,8 +410,8 @@ void replica_clock(struct replica *r, uint64_t now_ms, uint64_t wall_ms)
 	 * has messages waiting that it has not read: it must not take its own absence for a faulty
 	 * proposer's. */
 	if (passed_ms > SLEPT_MS) {
-		r->slept_ms += passed_ms - SLEPT_MS;
-		passed_ms = SLEPT_MS;
+		r->slept_ms += passed_ms - SLEPT_COUNTS_MS;
+		passed_ms = SLEPT_COUNTS_MS;
 	}
 	r->now_ms += passed_ms;
 	r->wall_ms = wall_ms;

@@ -23,7 +23,8 @@
 #define SEEN_BYTES (16u << 20)     /* and their bytes */
 #define ORPHANS_MAX 512            /* per peer, */
 #define ORPHANS_BYTES (2u << 20)   /* and their bytes */
-#define SLEPT_MS 1500              /* longer between two turns than any deadline: it was asleep */
+#define SLEPT_MS 1500              /* longer between two turns than any deadline: it was asleep; */
+#define SLEPT_COUNTS_MS 100        /* not for nothing, lest one that is always slow waits for ever */
 #define FATES_MAX 65536            /* evicted transactions whose fate is remembered */
 #define EVIDENCE_MAX 1000          /* double spends journaled in one run of the process, */
 #define EVIDENCE_BYTES (16u << 20) /* and their bytes */
