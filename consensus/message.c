@@ -101,27 +101,6 @@ static bool new_view_shape(const struct genesis *g, unsigned sender, const struc
 	return true;
 }
 
-/* Headers are linked, one height after the other, and the last is the certificate's block. */
-static bool chain_shape(const struct genesis *g, const struct qchain *c)
-{
-	const struct qheader *headers = c->headers.headers_val;
-	unsigned cnt = c->headers.headers_len;
-	struct qhash hash;
-
-	if (!is_final(g, &c->cert))
-		return false;
-	for (unsigned i = 0; i < cnt; i++) {
-		if (headers[i].height.n == 0)
-			return false;
-		if (i > 0 && (headers[i].height.n - 1 != headers[i - 1].height.n ||
-		              !qhash_eq(&headers[i].parent, &hash)))
-			return false;
-		block_hash(&headers[i], &hash);
-	}
-	return cnt == 0 ||
-	       (headers[cnt - 1].height.n == c->cert.vote.height.n && qhash_eq(&c->cert.vote.block, &hash));
-}
-
 static bool has_shape(const struct genesis *g, const struct message *msg)
 {
 	const struct qmessage *m = &msg->m;
@@ -140,7 +119,7 @@ static bool has_shape(const struct genesis *g, const struct message *msg)
 	case QSTATUS:
 		return m->qmessage_u.status.slots.slots_len <= g->g.params.window;
 	case QCHAIN:
-		return chain_shape(g, &m->qmessage_u.chain);
+		return cert_chain_well_formed(g, &m->qmessage_u.chain);
 	case QTXS:
 	case QGET_TXS:
 	case QGET_CHAIN:

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "block.h"
 #include "cert.h"
 
 size_t cert_statement(enum qkind kind, const struct qvote *vote, uint8_t buf[CERT_STATEMENT_MAX])
@@ -68,6 +69,51 @@ bool cert_verify(const struct genesis *g, const struct qcert *cert, int *bad)
 		}
 	}
 	return true;
+}
+
+bool cert_chain_well_formed(const struct genesis *g, const struct qchain *c)
+{
+	const struct qheader *headers = c->headers.headers_val;
+	unsigned cnt = c->headers.headers_len;
+	struct qhash hash;
+
+	if ((c->cert.kind != QCOMMIT && c->cert.kind != QCHECKPOINT) || !cert_well_formed(g, &c->cert))
+		return false;
+	for (unsigned i = 0; i < cnt; i++) {
+		if (headers[i].height.n == 0)
+			return false;
+		if (i > 0 && (headers[i].height.n - 1 != headers[i - 1].height.n ||
+		              !qhash_eq(&headers[i].parent, &hash)))
+			return false;
+		block_hash(&headers[i], &hash);
+	}
+	return cnt == 0 ||
+	       (headers[cnt - 1].height.n == c->cert.vote.height.n && qhash_eq(&c->cert.vote.block, &hash));
+}
+
+/* The block that a chain shows at this height: the certificate's, or a header's parent; NULL: none. */
+static const struct qhash *shown_at(const struct qchain *c, uint64_t height)
+{
+	uint64_t top = c->cert.vote.height.n, cnt = c->headers.headers_len;
+
+	if (height > top || top - height > cnt)
+		return NULL;
+	return height == top ? &c->cert.vote.block : &c->headers.headers_val[cnt - (top - height)].parent;
+}
+
+bool cert_chains_fork(const struct genesis *g, const struct qchain *a, const struct qchain *b)
+{
+	const struct qhash *x, *y;
+
+	for (uint64_t below = 0; below <= a->headers.headers_len; below++) {
+		x = shown_at(a, a->cert.vote.height.n - below);
+		y = shown_at(b, a->cert.vote.height.n - below);
+		if (x && y && !qhash_eq(x, y))
+			return true;
+	}
+	x = shown_at(a, 0);
+	y = shown_at(b, 0);
+	return (x && !qhash_eq(x, &g->chain)) || (y && !qhash_eq(y, &g->chain));
 }
 
 void cert_copy(struct qcert *to, const struct qcert *from)

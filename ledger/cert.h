@@ -26,6 +26,16 @@ bool cert_well_formed(const struct genesis *g, const struct qcert *cert);
 /* Shape and every signature. *bad (may be NULL): the replica whose signature fails, or -1. */
 bool cert_verify(const struct genesis *g, const struct qcert *cert, int *bad);
 
+/* Shape only: the certificate makes a block final; the headers, if there are any, are linked, one height
+ * after the other, and the last is that block's. */
+bool cert_chain_well_formed(const struct genesis *g, const struct qchain *c);
+
+/*
+ * Do two well-formed chains show different blocks at one height, or one of them another genesis?  Then they
+ * are not parts of one chain.  False says only that they do not show it: headers may be missing.
+ */
+bool cert_chains_fork(const struct genesis *g, const struct qchain *a, const struct qchain *b);
+
 /* Deep copy; wire_free(WIRE(qcert), ...) returns it. */
 void cert_copy(struct qcert *to, const struct qcert *from);
 

@@ -155,6 +155,22 @@ static bool double_spend_verify(const struct genesis *g, const struct qdouble_sp
 	return ok;
 }
 
+/* ---- two chains ------------------------------------------------------------------ */
+
+static bool fork_verify(const struct genesis *g, const struct qfork *f, struct err *err)
+{
+	const struct qchain *chains[] = {&f->first, &f->second};
+
+	for (int i = 0; i < 2; i++) {
+		if (!cert_chain_well_formed(g, chains[i]))
+			return err_set(err, ERR_NO, "a side of the fork is no certified chain");
+		if (!cert_verify(g, &chains[i]->cert, NULL))
+			return err_set(err, ERR_NO, "a certificate of the fork does not hold");
+	}
+	return cert_chains_fork(g, &f->first, &f->second) ||
+	       err_set(err, ERR_NO, "the two certified chains do not contradict each other");
+}
+
 bool evidence_verify(const struct genesis *g, const struct qevidence *ev, struct err *err)
 {
 	switch (ev->kind) {
@@ -164,6 +180,8 @@ bool evidence_verify(const struct genesis *g, const struct qevidence *ev, struct
 		return bad_proposal_verify(g, &ev->qevidence_u.proposal, err);
 	case QEV_DOUBLE_SPEND:
 		return double_spend_verify(g, &ev->qevidence_u.double_spend, err);
+	case QEV_FORK:
+		return fork_verify(g, &ev->qevidence_u.fork, err);
 	}
 	return err_set(err, ERR_NO, "evidence of an unknown kind");
 }

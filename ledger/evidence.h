@@ -16,7 +16,9 @@ bool envelope_verify(const struct genesis *g, const struct qenvelope *env, struc
 /*
  * Does it convict?  A conflict: one replica signed two statements that an honest one never signs both.  A bad
  * proposal: a signed PRE-PREPARE that is invalid whatever the ledger holds. A double spend: two signed
- * transactions that spend one output. False with *err saying what is lacking.
+ * transactions that spend one output.  A fork: two certified chains that differ at a height, or one on
+ * another genesis; it convicts more than f replicas, whoever they are. False with *err saying what is
+ * lacking.
  */
 bool evidence_verify(const struct genesis *g, const struct qevidence *ev, struct err *err);
 

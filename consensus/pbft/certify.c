@@ -2,7 +2,7 @@
  * certify.c: what a certificate makes final, execution in order of height, catch-up.
  *
  *   CE1  a certificate of a block makes all its ancestors final too (CO1 makes this sound) [F2]
- *   CE2  two certificates that do not lie on one chain: more than f replicas lie: stop
+ *   CE2  two certificates that do not lie on one chain: more than f replicas lie: keep both, and stop
  *   CE3  blocks execute strictly in order of height, in runs that end with a certificate
  *   CE4  catch-up takes certified headers only, linked down to what was executed; bodies are fetched by hash
  *
@@ -20,6 +20,57 @@ static const struct qhash *chain_end_hash(const struct engine *e)
 	return e->chain_cnt ? &e->chain[e->chain_cnt - 1].block->hash : &e->executed_hash;
 }
 
+/* ---- CE2 ------------------------------------------------------------------ */
+
+/* A certificate with the headers below its block that are known, down to `height`. Borrows both. */
+static struct qchain known_chain(const struct engine *e, const struct qcert *cert, uint64_t height,
+                                 struct qheader headers[Q_CHAIN_MAX])
+{
+	struct qchain c = {.cert = *cert};
+	struct qhash hash = cert->vote.block;
+	uint64_t at = cert->vote.height.n;
+	u_int cnt = 0;
+	for (; cnt < Q_CHAIN_MAX && at > 0 && at >= height; at--) {
+		const struct pblock *b = pblock_find(e, &hash);
+		if (!b || b->header.height.n != at)
+			break;
+		headers[Q_CHAIN_MAX - ++cnt] = b->header;
+		hash = b->header.parent;
+	}
+	c.headers.headers_len = cnt;
+	c.headers.headers_val = headers + Q_CHAIN_MAX - cnt;
+	return c;
+}
+
+/* The lowest certificate here that shows which block is at this height, at or above the executed one. */
+static const struct qcert *cert_above(const struct engine *e, uint64_t height)
+{
+	if (height == e->executed.n)
+		return &e->executed_cert;
+	for (size_t i = (size_t)(height - e->executed.n - 1); i < e->chain_cnt; i++)
+		if (e->chain[i].has_cert)
+			return &e->chain[i].cert;
+	return &e->tip_cert;
+}
+
+/* `height`: where the other certificate's chain is known to have another block than this replica's. */
+static void fork_found(struct engine *e, const struct qcert *other, uint64_t height, const char *reason)
+{
+	struct qheader mine[Q_CHAIN_MAX], theirs[Q_CHAIN_MAX];
+	/* On the genesis there is no certificate; a chain on another one needs none beside it. */
+	const struct qcert *cert = height > 0 ? cert_above(e, height) : other;
+	struct qjournal j = {.kind = QJ_EVIDENCE};
+	struct qfork *f = &j.qjournal_u.evidence.qevidence_u.fork;
+	j.qjournal_u.evidence.kind = QEV_FORK;
+	f->first = known_chain(e, cert, height, mine);
+	f->second = known_chain(e, other, height, theirs);
+	if (cert_chains_fork(e->g, &f->first, &f->second))
+		emit_journal(e, OUT_EVIDENCE, &j);
+	halt(e, reason);
+}
+
+/* ---- certified ------------------------------------------------------------ */
+
 /* CE1: appends the ancestors of a certified block to the chain, if all headers between are known. */
 static void link_down(struct engine *e, const struct qcert *cert)
 {
@@ -36,8 +87,9 @@ static void link_down(struct engine *e, const struct qcert *cert)
 		hash = path[i]->header.parent;
 	}
 	if (!qhash_eq(&hash, chain_end_hash(e))) { /* CE2 */
-		halt(e, "a certificate does not lie on the certified chain of this replica: more than f "
-		        "replicas lie");
+		fork_found(e, cert, base,
+		           "a certificate does not lie on the certified chain of this replica: more than f "
+		           "replicas lie");
 		return;
 	}
 	for (size_t i = 0; i < cnt; i++)
@@ -85,7 +137,8 @@ void pbft_certify(struct engine *e, const struct qcert *cert)
 	                           : h == e->executed.n ? &e->executed_hash
 	                                                : NULL;
 	if (mine && !qhash_eq(mine, &cert->vote.block)) { /* CE2 */
-		halt(e, "two certificates for different blocks at one height: more than f replicas lie");
+		fork_found(e, cert, h,
+		           "two certificates for different blocks at one height: more than f replicas lie");
 		return;
 	}
 	if (h > chain_end(e)) {
@@ -139,7 +192,10 @@ void pbft_executed(struct engine *e, struct qheight height, const struct qhash *
 		e->executed_time_ms = b->header.time_ms;
 		if (e->executed.n % e->params->checkpoint_interval == 0)
 			pbft_checkpoint(e, e->executed, &b->hash, &digests[i]);
-		wire_free(WIRE(qcert), &e->chain[i].cert);
+		if (e->chain[i].has_cert) {
+			wire_free(WIRE(qcert), &e->executed_cert);
+			e->executed_cert = e->chain[i].cert; /* moved */
+		}
 	}
 	e->chain_cnt -= cnt;
 	memmove(e->chain, e->chain + cnt, e->chain_cnt * sizeof *e->chain);

@@ -50,9 +50,9 @@ void pbft_stable(struct engine *e, const struct qcert *cert)
 	struct qjournal j = {.kind = QJ_STABLE};
 	j.qjournal_u.stable = *cert; /* borrowed: encoded at once */
 	emit_journal(e, OUT_JOURNAL, &j);
-	compare_digests(e);
-	own_prune(e);
 	pbft_certify(e, cert); /* CP2 */
+	compare_digests(e);    /* after that: another block is no corrupt state */
+	own_prune(e);
 	if (e->amnesiac && e->amnesia_bar_set && e->stable.n >= e->amnesia_bar.n) {
 		e->amnesiac = false;
 		e->muted = NULL;

@@ -22,6 +22,7 @@ static void pbft_destroy(struct engine *e)
 	message_unref(e->new_view);
 	wire_free(WIRE(qcert), &e->tip_cert);
 	wire_free(WIRE(qcert), &e->stable_cert);
+	wire_free(WIRE(qcert), &e->executed_cert);
 	free(e->slots);
 	free(e->peers);
 	free(e->blocks);
@@ -52,7 +53,7 @@ static struct engine *pbft_create(const struct engine_config *c, const struct en
 		e->slots[i].prepares = xcalloc(e->n, sizeof *e->slots[i].prepares);
 		e->slots[i].commits = xcalloc(e->n, sizeof *e->slots[i].commits);
 	}
-	if (c->amnesiac) {
+	if (c->amnesiac && e->n > 1) { /* of one replica, nobody could be told two things */
 		e->amnesiac = true;
 		e->muted = "the vote log was lost; waiting for a stable checkpoint above everything that it "
 		           "may have held";

@@ -131,6 +131,7 @@ struct engine {
 	struct qheight executed;
 	struct qhash executed_hash;
 	uint64_t executed_time_ms;
+	struct qcert executed_cert; /* as tip_cert */
 	struct qheight executing; /* end of the runs given out to execute */
 	struct certified chain[2 * Q_CHAIN_MAX];
 	size_t chain_cnt;

@@ -232,6 +232,7 @@ bool pbft_restore(struct engine *e, const struct engine_restore *r, struct err *
 		e->executed_time_ms = r->executed_time_ms;
 		must(r->executed_cert != NULL);
 		cert_copy(&e->tip_cert, r->executed_cert);
+		cert_copy(&e->executed_cert, r->executed_cert);
 		e->tip = r->executed_cert->vote.height;
 		e->tip_hash = r->executed_cert->vote.block;
 	}

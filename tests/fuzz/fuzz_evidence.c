@@ -12,6 +12,7 @@
 static struct rules rules;
 static struct bytes signed_bodies[16]; /* all that a replica ever signed here */
 static size_t signed_cnt;
+static struct qvote certified[2]; /* all that a quorum ever signed here */
 
 static struct qenvelope sealed(unsigned sender, struct qmessage m)
 {
@@ -59,6 +60,27 @@ static void add_disagreement(struct qmessage a, struct qmessage b)
 	wire_free(WIRE(qevidence), &ev);
 }
 
+/* One certified header each, at one height; and the same in one chain, which contradicts nothing. */
+static void add_fork(void)
+{
+	struct qmessage one = make_chain(&rules), other = make_chain(&rules), same = make_chain(&rules);
+	struct qchain *c = &other.qmessage_u.chain;
+
+	c->headers.headers_val[0].parent.b[0] ^= 1;
+	anew_chain(&rules, c, LINK_ANEW);
+	certified[0] = one.qmessage_u.chain.cert.vote;
+	certified[1] = c->cert.vote;
+	struct qevidence none = {QEV_FORK, {.fork = {one.qmessage_u.chain, same.qmessage_u.chain}}};
+	struct bytes bytes = rules_encode(WIRE(qevidence), &none);
+	must(!evidence_verify(&rules.g, &none, NULL));
+	fuzz_seed_as(0, bytes.data, bytes.len);
+	fuzz_seed_as(SIGN_ANEW, bytes.data, bytes.len);
+	fuzz_seed_as(SIGN_ANEW | LINK_ANEW, bytes.data, bytes.len);
+	bytes_free(&bytes);
+	wire_free(WIRE(qmessage), &same);
+	add((struct qevidence){QEV_FORK, {.fork = {one.qmessage_u.chain, *c}}});
+}
+
 static void setup(void)
 {
 	rules_setup(&rules, 4, "fuzz");
@@ -73,6 +95,7 @@ static void setup(void)
 	struct qmessage bad = make_proposal(&rules, 3);
 	bad.qmessage_u.proposal.leaves.leaves_val[1] = bad.qmessage_u.proposal.leaves.leaves_val[0];
 	add((struct qevidence){QEV_BAD_PROPOSAL, {.proposal = sealed(1, bad)}});
+	add_fork();
 	add((struct qevidence){
 	    QEV_DOUBLE_SPEND,
 	    {.double_spend = {raw_of(rules_pay(&rules, 0, "one")), raw_of(rules_pay(&rules, 0, "other"))}}});
@@ -94,13 +117,24 @@ static bool was_signed(const struct qenvelope *env)
 	return false;
 }
 
-static void anew(struct qevidence *ev)
+static bool was_certified(const struct qcert *c)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (c->kind == QCOMMIT && memcmp(&c->vote, &certified[i], sizeof c->vote) == 0)
+			return true;
+	return false;
+}
+
+static void anew(struct qevidence *ev, uint8_t how)
 {
 	if (ev->kind == QEV_CONFLICT) {
 		anew_envelope(&rules, &ev->qevidence_u.conflict.first, SIGN_ANEW);
 		anew_envelope(&rules, &ev->qevidence_u.conflict.second, SIGN_ANEW);
 	} else if (ev->kind == QEV_BAD_PROPOSAL) {
 		anew_envelope(&rules, &ev->qevidence_u.proposal, SIGN_ANEW);
+	} else if (ev->kind == QEV_FORK) {
+		anew_chain(&rules, &ev->qevidence_u.fork.first, how);
+		anew_chain(&rules, &ev->qevidence_u.fork.second, how);
 	}
 }
 
@@ -113,6 +147,12 @@ static void check_conviction(const struct qevidence *ev, bool anything_signed)
 		must(anything_signed || (was_signed(&c->first) && was_signed(&c->second)));
 	} else if (ev->kind == QEV_BAD_PROPOSAL) {
 		must(anything_signed || was_signed(&ev->qevidence_u.proposal));
+	} else if (ev->kind == QEV_FORK) {
+		const struct qcert *a = &ev->qevidence_u.fork.first.cert,
+		                   *b = &ev->qevidence_u.fork.second.cert;
+		must(cert_verify(&rules.g, a, NULL) && cert_verify(&rules.g, b, NULL));
+		must(anything_signed || (was_certified(a) && was_certified(b) &&
+		                         memcmp(&a->vote, &b->vote, sizeof a->vote) != 0));
 	}
 }
 
@@ -124,7 +164,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len == 0 || !wire_decode(WIRE(qevidence), data + 1, len - 1, &ev))
 		return 0;
 	if (data[0] & SIGN_ANEW)
-		anew(&ev);
+		anew(&ev, data[0]);
 	if (evidence_verify(&rules.g, &ev, &err))
 		check_conviction(&ev, data[0] & SIGN_ANEW);
 	else

@@ -147,7 +147,7 @@ struct replica {
 	size_t held_validate_cnt;
 	/* what happened in all its lives */
 	uint64_t said; /* statements shown: votes, proposals, view changes, new views */
-	unsigned conflicts, bad_proposals, new_views, mutes, halts, resends;
+	unsigned conflicts, bad_proposals, forks, new_views, mutes, halts, resends;
 	uint64_t conflict_culprits; /* bit i: evidence of a conflict convicts replica i */
 };
 

@@ -7,12 +7,13 @@
  *   every COMMIT or CHECKPOINT certificate that could be assembled, from all votes that anybody ever
  *   showed and whatever the liars may sign yet, lies on one chain (rule 4)          note_final
  *   what is executed is on that chain, linked, and under a certificate that holds   check_executed
- *   evidence convicts liars only                                                   check_evidence
+ *   evidence convicts liars only, and a fork takes more than f                     check_evidence
  *
  * See world.h.
  */
 #include <uthash.h>
 
+#include "evidence.h"
 #include "world.h"
 
 /* One statement that replica `signer` showed. */
@@ -50,7 +51,7 @@ static void note_final(struct world *w, uint64_t height, struct qhash block)
 	for (; height > 0; height--) {
 		must(height < HEIGHTS_MAX);
 		if (w->final[height].set) {
-			if (!qhash_eq(&w->final[height].block, &block))
+			if (!qhash_eq(&w->final[height].block, &block) && bits(world_liars(w)) <= w->f)
 				world_broken(w, "FORK at height %llu: %s and %s can both be certified",
 				             (unsigned long long)height, name_of(w, &w->final[height].block),
 				             name_of(w, &block));
@@ -401,6 +402,36 @@ static unsigned check_conflict(struct world *w, unsigned i, const struct qconfli
 	return culprit;
 }
 
+/* The block that the higher one builds on at the other's height, or its genesis, is another one; anybody can
+ * see it from the entry alone; and it takes more than f liars. */
+static void check_fork(struct world *w, unsigned i, const struct qevidence *ev)
+{
+	const struct qcert *low = &ev->qevidence_u.fork.first.cert, *high = &ev->qevidence_u.fork.second.cert;
+	struct err err = {0};
+	if (low->vote.height.n > high->vote.height.n) {
+		const struct qcert *other = low;
+		low = high;
+		high = other;
+	}
+	struct qhash at = high->vote.block;
+	uint64_t h = high->vote.height.n;
+	for (; h > low->vote.height.n; h--)
+		at = world_block(w, &at)->header.parent;
+	bool parts = !qhash_eq(&at, &low->vote.block);
+	for (; h > 0 && !parts; h--)
+		at = world_block(w, &at)->header.parent;
+	parts |= !qhash_eq(&at, &w->g.chain);
+	if (!cert_holds(w, low) || !cert_holds(w, high) || !parts)
+		world_broken(w, "replica %u keeps evidence of a fork that is none", i);
+	if (!evidence_verify(&w->g, ev, &err))
+		world_broken(w, "replica %u keeps evidence of a fork that shows none: %s", i, err.text);
+	if (bits(world_liars(w)) <= w->f)
+		world_broken(w, "replica %u sees a fork, though at most f replicas lie", i);
+	world_say(w, "%u keeps two certificates: %s, %s", i, name_of(w, &low->vote.block),
+	          name_of(w, &high->vote.block));
+	w->r[i].forks++;
+}
+
 void check_evidence(struct world *w, unsigned i, const struct bytes *journal)
 {
 	struct qjournal j;
@@ -416,6 +447,10 @@ void check_evidence(struct world *w, unsigned i, const struct bytes *journal)
 		message_unref(m);
 		w->r[i].bad_proposals++;
 		world_say(w, "%u convicts %u of a bad proposal", i, culprit);
+	} else if (e->kind == QEV_FORK) {
+		check_fork(w, i, e);
+		wire_free(WIRE(qjournal), &j);
+		return;
 	} else {
 		world_broken(w, "replica %u keeps evidence of a kind that it cannot have", i);
 	}

@@ -146,6 +146,17 @@ static struct qjournal conflict_entry(const struct rules *r)
 	return j;
 }
 
+/* Two blocks at height 99 with certificates, as a replica keeps them that stops. */
+static struct qjournal fork_entry(const struct rules *r)
+{
+	struct qvote a = {.height = {99}, .block = rules_hash(1)},
+	             b = {.height = {99}, .block = rules_hash(2)};
+	struct qjournal j = {.kind = QJ_EVIDENCE, .qjournal_u.evidence.kind = QEV_FORK};
+	j.qjournal_u.evidence.qevidence_u.fork = (struct qfork){
+	    .first.cert = rules_cert(r, QCOMMIT, &a, 7), .second.cert = rules_cert(r, QCOMMIT, &b, 14)};
+	return j;
+}
+
 static void write_ledger(struct place *p, struct chain *c)
 {
 	const struct rules *r = &p->rules;
@@ -158,6 +169,7 @@ static void write_ledger(struct place *p, struct chain *c)
 	journal(l, new_view_entry(r, c));
 	append_run(l, c, 5, 7, commit_at(r, c, 7));
 	journal(l, conflict_entry(r));
+	journal(l, fork_entry(r));
 	append_run(l, c, 8, 8, commit_at(r, c, 8));
 	append_run(l, c, 9, 10, commit_at(r, c, 10));
 	commit(l);
@@ -467,8 +479,8 @@ static const struct edit {
      "journal(seq=2).link"},
     {"UPDATE journal SET link = zeroblob(32) WHERE seq = 2", "journal(seq=2).link"},
     {"DELETE FROM journal WHERE seq = 2", "journal(seq=2)"},
-    {"DELETE FROM journal WHERE seq = 3", "meta(key='journal_count').value"},
-    {"INSERT INTO journal SELECT 4, kind, entry, link FROM journal WHERE seq = 1", "journal(seq=4).link"},
+    {"DELETE FROM journal WHERE seq = 4", "meta(key='journal_count').value"},
+    {"INSERT INTO journal SELECT 5, kind, entry, link FROM journal WHERE seq = 1", "journal(seq=5).link"},
     {"INSERT INTO journal SELECT 0, kind, entry, link FROM journal WHERE seq = 1", "journal(seq=0)"},
 
     {"DROP INDEX transactions_txid", "schema.index transactions_txid"},
@@ -1071,6 +1083,17 @@ static void finds_evidence_that_convicts_nobody(void **state)
 	audit_report_free(&r);
 }
 
+static void finds_a_fork_that_is_none(void **state)
+{
+	struct fixture *f = *state;
+	struct qjournal j = fork_entry(&f->other.rules);
+
+	j.qjournal_u.evidence.qevidence_u.fork.first.cert.vote.height.n++;
+	struct audit_report r = audit_entry(f, j);
+	assert_found(&r, 0, AUDIT_JOURNAL, "journal(seq=1).entry");
+	audit_report_free(&r);
+}
+
 /* ---- behind ---------------------------------------------------------------------------------------------
  */
 
@@ -1456,6 +1479,7 @@ int main(void)
 	    TEST(finds_view_changes_whose_certificates_do_not_hold),
 	    TEST(finds_a_conflict_inside_a_view_change),
 	    TEST(finds_evidence_that_convicts_nobody),
+	    TEST(finds_a_fork_that_is_none),
 	    TEST(a_ledger_that_lost_its_last_blocks_is_fine_alone_and_behind_next_to_others),
 	    TEST(a_checkpoint_above_the_tip_shows_that_blocks_are_missing),
 	    TEST(a_ledger_cut_off_inside_a_run_is_not_proven),

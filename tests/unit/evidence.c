@@ -5,6 +5,7 @@
  */
 #include "rules.h"
 
+#include "block.h"
 #include "evidence.h"
 #include "merkle.h"
 
@@ -241,6 +242,111 @@ static void convicts_two_spends_of_one_output(void **state)
 	tx_unref(other);
 }
 
+/* ---- forks ---------------------------------------------------------------------------- */
+
+/* So many blocks from this height on, and their certificate; `salt` tells one chain from another. */
+static struct qchain chain(const struct rules *r, uint64_t from, unsigned cnt, struct qhash parent,
+                           uint8_t salt)
+{
+	struct qchain c = {.headers.headers_val = xcalloc(cnt, sizeof(struct qheader))};
+	struct qvote vote = {.view = {salt}};
+
+	c.headers.headers_len = cnt;
+	for (unsigned i = 0; i < cnt; i++) {
+		c.headers.headers_val[i] = rules_header(from + i, parent, rules_hash(salt), 1);
+		block_hash(&c.headers.headers_val[i], &parent);
+	}
+	vote.height.n = from + cnt - 1;
+	vote.block = parent;
+	c.cert = rules_cert(r, QCOMMIT, &vote, rules_quorum_mask(r));
+	return c;
+}
+
+/* Drops so many of the lowest headers. */
+static struct qchain shortened(struct qchain c, unsigned cnt)
+{
+	c.headers.headers_len -= cnt;
+	memmove(c.headers.headers_val, c.headers.headers_val + cnt,
+	        c.headers.headers_len * sizeof(struct qheader));
+	return c;
+}
+
+static bool is_fork(const struct rules *r, struct qchain a, struct qchain b)
+{
+	struct qevidence ev = {.kind = QEV_FORK, .qevidence_u.fork = {a, b}};
+	struct qevidence other = {.kind = QEV_FORK, .qevidence_u.fork = {b, a}};
+	struct err err = {0};
+	bool ok = evidence_verify(&r->g, &ev, &err);
+
+	assert_int_equal(ok, err.kind == ERR_NONE);
+	assert_int_equal(ok, evidence_verify(&r->g, &other, NULL));
+	wire_free(WIRE(qevidence), &ev);
+	return ok;
+}
+
+static void convicts_certificates_that_do_not_lie_on_one_chain(void **state)
+{
+	const struct rules *r = *state;
+	struct qhash p = rules_hash(1), q = rules_hash(2);
+
+	/* for two blocks at one height, in whatever views */
+	assert_true(is_fork(r, shortened(chain(r, 7, 1, p, 1), 1), shortened(chain(r, 7, 1, p, 2), 1)));
+	/* at two heights: headers lead to different blocks, or to different parents */
+	assert_true(is_fork(r, chain(r, 7, 3, p, 1), chain(r, 7, 1, p, 2)));
+	assert_true(is_fork(r, chain(r, 7, 3, p, 1), shortened(chain(r, 7, 2, p, 2), 2)));
+	assert_true(is_fork(r, chain(r, 7, 3, p, 1), shortened(chain(r, 5, 2, p, 1), 2)));
+	assert_true(is_fork(r, chain(r, 7, 3, p, 1), chain(r, 7, 9, q, 1)));
+	/* on another genesis */
+	assert_true(is_fork(r, chain(r, 1, 2, p, 1), chain(r, 1, 2, p, 1)));
+}
+
+static void certificates_that_may_lie_on_one_chain_convict_nobody(void **state)
+{
+	const struct rules *r = *state;
+	struct qhash p = rules_hash(1);
+
+	assert_false(is_fork(r, chain(r, 7, 3, p, 1), chain(r, 7, 3, p, 1)));
+	assert_false(is_fork(r, chain(r, 7, 3, p, 1), chain(r, 7, 1, p, 1)));
+	assert_false(is_fork(r, chain(r, 1, 3, r->g.chain, 1), shortened(chain(r, 1, 3, r->g.chain, 1), 3)));
+	/* the headers between are missing */
+	assert_false(is_fork(r, shortened(chain(r, 7, 3, p, 1), 2), shortened(chain(r, 7, 1, p, 2), 1)));
+	assert_false(is_fork(r, chain(r, 9, 1, p, 1), chain(r, 6, 2, p, 2)));
+}
+
+/* A chain of 7 to 9 in each of these ways spoilt, beside another one that is fine. */
+static void a_fork_needs_two_chains_that_hold(void **state)
+{
+	const struct rules *r = *state;
+	struct qhash p = rules_hash(1);
+
+	for (int i = 0; i < 8; i++) {
+		struct qchain c = chain(r, 7, 3, p, 1);
+		struct qheader *headers = c.headers.headers_val;
+		struct qvote vote = c.cert.vote;
+		if (i == 0)
+			c.cert.sigs.sigs_val[2].sig.b[5] ^= 1;
+		if (i == 1)
+			c.cert.sigs.sigs_len--;
+		if (i == 2)
+			headers[0].time_ms++; /* not the next one's parent any more */
+		if (i == 3)
+			headers[2].time_ms++; /* not the certificate's block */
+		if (i == 4)
+			headers[1] = headers[2];
+		if (i >= 5)
+			wire_free(WIRE(qcert), &c.cert);
+		if (i == 5) /* what is prepared in one view may be replaced in the next one */
+			c.cert = rules_cert(r, QPREPARE, &vote, 7);
+		vote.height.n++;
+		if (i == 6) /* of another height than its block */
+			c.cert = rules_cert(r, QCOMMIT, &vote, 7);
+		vote.height.n = 0;
+		if (i == 7)
+			c.cert = rules_cert(r, QCOMMIT, &vote, 7);
+		assert_false(is_fork(r, c, chain(r, 7, 3, p, 2)));
+	}
+}
+
 static void an_unknown_kind_convicts_nobody(void **state)
 {
 	const struct rules *r = *state;
@@ -263,6 +369,9 @@ int main(void)
 	    cmocka_unit_test(what_needs_a_ledger_is_no_evidence),
 	    cmocka_unit_test(convicts_two_proposals_at_one_view_and_height),
 	    cmocka_unit_test(convicts_two_spends_of_one_output),
+	    cmocka_unit_test(convicts_certificates_that_do_not_lie_on_one_chain),
+	    cmocka_unit_test(certificates_that_may_lie_on_one_chain_convict_nobody),
+	    cmocka_unit_test(a_fork_needs_two_chains_that_hold),
 	    cmocka_unit_test(an_unknown_kind_convicts_nobody),
 	};
 
