@@ -159,6 +159,19 @@ void tx_unref(struct tx *tx)
 	free(tx);
 }
 
+/* ---- conflicts ---------------------------------------------------------- */
+
+bool tx_conflict(const struct tx *a, const struct tx *b)
+{
+	const struct qtx_body *x = &a->q.body, *y = &b->q.body;
+
+	for (unsigned i = 0; i < x->inputs.inputs_len; i++)
+		for (unsigned k = 0; k < y->inputs.inputs_len; k++)
+			if (qoutpoint_eq(&x->inputs.inputs_val[i], &y->inputs.inputs_val[k]))
+				return true;
+	return false;
+}
+
 /* ---- signatures --------------------------------------------------------- */
 
 bool tx_verify(const struct tx *tx)

@@ -39,6 +39,9 @@ void tx_unref(struct tx *tx); /* NULL is allowed */
 /* Verifies every witness signature (about 55 us each). */
 bool tx_verify(const struct tx *tx);
 
+/* Do they spend one output both?  Of two that do, at most one becomes final. */
+bool tx_conflict(const struct tx *a, const struct tx *b);
+
 /* The id of a body on a chain. */
 void tx_id(const struct qhash *chain, const struct qtx_body *body, struct qtxid *id);
 

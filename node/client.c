@@ -20,6 +20,15 @@ struct client {
 	} * nodes;
 };
 
+static bool has_node(const struct client *c, const char *url)
+{
+	for (size_t i = 0; i < c->cnt; i++) {
+		if (strcmp(c->nodes[i].url, url) == 0)
+			return true;
+	}
+	return false;
+}
+
 struct client *client_new(const char *const *urls, size_t cnt, unsigned timeout_ms, struct err *err)
 {
 	must(cnt > 0);
@@ -27,10 +36,12 @@ struct client *client_new(const char *const *urls, size_t cnt, unsigned timeout_
 	c->nodes = xcalloc(cnt, sizeof *c->nodes);
 	c->timeout_ms = timeout_ms;
 	for (size_t i = 0; i < cnt; i++) {
-		c->nodes[i].http = http_client_new(urls[i], timeout_ms, err);
-		c->nodes[i].url = xstrdup(urls[i]);
-		c->cnt = i + 1;
-		if (c->nodes[i].http == NULL) {
+		if (has_node(c, urls[i]))
+			continue;
+		struct client_node *node = &c->nodes[c->cnt++];
+		node->http = http_client_new(urls[i], timeout_ms, err);
+		node->url = xstrdup(urls[i]);
+		if (node->http == NULL) {
 			client_free(c);
 			return NULL;
 		}
@@ -57,6 +68,10 @@ const char *client_url(const struct client *c)
 size_t client_nodes(const struct client *c)
 {
 	return c->cnt;
+}
+size_t client_current(const struct client *c)
+{
+	return c->current;
 }
 void client_next(struct client *c)
 {

@@ -15,13 +15,14 @@
 
 struct client; /* one thread */
 
-/* URLs like http://127.0.0.1:7480; at least one. Nothing is sent yet. */
+/* URLs like http://127.0.0.1:7480; at least one; a node named twice is one. Nothing is sent yet. */
 struct client *client_new(const char *const *urls, size_t cnt, unsigned timeout_ms, struct err *err);
 void client_free(struct client *c);
 
 const char *client_url(const struct client *c); /* of the current node: the one that answered last */
 size_t client_nodes(const struct client *c);
-void client_next(struct client *c); /* makes the next node the current one */
+size_t client_current(const struct client *c); /* below client_nodes() */
+void client_next(struct client *c);            /* makes the next node the current one */
 
 /*
  * GET, any status below 500 with a JSON body is an answer. NULL with *err: ERR_WORLD, no node answered;

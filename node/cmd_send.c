@@ -2,8 +2,19 @@
  * cmd_send.c: `quorate send`: a payment from key to proof.
  *
  * The transaction is made and signed once; from then on it may be handed to any node, any number of
- * times, for at most one copy can become final.  Committed is said only when a receipt held against the
- * genesis.
+ * times, for at most one copy can become final.
+ *
+ * A node may lie, and who believes a false "rejected" pays twice. So no node's word ends the waiting:
+ *   committed          a receipt of the transaction holds against the genesis;
+ *   rejected           double_spend: a receipt of another transaction holds against the genesis, and that one
+ *                      spends one of the inputs;
+ *   rejected, expired  for another reason, of which there is no proof: f+1 of the nodes that the user named
+ *                      give it. One of them is honest, and what an honest one refuses for good never becomes
+ *                      final.
+ * Everything else is tried again, here and elsewhere, until the time is over: then the outcome is unknown.
+ * What can be judged without a ledger (form, signatures) is judged here, before anything is submitted. Only
+ * with
+ * --no-wait a node's word is passed on, as that.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,14 +44,18 @@ static const int outcome_exit[] = {
     [SUBMITTED] = EXIT_DONE, [UNKNOWN] = EXIT_WORLD,
 };
 
+enum { POLL_MS = 2000, CODE_MAX = sizeof((struct client_fate *)0)->code };
+
 struct send {
 	const struct send_args *args;
 	struct client *client;
 	struct genesis *genesis; /* NULL with --no-wait and none at hand */
 	struct tx *tx;
 	uint64_t begun_ms, deadline_ms;
-	struct client_fate fate; /* the last that a node said */
-	struct err trouble;      /* the last that went wrong on the way */
+	char (*refused)[CODE_MAX]; /* by node: why it refused the transaction for good; "": it did not */
+	size_t refused_cnt;        /* so many said what the last one said */
+	struct client_fate fate;   /* the last that a node said */
+	struct err trouble;        /* the last that went wrong on the way */
 };
 
 enum { KEY_TO = 0x200, KEY_MEMO, KEY_NO_WAIT, KEY_EXPIRY, KEY_TIMEOUT };
@@ -107,7 +122,10 @@ static const struct argp argp = {
            "payment is final and "
            "checks the receipt against the genesis. The outcome is committed (exit code 0), rejected or "
            "expired (1); "
-           "3 if it is not known when the time is over: the payment may then still become final.",
+           "3 if it is not known when the time is over: the payment may then still become final. One node's "
+           "word is "
+           "not enough for a refusal: it takes a proof, or f+1 of the nodes that are named (--node, given "
+           "several times).",
     .children = children,
 };
 
@@ -159,33 +177,11 @@ static bool make(struct send *s, const struct account *payer, const struct qoutp
 	if (draft_sign(&draft, payer, err))
 		s->tx = draft_finish(&draft, err);
 	draft_free(&draft);
+	must(s->tx == NULL || tx_verify(s->tx)); /* who says bad_signature lies */
 	return s->tx != NULL;
 }
 
 /* ---- settling ---------------------------------------------------------------------- */
-
-static bool proven(struct send *s)
-{
-	struct qreceipt receipt;
-	struct qtxid id;
-	struct qheight height;
-	if (!client_receipt(s->client, &s->tx->id, &receipt, &s->trouble))
-		return false;
-	bool ok = receipt_verify(s->genesis, &receipt, &id, &height, &s->trouble);
-	wire_free(WIRE(qreceipt), &receipt);
-	if (!ok)
-		return err_prefix(&s->trouble, "%s gave a receipt that does not hold", client_url(s->client));
-	if (!qtxid_eq(&id, &s->tx->id))
-		return err_set(&s->trouble, ERR_WORLD, "%s gave a receipt of another transaction",
-		               client_url(s->client));
-	s->fate.height = height.n;
-	return true;
-}
-
-static enum outcome refusal(const struct send *s)
-{
-	return strcmp(s->fate.code, tx_verdict_info(TX_EXPIRED)->code) == 0 ? EXPIRED : REJECTED;
-}
 
 static unsigned time_left(const struct send *s, unsigned at_most)
 {
@@ -201,50 +197,127 @@ static void try_elsewhere(struct send *s)
 	access_nap_ms(time_left(s, 100));
 }
 
-static enum outcome settle(struct send *s)
+/* The transaction of this id, with s->fate.height, if a receipt proves that it is final; else NULL. */
+static struct tx *fetch_final(struct send *s, const struct qtxid *id)
 {
-	const struct bytes raw = {s->tx->raw, s->tx->raw_len};
-	enum { POLL_MS = 2000 };
-	bool accepted = false;
-	while (time_left(s, 1) > 0) {
-		bool answered = accepted ? client_wait(s->client, &s->tx->id, time_left(s, POLL_MS), &s->fate,
-		                                       &s->trouble)
-		                         : client_submit(s->client, &raw, 1, &s->fate, &s->trouble);
-		if (!answered || (s->fate.kind == FATE_REJECTED && s->fate.temporary)) {
-			accepted = false;
-			try_elsewhere(s);
-			continue;
-		}
-		switch (s->fate.kind) {
-		case FATE_UNKNOWN: /* a node that does not have it (any more) */
-			accepted = false;
-			break;
-		case FATE_PENDING:
-			if (s->args->no_wait)
-				return SUBMITTED;
-			/* Long pending here: another node may be better connected. A copy does no harm. */
-			if (accepted)
-				client_next(s->client);
-			accepted = !accepted;
-			break;
-		case FATE_REJECTED:
-			return refusal(s);
-		case FATE_FINAL:
-			if (s->genesis == NULL)
-				return SUBMITTED;
-			if (proven(s))
-				return COMMITTED;
-			try_elsewhere(s);
-			break;
-		}
+	struct qreceipt receipt;
+	struct qtxid proven;
+	struct qheight height;
+	enum tx_verdict verdict;
+	struct tx *tx = NULL;
+	if (!client_receipt(s->client, id, &receipt, &s->trouble))
+		return NULL;
+	if (!receipt_verify(s->genesis, &receipt, &proven, &height, &s->trouble)) {
+		err_prefix(&s->trouble, "%s gave a receipt that does not hold", client_url(s->client));
+	} else if (!qtxid_eq(&proven, id)) {
+		err_set(&s->trouble, ERR_WORLD, "%s gave a receipt of another transaction",
+		        client_url(s->client));
+	} else {
+		tx = tx_parse(&s->genesis->chain, (uint8_t *)receipt.tx.qtx_bytes_val,
+		              receipt.tx.qtx_bytes_len, &verdict);
+		s->fate.height = height.n;
+	}
+	wire_free(WIRE(qreceipt), &receipt);
+	return tx;
+}
+
+static bool proven(struct send *s)
+{
+	struct tx *tx = fetch_final(s, &s->tx->id);
+	tx_unref(tx);
+	return tx != NULL;
+}
+
+/* A node says that another transaction won. It may be pending yet: this waits a little for its receipt. */
+static enum outcome lost(struct send *s)
+{
+	struct qtxid winner;
+	struct client_fate fate;
+	if (!hex_decode(winner.b, sizeof winner.b, s->fate.spent_by))
+		return UNKNOWN;
+	client_wait(s->client, &winner, time_left(s, POLL_MS), &fate, NULL);
+	struct tx *tx = fetch_final(s, &winner);
+	enum outcome o = UNKNOWN;
+	if (tx != NULL && qtxid_eq(&tx->id, &s->tx->id))
+		o = COMMITTED; /* a strange thing to say of it */
+	else if (tx != NULL && tx_conflict(tx, s->tx))
+		o = REJECTED;
+	tx_unref(tx);
+	return o;
+}
+
+/* How many nodes have refused it for this reason, the current one included. */
+static size_t count_refusals(struct send *s)
+{
+	size_t cnt = 0;
+	memcpy(s->refused[client_current(s->client)], s->fate.code, CODE_MAX);
+	for (size_t i = 0; s->fate.code[0] != '\0' && i < client_nodes(s->client); i++)
+		cnt += strcmp(s->refused[i], s->fate.code) == 0;
+	return cnt;
+}
+
+static bool has_code(const struct send *s, enum tx_verdict v)
+{
+	return strcmp(s->fate.code, tx_verdict_info(v)->code) == 0;
+}
+
+/* A node refuses it. UNKNOWN: that is not certain, or not for good. */
+static enum outcome refusal(struct send *s)
+{
+	enum outcome o = has_code(s, TX_EXPIRED) ? EXPIRED : REJECTED;
+	if (s->fate.temporary)
+		return UNKNOWN;
+	if (s->args->no_wait)
+		return o;
+	if (has_code(s, TX_DOUBLE_SPEND))
+		return lost(s);
+	s->refused_cnt = count_refusals(s);
+	return s->refused_cnt > s->genesis->f ? o : UNKNOWN;
+}
+
+/* What a node says of it, judged; UNKNOWN: go on. */
+static enum outcome judge(struct send *s)
+{
+	switch (s->fate.kind) {
+	case FATE_UNKNOWN: /* a node that does not have it (any more) */
+		return UNKNOWN;
+	case FATE_PENDING:
+		return s->args->no_wait ? SUBMITTED : UNKNOWN;
+	case FATE_REJECTED:
+		return refusal(s);
+	case FATE_FINAL:
+		return s->genesis == NULL ? SUBMITTED : proven(s) ? COMMITTED : UNKNOWN;
 	}
 	return UNKNOWN;
 }
 
+static enum outcome settle(struct send *s)
+{
+	const struct bytes raw = {s->tx->raw, s->tx->raw_len};
+	enum outcome o = UNKNOWN;
+	bool accepted = false;
+	while (o == UNKNOWN && time_left(s, 1) > 0) {
+		bool waited = accepted;
+		bool answered = accepted ? client_wait(s->client, &s->tx->id, time_left(s, POLL_MS), &s->fate,
+		                                       &s->trouble)
+		                         : client_submit(s->client, &raw, 1, &s->fate, &s->trouble);
+		if (answered)
+			o = judge(s);
+		/* Long pending here: another node may be better connected. A copy does no harm. */
+		accepted = answered && !waited && s->fate.kind == FATE_PENDING;
+		if (o == UNKNOWN && !accepted)
+			try_elsewhere(s);
+	}
+	return o;
+}
+
 /* ---- saying ------------------------------------------------------------------------ */
 
-static const char *message_of(const struct send *s, enum outcome o)
+enum { MESSAGE_MAX = 1024 };
+
+static const char *message_of(const struct send *s, enum outcome o, char text[MESSAGE_MAX])
 {
+	const char *node = client_url(s->client), *said = s->fate.message;
 	switch (o) {
 	case COMMITTED:
 		return "final; the receipt holds against the genesis";
@@ -252,26 +325,41 @@ static const char *message_of(const struct send *s, enum outcome o)
 		return "accepted by a node; not waited for";
 	case REJECTED:
 	case EXPIRED:
-		return s->fate.message;
+		if (s->args->no_wait)
+			snprintf(text, MESSAGE_MAX, "%s says: %s", node, said);
+		else if (has_code(s, TX_DOUBLE_SPEND))
+			snprintf(text, MESSAGE_MAX, "%s; the receipt of that one holds against the genesis",
+			         said);
+		else
+			snprintf(text, MESSAGE_MAX, "%s; so say %zu nodes", said, s->refused_cnt);
+		return text;
 	case UNKNOWN:
-		return s->fate.kind == FATE_REJECTED ? s->fate.message
-		       : s->trouble.text[0] != '\0'  ? s->trouble.text
-		                                     : "still pending";
+		if (s->fate.kind == FATE_REJECTED && s->fate.temporary)
+			return said;
+		if (s->fate.kind != FATE_REJECTED)
+			return s->trouble.text[0] != '\0' ? s->trouble.text : "still pending";
+		snprintf(
+		    text, MESSAGE_MAX,
+		    "%s says %s (%s), but there is no proof of it, nor do %u of the nodes that were named "
+		    "(--node) agree on it",
+		    node, s->fate.code, said, s->genesis->f + 1);
+		return text;
 	}
 	return "";
 }
 
 static void say_json(const struct send *s, enum outcome o, const char *txid, uint64_t elapsed_ms)
 {
-	json_t *json =
-	    json_pack("{s:s, s:s, s:s, s:s, s:I}", "outcome", outcome_name[o], "txid", txid, "message",
-	              message_of(s, o), "node", client_url(s->client), "elapsed_ms", (json_int_t)elapsed_ms);
+	char message[MESSAGE_MAX];
+	json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:I}", "outcome", outcome_name[o], "txid", txid,
+	                         "message", message_of(s, o, message), "node", client_url(s->client),
+	                         "elapsed_ms", (json_int_t)elapsed_ms);
 	json_object_set_new(json, "height",
 	                    o == COMMITTED ? json_integer((json_int_t)s->fate.height) : json_null());
 	json_object_set_new(json, "code",
 	                    s->fate.kind == FATE_REJECTED && o != COMMITTED ? json_string(s->fate.code)
 	                                                                    : json_null());
-	if (s->fate.spent_by[0] != '\0')
+	if (s->fate.spent_by[0] != '\0' && o == REJECTED)
 		json_object_set_new(json, "spent_by", json_string(s->fate.spent_by));
 	out_json_take(json);
 }
@@ -279,12 +367,13 @@ static void say_json(const struct send *s, enum outcome o, const char *txid, uin
 static void say_text(const struct send *s, enum outcome o, const char *txid, uint64_t elapsed_ms)
 {
 	enum { W = 11 };
+	char message[MESSAGE_MAX];
 	bool good = o == COMMITTED || o == SUBMITTED;
 	printf("%s%s%s: %s%s%s\n", out_style(stdout, good ? OUT_GOOD : OUT_BAD), outcome_name[o],
 	       out_style(stdout, OUT_PLAIN), o == REJECTED ? s->fate.code : "", o == REJECTED ? ": " : "",
-	       message_of(s, o));
+	       message_of(s, o, message));
 	out_field(W, "transaction", "%s", txid);
-	if (s->fate.spent_by[0] != '\0' && !good)
+	if (s->fate.spent_by[0] != '\0' && o == REJECTED)
 		out_field(W, "spent by", "%s", s->fate.spent_by);
 	if (o == COMMITTED)
 		out_field(W, "height", "%llu", (unsigned long long)s->fate.height);
@@ -301,12 +390,11 @@ static int say(const struct send *s, enum outcome o)
 	else
 		say_text(s, o, txid, elapsed_ms);
 	if (o == UNKNOWN)
-		cmd_error(ERR_WORLD,
-		          "not known to be final after %llu s; it may still become so until block %llu: ask "
-		          "later with "
-		          "`quorate tx show %s`",
-		          (unsigned long long)s->args->timeout_s, (unsigned long long)s->tx->q.body.expiry.n,
-		          txid);
+		cmd_error(
+		    ERR_WORLD,
+		    "not known to be final after %llu s; it may still become so until block %llu, so to "
+		    "pay again may be to pay twice: ask later with `quorate tx show %s`",
+		    (unsigned long long)s->args->timeout_s, (unsigned long long)s->tx->q.body.expiry.n, txid);
 	return outcome_exit[o];
 }
 
@@ -324,7 +412,10 @@ static int send_with(struct send *s, struct err *err)
 	s->client = access_client(&s->args->common, err);
 	bool ok = s->client != NULL && make(s, payer, &payment, err);
 	account_free(payer);
-	return ok ? say(s, settle(s)) : cmd_fail(err);
+	if (!ok)
+		return cmd_fail(err);
+	s->refused = xcalloc(client_nodes(s->client), sizeof *s->refused);
+	return say(s, settle(s));
 }
 
 int cmd_send(int argc, char **argv)
@@ -334,6 +425,7 @@ int cmd_send(int argc, char **argv)
 	struct send s = {.args = &args};
 	struct err err = {0};
 	int code = send_with(&s, &err);
+	free(s.refused);
 	tx_unref(s.tx);
 	client_free(s.client);
 	genesis_free(s.genesis);

@@ -84,17 +84,6 @@ enum tx_verdict replica_fate(const struct replica *r, const struct qtxid *id, st
 
 /* ---- evidence of double spends -------------------------------------------------------- */
 
-static bool share_an_input(const struct tx *a, const struct tx *b)
-{
-	const struct qtx_body *x = &a->q.body, *y = &b->q.body;
-
-	for (unsigned i = 0; i < x->inputs.inputs_len; i++)
-		for (unsigned k = 0; k < y->inputs.inputs_len; k++)
-			if (qoutpoint_eq(&x->inputs.inputs_val[i], &y->inputs.inputs_val[k]))
-				return true;
-	return false;
-}
-
 /* A pending or final transaction by its id; one reference, or NULL. */
 static struct tx *fetch_tx(struct replica *r, const struct qtxid *id)
 {
@@ -145,7 +134,7 @@ static void note_double_spend(struct replica *r, const struct qtxid *winner, con
 	if (known || HASH_COUNT(r->losers) >= EVIDENCE_MAX || r->evidence_bytes >= EVIDENCE_BYTES)
 		return;
 	tx = fetch_tx(r, winner);
-	if (tx && share_an_input(tx, loser)) {
+	if (tx && tx_conflict(tx, loser)) {
 		known = xcalloc(1, sizeof *known);
 		known->id = loser->id;
 		HASH_ADD(hh, r->losers, id, sizeof known->id, known);
