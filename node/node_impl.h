@@ -68,6 +68,7 @@ struct node {
 	struct reader *idle[READERS_MAX];
 	unsigned idle_cnt;
 	struct complaint complaints[OPEN_VERDICT_CNT]; /* by verdict; OPEN_OK: no frame */
+	struct complaint faults[TXS_FAULT_CNT];        /* by fault */
 	struct complaint floods[Q_REPLICAS_MAX];       /* by sender, as it says: dropped */
 };
 

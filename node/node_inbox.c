@@ -20,8 +20,6 @@ struct parcel {
 
 /* ---- complaints ---------------------------------------------------------------------- */
 
-static const char not_a_frame[] = "not a frame of messages";
-
 /* Counts it. How many the operator is to be told of now; 0: none, that was done lately. */
 static uint64_t count(struct node *n, struct complaint *c)
 {
@@ -38,20 +36,27 @@ static uint64_t count(struct node *n, struct complaint *c)
 	return untold;
 }
 
-/* `env` NULL: the frame itself could not be read. */
-static void complain(struct node *n, enum open_verdict v, const struct qenvelope *env)
+static void complain_of_frame(struct node *n)
 {
-	uint64_t untold = count(n, &n->complaints[env == NULL ? OPEN_OK : v]); /* OPEN_OK's place is free */
+	uint64_t untold = count(n, &n->complaints[OPEN_OK]); /* its place is free */
+	if (untold > 0)
+		log_warn("refused reason=%s count=%llu", "not a frame of messages",
+		         (unsigned long long)untold);
+}
+
+/* Of a message that verify_envelope() refused. */
+static void complain(struct node *n, const struct qenvelope *env, enum open_verdict v, enum txs_fault f)
+{
+	uint64_t untold = count(n, f != TXS_SOUND ? &n->faults[f] : &n->complaints[v]);
+	const char *reason = f != TXS_SOUND ? txs_fault_text(f) : open_verdict_text(v);
+	char theirs[QHASH_HEX];
 	if (untold == 0)
 		return;
-	char theirs[QHASH_HEX];
-	if (env == NULL)
-		log_warn("refused reason=%s count=%llu", not_a_frame, (unsigned long long)untold);
-	else if (v == OPEN_OTHER_CHAIN)
-		log_warn("refused reason=%s chain=%s count=%llu", open_verdict_text(v),
+	if (v == OPEN_OTHER_CHAIN)
+		log_warn("refused reason=%s chain=%s count=%llu", reason,
 		         hex_encode(theirs, env->chain.b, sizeof env->chain.b), (unsigned long long)untold);
 	else
-		log_warn("refused reason=%s sender=%u count=%llu", open_verdict_text(v), env->sender,
+		log_warn("refused reason=%s sender=%u count=%llu", reason, env->sender,
 		         (unsigned long long)untold);
 }
 
@@ -114,8 +119,8 @@ static void open_parcel(struct work_item *item)
 			link_proven(n->link, p->pipe, l->v.message->sender);
 		post(n, l);
 	} else {
+		complain(n, &p->env, verdict, l->v.fault);
 		free(l);
-		complain(n, verdict, &p->env);
 		link_reject(n->link, p->pipe);
 	}
 	wire_free(WIRE(qenvelope), &p->env);
@@ -168,7 +173,7 @@ void inbox_frame(void *ctx, uint32_t pipe, const uint8_t *data, size_t len)
 	if (!link_known(n))
 		return;
 	if (!wire_decode(WIRE(qframe), data, len, &frame)) {
-		complain(n, OPEN_MALFORMED, NULL);
+		complain_of_frame(n);
 		link_reject(n->link, pipe);
 		return;
 	}

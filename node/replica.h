@@ -49,7 +49,7 @@ void replica_clock(struct replica *r, uint64_t now_ms, uint64_t wall_ms);
 
 /*
  * A message of a peer. `txs`: for TXS and BODY, its transactions in order, parsed and with all
- * signatures verified, NULL where one is malformed or its signature fails; borrowed.
+ * signatures verified; borrowed.
  */
 void replica_message(struct replica *r, struct message *m, struct tx *const *txs, size_t tx_cnt);
 

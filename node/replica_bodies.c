@@ -266,9 +266,6 @@ void bodies_on_body(struct replica *r, const struct message *m, struct tx *const
 
 	if (!b || b->block || tx_cnt != b->header.tx_count)
 		return;
-	for (size_t i = 0; i < tx_cnt; i++)
-		if (!txs[i])
-			return;
 	leaves = xcalloc(tx_cnt, sizeof *leaves);
 	for (size_t i = 0; i < tx_cnt; i++)
 		leaves[i] = txs[i]->leaf;

@@ -16,8 +16,6 @@
 
 /* ---- bounds ---------------------------------------------------------------- */
 
-#define TXS_MESSAGE_MAX 1000           /* transactions in one forward */
-#define TXS_MESSAGE_BYTES (256u << 10) /* their bytes */
 #define RESEND_BYTES (8u << 20)    /* of what is pending, oldest first, when half of the timeout has passed */
 #define SEEN_MAX 16384             /* transactions remembered beside the pool, */
 #define SEEN_BYTES (16u << 20)     /* and their bytes */

@@ -7,6 +7,7 @@
  * as it can use.  What is not answered is asked again, here or elsewhere.
  */
 #include "replica_impl.h"
+#include "verify.h"
 
 #define LOOKUP_MEMORY 64 /* bytes that a look-up costs */
 #define LOOKUP_DISK 4096

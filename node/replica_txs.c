@@ -9,6 +9,7 @@
 #include <utlist.h>
 
 #include "replica_impl.h"
+#include "verify.h"
 
 /* ---- remembered beside the pool ----------------------------------------------------- */
 
@@ -327,7 +328,7 @@ void txs_on_txs(struct replica *r, unsigned sender, struct tx *const *txs, size_
 	if (sender == r->c.self)
 		return;
 	for (size_t i = 0; i < tx_cnt && !replica_stopped(r); i++)
-		if (txs[i] && admit_forwarded(r, txs[i], sender))
+		if (admit_forwarded(r, txs[i], sender))
 			adopt(r, &txs[i]->id);
 	bodies_fill(r);
 }

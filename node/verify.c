@@ -104,30 +104,64 @@ static struct tx *open_tx(const struct genesis *g, struct verify_cache *c, const
 	return tx;
 }
 
+const char *txs_fault_text(enum txs_fault f)
+{
+	static const char *const texts[] = {
+#define V(name, text) [name] = text,
+	    TXS_FAULTS(V)
+#undef V
+	};
+	return texts[f];
+}
+
+/* As many as an honest replica sends?  Before any signature is looked at. */
+static bool within_bounds(const struct genesis *g, enum qkind kind, const qtx_bytes *raws, size_t cnt)
+{
+	size_t bytes = 0;
+
+	if (kind == QBODY)
+		return cnt <= g->g.params.block_txs_max;
+	for (size_t i = 0; i < cnt; i++)
+		bytes += raws[i].qtx_bytes_len;
+	return cnt <= TXS_MESSAGE_MAX && bytes <= TXS_MESSAGE_BYTES;
+}
+
+static enum txs_fault open_txs(const struct genesis *g, struct verify_cache *c, struct verified *v)
+{
+	const struct qmessage *m = &v->message->m;
+	const qtx_bytes *raws =
+	    m->kind == QTXS ? m->qmessage_u.txs.txs.txs_val : m->qmessage_u.body.txs.txs_val;
+	size_t cnt = m->kind == QTXS ? m->qmessage_u.txs.txs.txs_len : m->qmessage_u.body.txs.txs_len;
+
+	if (!within_bounds(g, m->kind, raws, cnt))
+		return TXS_TOO_MUCH;
+	v->txs = xcalloc(cnt, sizeof(struct tx *));
+	while (v->tx_cnt < cnt) {
+		struct tx *tx = open_tx(g, c, &raws[v->tx_cnt]);
+
+		if (!tx)
+			return TXS_INVALID;
+		v->txs[v->tx_cnt++] = tx;
+	}
+	return TXS_SOUND;
+}
+
 bool verify_envelope(const struct genesis *g, struct verify_cache *c, const struct qenvelope *env,
                      struct verified *out, enum open_verdict *verdict)
 {
-	const qtx_bytes *raws = NULL;
-	size_t cnt = 0;
+	enum txs_fault fault = TXS_SOUND;
 
 	*out = (struct verified){.message = message_open(g, env, verdict)};
 	if (!out->message)
 		return false;
-	const struct qmessage *m = &out->message->m;
-	if (m->kind == QTXS) {
-		raws = m->qmessage_u.txs.txs.txs_val;
-		cnt = m->qmessage_u.txs.txs.txs_len;
-	} else if (m->kind == QBODY) {
-		raws = m->qmessage_u.body.txs.txs_val;
-		cnt = m->qmessage_u.body.txs.txs_len;
+	*verdict = OPEN_OK;
+	if (out->message->m.kind == QTXS || out->message->m.kind == QBODY)
+		fault = open_txs(g, c, out);
+	if (fault != TXS_SOUND) {
+		verified_free(out);
+		out->fault = fault;
 	}
-	if (cnt > 0)
-		out->txs = xcalloc(cnt, sizeof(struct tx *));
-	out->tx_cnt = cnt;
-	/* No honest replica hands on what does not hold: what comes after it is not worth the checking. */
-	for (size_t i = 0; i < cnt && (i == 0 || out->txs[i - 1]); i++)
-		out->txs[i] = open_tx(g, c, &raws[i]);
-	return true;
+	return fault == TXS_SOUND;
 }
 
 void verified_free(struct verified *v)

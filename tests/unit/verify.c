@@ -58,44 +58,108 @@ static struct qenvelope seal(const struct qmessage *m)
 	return env;
 }
 
+/* A TXS or BODY of these; list is taken. */
+static struct qenvelope seal_txs(enum qkind kind, qtx_bytes *list, unsigned cnt)
+{
+	struct qmessage m = {.kind = kind};
+
+	if (kind == QBODY) {
+		m.qmessage_u.body.txs.txs_len = cnt;
+		m.qmessage_u.body.txs.txs_val = list;
+	} else {
+		m.qmessage_u.txs.txs.txs_len = cnt;
+		m.qmessage_u.txs.txs.txs_val = list;
+	}
+	struct qenvelope env = seal(&m);
+	wire_free(WIRE(qmessage), &m);
+	return env;
+}
+
+/* Opens it (and frees it): its transactions are these, or it is refused for this fault. */
+static void assert_opens(struct qenvelope *env, struct tx *const *txs, size_t cnt, enum txs_fault fault)
+{
+	struct verify_cache *c = verify_cache_new(10);
+	struct verified v;
+	enum open_verdict verdict = OPEN_MALFORMED;
+
+	assert_int_equal(verify_envelope(&rules.g, c, env, &v, &verdict), fault == TXS_SOUND);
+	assert_int_equal(verdict, OPEN_OK);
+	assert_int_equal(v.fault, fault);
+	assert_int_equal(v.tx_cnt, fault == TXS_SOUND ? cnt : 0);
+	for (size_t i = 0; i < v.tx_cnt; i++)
+		assert_true(qhash_eq(&v.txs[i]->leaf, &txs[i]->leaf));
+	assert_true((v.message != NULL) == (fault == TXS_SOUND));
+	verified_free(&v);
+	wire_free(WIRE(qenvelope), env);
+	verify_cache_free(c);
+}
+
+static const enum qkind both[] = {QTXS, QBODY};
+
 static void txs_and_bodies_come_with_their_verified_transactions(void **state)
+{
+	(void)state;
+	struct tx *txs[] = {numbered(1), numbered(2)};
+
+	for (int k = 0; k < 2; k++) {
+		qtx_bytes *list = xcalloc(2, sizeof *list);
+		list[0] = bytes_of(txs[0], false);
+		list[1] = bytes_of(txs[1], false);
+		struct qenvelope env = seal_txs(both[k], list, 2);
+		assert_opens(&env, txs, 2, TXS_SOUND);
+	}
+	tx_unref(txs[0]);
+	tx_unref(txs[1]);
+}
+
+static void a_message_with_one_bad_transaction_is_refused(void **state)
 {
 	(void)state;
 	struct tx *a = numbered(1), *b = numbered(2);
 
-	for (int kind = 0; kind < 2; kind++) {
-		struct verify_cache *c = verify_cache_new(10);
-		struct qmessage m = {.kind = kind ? QBODY : QTXS};
-		qtx_bytes *list = xcalloc(4, sizeof *list);
-		struct verified v;
-		enum open_verdict verdict = OPEN_MALFORMED;
-
+	for (int k = 0; k < 4; k++) {
+		qtx_bytes *list = xcalloc(3, sizeof *list);
 		list[0] = bytes_of(a, false);
-		list[1] = bytes_of(b, false);
-		list[2] = bytes_of(a, true);  /* after its twin was remembered */
-		list[3] = bytes_of(b, false); /* known, but after a bad one nothing is looked at */
-		if (kind) {
-			m.qmessage_u.body.txs.txs_len = 4;
-			m.qmessage_u.body.txs.txs_val = list;
-		} else {
-			m.qmessage_u.txs.txs.txs_len = 4;
-			m.qmessage_u.txs.txs.txs_val = list;
-		}
-		struct qenvelope env = seal(&m);
-		assert_true(verify_envelope(&rules.g, c, &env, &v, &verdict));
-		assert_int_equal(verdict, OPEN_OK);
-		assert_int_equal(v.tx_cnt, 4);
-		assert_true(qhash_eq(&v.txs[0]->leaf, &a->leaf));
-		assert_true(qhash_eq(&v.txs[1]->leaf, &b->leaf));
-		assert_null(v.txs[2]);
-		assert_null(v.txs[3]);
-		verified_free(&v);
-		wire_free(WIRE(qenvelope), &env);
-		wire_free(WIRE(qmessage), &m);
-		verify_cache_free(c);
+		list[1] = bytes_of(a, true); /* after its twin was remembered */
+		list[1].qtx_bytes_len -= k >= 2 ? 4 : 0;
+		list[2] = bytes_of(b, false);
+		struct qenvelope env = seal_txs(both[k % 2], list, 3);
+		assert_opens(&env, NULL, 0, TXS_INVALID);
 	}
 	tx_unref(a);
 	tx_unref(b);
+}
+
+/* So many bytes in so many strings that are no transactions. */
+static struct qenvelope seal_rubbish(enum qkind kind, unsigned cnt, unsigned bytes)
+{
+	qtx_bytes *list = xcalloc(cnt, sizeof *list);
+	for (unsigned i = 0; i < cnt; i++)
+		list[i] = (qtx_bytes){bytes / cnt, xcalloc(1, bytes / cnt)};
+	return seal_txs(kind, list, cnt);
+}
+
+static void what_is_larger_than_any_that_a_replica_sends_is_refused_unseen(void **state)
+{
+	(void)state;
+	const unsigned block = rules.g.g.params.block_txs_max;
+	const struct {
+		enum qkind kind;
+		unsigned cnt, bytes;
+		enum txs_fault fault; /* TXS_INVALID: it was looked into */
+	} cases[] = {
+	    {QTXS, TXS_MESSAGE_MAX, 4 * TXS_MESSAGE_MAX, TXS_INVALID},
+	    {QTXS, TXS_MESSAGE_MAX + 1, 4 * (TXS_MESSAGE_MAX + 1), TXS_TOO_MUCH},
+	    {QTXS, 2, TXS_MESSAGE_BYTES, TXS_INVALID},
+	    {QTXS, 2, TXS_MESSAGE_BYTES + 2, TXS_TOO_MUCH},
+	    {QBODY, block, 4 * block, TXS_INVALID},
+	    {QBODY, block + 1, 4 * (block + 1), TXS_TOO_MUCH},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct qenvelope env = seal_rubbish(cases[i].kind, cases[i].cnt, cases[i].bytes);
+		assert_opens(&env, NULL, 0, cases[i].fault);
+	}
 }
 
 static void other_messages_come_alone_and_bad_ones_not_at_all(void **state)
@@ -214,6 +278,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(txs_and_bodies_come_with_their_verified_transactions),
+	    cmocka_unit_test(a_message_with_one_bad_transaction_is_refused),
+	    cmocka_unit_test(what_is_larger_than_any_that_a_replica_sends_is_refused_unseen),
 	    cmocka_unit_test(other_messages_come_alone_and_bad_ones_not_at_all),
 	    cmocka_unit_test(what_held_is_not_checked_again),
 	    cmocka_unit_test(what_failed_is_checked_again),
