@@ -28,14 +28,24 @@ void call_unref(struct call *c)
 	free(c);
 }
 
-static struct timespec timespec_of(uint64_t ms)
+/* With the lock held: nobody waits for it any more, so it waits for nobody. Unless the replica has it
+ * already. */
+static void withdraw(struct node *n, struct call *c)
 {
-	return (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+	struct call **at = &n->calls;
+	while (*at != NULL && *at != c)
+		at = &(*at)->next;
+	if (*at == NULL)
+		return;
+	*at = c->next;
+	if (n->calls_end == &c->next)
+		n->calls_end = at;
+	call_unref(c);
 }
 
 bool node_call(struct node *n, struct call *c)
 {
-	struct timespec until = timespec_of(node_now_ms() + CALL_TIMEOUT_MS);
+	struct timespec until = node_timespec(node_now_ms() + CALL_TIMEOUT_MS);
 	pthread_mutex_lock(&n->lock);
 	if (!n->stopping) {
 		atomic_fetch_add(&c->refs, 1); /* the inbox's */
@@ -48,6 +58,8 @@ bool node_call(struct node *n, struct call *c)
 			break;
 	}
 	bool done = c->done;
+	if (!done)
+		withdraw(n, c);
 	pthread_mutex_unlock(&n->lock);
 	return done;
 }
@@ -228,7 +240,7 @@ bool node_wait_begin(struct node *n, struct waiter *w, const struct qtxid *id)
 
 enum wait_end node_wait(struct node *n, struct waiter *w, struct qheight *height, uint64_t deadline_ms)
 {
-	struct timespec until = timespec_of(deadline_ms);
+	struct timespec until = node_timespec(deadline_ms);
 	bool in_time = true;
 	pthread_mutex_lock(&n->lock);
 	while (in_time && !n->stopping && !w->settled && n->height.n <= height->n)

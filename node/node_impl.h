@@ -72,6 +72,12 @@ struct node {
 	struct complaint floods[Q_REPLICAS_MAX];       /* by sender, as it says: dropped */
 };
 
+/* A time of node_now_ms(), as the conditions take it. */
+static inline struct timespec node_timespec(uint64_t ms)
+{
+	return (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+}
+
 /* ---- node_inbox.c: from a frame to the replica's thread ---------------------- */
 
 void inbox_frame(void *ctx, uint32_t pipe, const uint8_t *data, size_t len); /* link_config.on_frame */

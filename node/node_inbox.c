@@ -186,11 +186,6 @@ void inbox_frame(void *ctx, uint32_t pipe, const uint8_t *data, size_t len)
 
 /* ---- on the replica's thread --------------------------------------------------------------- */
 
-static struct timespec timespec_of(uint64_t ms)
-{
-	return (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
-}
-
 /* With the lock held. */
 static struct letter *take_batch(struct node *n)
 {
@@ -211,7 +206,7 @@ static struct letter *take_batch(struct node *n)
 
 bool inbox_take(struct node *n, uint64_t deadline_ms, struct letter **letters, struct call **calls)
 {
-	struct timespec until = timespec_of(deadline_ms);
+	struct timespec until = node_timespec(deadline_ms);
 	pthread_mutex_lock(&n->lock);
 	while (!n->stopping && n->votes.cnt + n->bulk.cnt == 0 && n->calls == NULL) {
 		if (pthread_cond_timedwait(&n->mail, &n->lock, &until) != 0)
