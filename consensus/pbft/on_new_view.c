@@ -98,7 +98,6 @@ void pbft_enter(struct engine *e, struct message *m, bool restoring)
 		pbft_stable(e, s);
 	if (s)
 		pbft_certify(e, s);
-	e->bound_end = qheight_of((s ? s->vote.height.n : 0) + o_cnt);
 	for (size_t i = 0; i < o_cnt; i++)
 		bind_block(e, o[i], holder_of(o[i], e->self));
 	e->entry_tip = e->progress = e->tip;

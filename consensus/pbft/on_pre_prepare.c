@@ -4,8 +4,7 @@
  *   PP1  only the proposer of the view may propose
  *   PP2  in the entered and active view; one of a later view waits in its slot
  *   PP3  within the window (tip, tip + W] and not above the high watermark
- *   PP4  above the end of the view's O [F1]
- *   PP5  one block at one (view, height); a second one is evidence
+ *   PP5  one block at one (view, height), bound by the NEW-VIEW or proposed [F1]; a second proposal is evidence
  *   PP6  on the block accepted or bound below, or the certified tip
  *   PP7  the envelope shows a well-formed block: format, proposer, count, root, distinct leaves, seal
  *   PP8  time strictly after the parent's                      (advance.c)
@@ -124,8 +123,6 @@ void on_pre_prepare(struct engine *e, struct message *m)
 		report_bad_proposal(e, m);
 		return;
 	}
-	if (h.n <= e->bound_end.n) /* PP4 */
-		return;
 	if (s->cur) { /* PP5 */
 		second_proposal(e, s, m);
 		return;
@@ -171,7 +168,7 @@ static bool next_height(const struct engine *e, uint64_t *height, const struct p
 	}
 	*height = h;
 	return h <= e->tip.n + e->params->window &&
-	       h <= e->stable.n + 2 * (uint64_t)e->params->checkpoint_interval && h > e->bound_end.n;
+	       h <= e->stable.n + 2 * (uint64_t)e->params->checkpoint_interval;
 }
 
 bool pbft_can_propose(const struct engine *e, struct qheight *height, struct qhash *parent)

@@ -119,7 +119,6 @@ struct engine {
 	struct qview asked, entered;
 	bool active;
 	struct message *new_view; /* of `entered`; NULL in view 0 */
-	struct qheight bound_end; /* end of its O (or its S): fresh proposals are above */
 	struct qheight entry_tip; /* certified tip when it was entered */
 	struct qheight progress;  /* highest height known committed in it */
 	uint64_t view_changes;
@@ -132,7 +131,7 @@ struct engine {
 	struct qhash executed_hash;
 	uint64_t executed_time_ms;
 	struct qcert executed_cert; /* as tip_cert */
-	struct qheight executing; /* end of the runs given out to execute */
+	struct qheight executing;   /* end of the runs given out to execute */
 	struct certified chain[2 * Q_CHAIN_MAX];
 	size_t chain_cnt;
 
