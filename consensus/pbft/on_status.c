@@ -132,5 +132,4 @@ void on_status(struct engine *e, struct message *m)
 		help_with_slots(e, st, to);
 	help_with_checkpoints(e, st, to);
 	pbft_join(e);
-	pbft_catch_up(e, e->chain_peer + 1); /* ST4: not the sender: a liar may say much */
 }

@@ -94,5 +94,5 @@ void pbft_timer(struct engine *e)
 		pbft_status_send(e);
 	}
 	e->status_ms = smaller(e->status_ms, e->now_ms + interval);
-	pbft_catch_up(e, e->chain_peer + 1);
+	pbft_catch_up(e, e->chain_peer + 1); /* ST4: in turn: a liar may say much */
 }
