@@ -27,7 +27,8 @@ static void propose_settled(struct world *w, unsigned i, unsigned cnt)
 	}
 }
 
-/* Prepared everywhere, no COMMIT arrived, all lose power: the same blocks are committed in the same view. */
+/* RE1: prepared everywhere, no COMMIT arrived, all lose power: the same blocks are committed in the same
+ * view. */
 static void all_crash_with_blocks_in_flight(void **state)
 {
 	struct world *w = world_new(4, 0);
@@ -51,7 +52,7 @@ static void all_crash_with_blocks_in_flight(void **state)
 	world_end(w, __func__);
 }
 
-/* Everybody asked for view 1, nobody got there, all lose power: they are still asking. */
+/* RE2: everybody asked for view 1, nobody got there, all lose power: they are still asking. */
 static void all_crash_inside_a_view_change(void **state)
 {
 	struct world *w = world_new(4, 0);
@@ -75,7 +76,19 @@ static void all_crash_inside_a_view_change(void **state)
 	world_end(w, __func__);
 }
 
-/* The NEW-VIEW is on everybody's disk, O is bound and voted: after the restart it still is. */
+static unsigned new_views_in_journal(const struct disk *d)
+{
+	unsigned cnt = 0;
+	for (size_t k = 0; k < d->journal_cnt; k++) {
+		struct qjournal j;
+		assert_true(wire_decode(WIRE(qjournal), d->journal[k].data, d->journal[k].len, &j));
+		cnt += j.kind == QJ_NEW_VIEW;
+		wire_free(WIRE(qjournal), &j);
+	}
+	return cnt;
+}
+
+/* NV5, RE3: the NEW-VIEW is on everybody's disk, O is bound and voted: after the restart it still is. */
 static void all_crash_in_a_new_view(void **state)
 {
 	struct world *w = world_new(4, 0);
@@ -96,6 +109,7 @@ static void all_crash_in_a_new_view(void **state)
 		assert_ptr_equal(world_executed(w, i, 1), a);
 		assert_ptr_equal(world_executed(w, i, 2), b);
 		assert_int_equal(world_status(w, i).entered.n, 1);
+		assert_int_equal(new_views_in_journal(&w->r[i].disk), 1);
 	}
 	world_goes_on(w);
 	world_end(w, __func__);
@@ -149,8 +163,8 @@ static void a_crash_at_any_point_of_a_turn_contradicts_nothing(void **state)
 }
 
 /*
- * F5: 0 and 2 sent COMMIT for a, 2 loses its power.  The traitor 1 leads view 1 and hides what it knows:
- * what 2 reports is all that is left of a.
+ * CO2 (F5): 0 and 2 sent COMMIT for a, 2 loses its power.  The traitor 1 leads view 1 and hides what it
+ * knows: what 2 reports is all that is left of a.
  */
 static void a_replica_that_committed_reports_its_certificate_after_a_crash(void **state)
 {
@@ -270,7 +284,8 @@ static void a_forgotten_vote_inside_a_new_view_silences_as_well(void **state)
 	world_end(w, __func__);
 }
 
-/* Nothing is lost but the vote log: silent until a stable checkpoint reaches what peers had, plus 2L = 16. */
+/* ST5: nothing is lost but the vote log: silent until a stable checkpoint reaches what peers had, plus 2L
+ * = 16. */
 static void a_replica_without_its_vote_log_is_silent_until_it_cannot_contradict_itself(void **state)
 {
 	struct world *w = world_new(4, 0);

@@ -186,7 +186,7 @@ static void a_laggard_is_bound_by_the_start_of_the_new_view(void **state)
 	world_end(w, __func__);
 }
 
-/* F1, the other reading: O = {a}, and the laggard has not a's body when another proposal comes. */
+/* PP5, PR1 (F1, the other reading): O = {a}, and the laggard has not a's body when another proposal comes. */
 static void a_bound_height_accepts_no_other_block_while_its_body_is_missing(void **state)
 {
 	struct world *w = world_new(4, ONLY(1));
@@ -313,8 +313,8 @@ static void a_stable_checkpoint_counts_as_a_certified_tip(void **state)
 }
 
 /*
- * The traitor 1 alone prepared b; NEW-VIEW(1) binds it, but 3 gets it late: it knows by then that another
- * block was certified in view 2.  That is no proof of more than f traitors.
+ * NV1: the traitor 1 alone prepared b; NEW-VIEW(1) binds it, but 3 gets it late: it knows by then that
+ * another block was certified in view 2.  That is no proof of more than f traitors.
  */
 static void a_late_new_view_of_a_view_that_failed_stops_nobody(void **state)
 {

@@ -74,6 +74,7 @@ static void messages_in_any_order_lead_to_the_same_chain(void **state)
 	}
 }
 
+/* V1, PR2: they are kept, and count once it is here. */
 static void votes_may_come_before_their_block(void **state)
 {
 	struct world *w = world_new(4, 0);
@@ -94,7 +95,7 @@ static void votes_may_come_before_their_block(void **state)
 	world_end(w, __func__);
 }
 
-/* Every COMMIT is lost, and later every PREPARE, and a PRE-PREPARE: STATUS heals it in the same view. */
+/* ST2: every COMMIT is lost, and later every PREPARE, and a PRE-PREPARE: STATUS heals it in the same view. */
 static void lost_messages_are_healed_by_status(void **state)
 {
 	struct world *w = world_new(4, 0);
@@ -117,6 +118,7 @@ static void lost_messages_are_healed_by_status(void **state)
 	world_end(w, __func__);
 }
 
+/* ST4, CE4 */
 static void a_replica_that_missed_everything_catches_up_in_an_idle_network(void **state)
 {
 	struct world *w = world_new(4, 0);

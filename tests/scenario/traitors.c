@@ -78,6 +78,7 @@ static void a_block_certified_at_one_replica_alone_survives(void **state)
 	world_end(w, __func__);
 }
 
+/* PR2: a PREPARE of the proposer and one of its own are no quorum. */
 static void three_proposals_for_three_replicas_come_to_nothing(void **state)
 {
 	struct world *w = world_new(4, ONLY(0));

@@ -62,7 +62,7 @@ static void a_tally_counts_each_replica_once(void **state)
 	tally_all(7);
 }
 
-/* Every sequence of three votes of one replica: the highest view counts, of one view the first. */
+/* V1: every sequence of three votes of one replica: the highest view counts, of one view the first. */
 static void of_one_replica_the_vote_of_the_highest_view_counts(void **state)
 {
 	(void)state;
