@@ -4,7 +4,7 @@
  *   PP1  only the proposer of the view may propose
  *   PP2  in the entered and active view; one of a later view waits in its slot
  *   PP3  within the window (tip, tip + W] and not above the high watermark
- *   PP5  one block at one (view, height), bound by the NEW-VIEW or proposed [F1]; a second proposal is evidence
+ *   PP5  one block at one (view, height), bound by the NEW-VIEW or proposed [F1]; a second one is evidence
  *   PP6  on the block accepted or bound below, or the certified tip
  *   PP7  the envelope shows a well-formed block: format, proposer, count, root, distinct leaves, seal
  *   PP8  time strictly after the parent's                      (advance.c)
