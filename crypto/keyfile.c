@@ -160,10 +160,18 @@ static bool read_uint(const struct jvalue *object, const char *key, uint64_t min
 	return jread_uint(&v, min, max, out, err);
 }
 
+/* A name that is not among these is not quoted: it may be the secret, in the wrong place. */
+static bool read_fields(const struct jvalue *root, const char *names, struct err *err)
+{
+	if (jread_unknown(root, names, "") != NULL)
+		return jread_wrong(root, err, "has a field other than %s", names);
+	return jread_object(root, names, "", err);
+}
+
 static bool read_sealed(const struct jvalue *root, struct keyfile *k, struct err *err)
 {
-	return jread_object(root, "quorate-key kind public kdf opslimit memlimit salt nonce cipher secret",
-	                    "", err) &&
+	return read_fields(root, "quorate-key kind public kdf opslimit memlimit salt nonce cipher secret",
+	                   err) &&
 	       read_word(root, "kdf", "argon2id", err) &&
 	       read_uint(root, "opslimit", 1, OPSLIMIT_MAX, &k->opslimit, err) &&
 	       read_uint(root, "memlimit", MEMLIMIT_MIN, MEMLIMIT_MAX, &k->memlimit, err) &&
@@ -191,7 +199,7 @@ static bool read_root(const struct jvalue *root, struct keyfile *k, struct err *
 	if (!json_is_object(root->json))
 		return jread_wrong(root, err, "must be an object");
 	k->sealed = jread_field(root, "kdf").json != NULL;
-	if (!k->sealed && !jread_object(root, "quorate-key kind public secret", "", err))
+	if (!k->sealed && !read_fields(root, "quorate-key kind public secret", err))
 		return false;
 	return read_uint(root, "quorate-key", 1, 1, &version, err) && read_kind(root, k, err) &&
 	       read_hex(root, "public", k->public, k->kind->public_len, err) &&

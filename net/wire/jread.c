@@ -83,20 +83,28 @@ static bool has_word(const char *list, const char *key)
 	return false;
 }
 
+const char *jread_unknown(const struct jvalue *object, const char *must_have, const char *may_have)
+{
+	const char *key;
+	json_t *value;
+	/* jansson's iteration takes no const object, and changes none. */
+	json_object_foreach((json_t *)object->json, key, value)
+	{
+		if (!has_word(must_have, key) && !has_word(may_have, key))
+			return key;
+	}
+	return NULL;
+}
+
 bool jread_object(const struct jvalue *v, const char *must_have, const char *may_have, struct err *err)
 {
 	if (v->json == NULL)
 		return jread_wrong(v, err, "missing");
 	if (!json_is_object(v->json))
 		return jread_wrong(v, err, "must be an object");
-	const char *key;
-	json_t *value;
-	/* jansson's iteration takes no const object, and changes none. */
-	json_object_foreach((json_t *)v->json, key, value)
-	{
-		if (has_word(must_have, key) || has_word(may_have, key))
-			continue;
-		struct jvalue field = jread_field(v, key);
+	const char *unknown = jread_unknown(v, must_have, may_have);
+	if (unknown != NULL) {
+		struct jvalue field = jread_field(v, unknown);
 		return jread_wrong(&field, err, "unknown field");
 	}
 	char word[64];

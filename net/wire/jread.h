@@ -29,6 +29,8 @@ struct jvalue jread_root(const json_t *json);
 /* Is it an object, with every key of `must_have` and none but those and `may_have`?
  * Both are lists of words separated by one space. */
 bool jread_object(const struct jvalue *v, const char *must_have, const char *may_have, struct err *err);
+/* The name of a field that neither list has, or NULL; for those who must not quote it. */
+const char *jread_unknown(const struct jvalue *object, const char *must_have, const char *may_have);
 struct jvalue jread_field(const struct jvalue *object, const char *key);
 
 /* An array of at most `max` elements. */

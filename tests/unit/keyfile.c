@@ -282,7 +282,7 @@ static void names_the_field_that_is_wrong(void **state)
 	} cases[] = {
 	    {"[]", "the document: must be an object"},
 	    {"{}", "quorate-key: missing"},
-	    {PLAIN(",\"more\":1"), "more: unknown field"},
+	    {PLAIN(",\"more\":1"), "has a field other than quorate-key kind public secret"},
 	    {PLAIN(",\"kind\":\"account\""), "duplicate"},
 	    {PLAIN(",\"kdf\":\"argon2id\""), "missing"},
 	    {PLAIN("} {"), "line 1"},
@@ -335,6 +335,24 @@ static void an_error_of_syntax_does_not_quote_the_file(void **state)
 		put(texts[i], 0600);
 		assert_null(keyfile_read_account(path, must_not_ask, NULL, &err));
 		assert_non_null(strstr(err.text, "line 1, column "));
+		assert_null(strstr(err.text, "5ec4e7"));
+	}
+}
+
+static void a_field_that_does_not_belong_there_is_not_quoted(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+	    PLAIN(",\"5ec4e7\":1"),
+	    "{\"quorate-key\":1,\"kind\":\"account\",\"5ec4e7\":\"secret\"}",
+	    "{\"quorate-key\":1,\"kind\":\"account\",\"public\":\"" PUBLIC_OF_ONE
+	    "\",\"kdf\":\"argon2id\",\"5ec4e7\":\"secret\"}",
+	};
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		struct err err = {0};
+		put(texts[i], 0600);
+		assert_null(keyfile_read_account(path, must_not_ask, NULL, &err));
+		assert_non_null(strstr(err.text, "has a field other than quorate-key kind public "));
 		assert_null(strstr(err.text, "5ec4e7"));
 	}
 }
@@ -402,6 +420,7 @@ int main(void)
 	    TEST(what_is_no_plain_small_file_is_refused),
 	    TEST(names_the_field_that_is_wrong),
 	    TEST(an_error_of_syntax_does_not_quote_the_file),
+	    TEST(a_field_that_does_not_belong_there_is_not_quoted),
 	    TEST(shows_the_public_side_without_a_passphrase),
 	    TEST(does_not_show_a_public_key_that_is_none),
 	    TEST(an_empty_passphrase_is_no_passphrase),
