@@ -16,9 +16,8 @@ int cmd_error(enum err_kind kind, const char *fmt, ...)
 	struct err err;
 	va_list ap;
 	va_start(ap, fmt);
-	vsnprintf(err.text, sizeof err.text, fmt, ap);
+	err_vset(&err, kind, fmt, ap);
 	va_end(ap);
-	err.kind = kind;
 	return cmd_fail(&err);
 }
 

@@ -11,31 +11,62 @@
 #undef err_set
 #undef err_prefix
 
-bool err_set(struct err *err, enum err_kind kind, const char *fmt, ...)
+static bool within_character(char c)
 {
+	return ((unsigned char)c & 0xc0) == 0x80; /* of UTF-8, after its first byte */
+}
+
+/* What is long is a path; the reason behind it matters more. */
+static void copy_shortened(char *to, size_t cap, const char *from)
+{
+	static const char gap[] = " ... ";
+	size_t len = strlen(from), gap_len = sizeof gap - 1;
+	if (len < cap) {
+		memcpy(to, from, len + 1);
+		return;
+	}
+	size_t head = cap / 3;
+	const char *tail = from + len - (cap - 1 - head - gap_len);
+	while (head > 0 && within_character(from[head]))
+		head--;
+	while (within_character(*tail))
+		tail++;
+	memcpy(to, from, head);
+	memcpy(to + head, gap, gap_len);
+	memcpy(to + head + gap_len, tail, strlen(tail) + 1);
+}
+
+bool err_vset(struct err *err, enum err_kind kind, const char *fmt, va_list args)
+{
+	char *text; /* formatted aside: the arguments may point into err->text */
 	if (err == NULL)
 		return false;
-	/* Formatted aside: the arguments may point into err->text. */
-	char text[sizeof err->text];
+	must(vasprintf(&text, fmt, args) >= 0);
+	copy_shortened(err->text, sizeof err->text, text);
+	err->kind = kind;
+	free(text);
+	return false;
+}
+
+bool err_set(struct err *err, enum err_kind kind, const char *fmt, ...)
+{
 	va_list args;
 	va_start(args, fmt);
-	vsnprintf(text, sizeof text, fmt, args);
+	err_vset(err, kind, fmt, args);
 	va_end(args);
-	err->kind = kind;
-	memcpy(err->text, text, sizeof text);
 	return false;
 }
 
 bool err_prefix(struct err *err, const char *fmt, ...)
 {
+	struct err context;
+	va_list args;
 	if (err == NULL)
 		return false;
-	char context[sizeof err->text];
-	va_list args;
 	va_start(args, fmt);
-	vsnprintf(context, sizeof context, fmt, args);
+	err_vset(&context, err->kind, fmt, args);
 	va_end(args);
-	return err_set(err, err->kind, "%s: %s", context, err->text);
+	return err_set(err, err->kind, "%s: %s", context.text, err->text);
 }
 
 void must_failed(const char *what, const char *file, int line)

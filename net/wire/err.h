@@ -8,6 +8,7 @@
 #ifndef QUORATE_ERR_H
 #define QUORATE_ERR_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -20,11 +21,13 @@ enum err_kind {
 
 struct err {
 	enum err_kind kind;
-	char text[512];
+	char text[512]; /* a longer one is shortened in its middle: it ends with the reason */
 };
 
 /* Sets *err (err may be NULL) and returns false, so that callers can `return err_set(...)`. */
 bool err_set(struct err *err, enum err_kind kind, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+bool err_vset(struct err *err, enum err_kind kind, const char *fmt, va_list args)
+    __attribute__((format(printf, 3, 0)));
 
 /* Puts "context: " before the text that is there; returns false. */
 bool err_prefix(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

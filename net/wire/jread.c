@@ -13,12 +13,11 @@
 
 bool jread_wrong(const struct jvalue *v, struct err *err, const char *fmt, ...)
 {
-	char text[sizeof err->text];
 	va_list args;
 	va_start(args, fmt);
-	vsnprintf(text, sizeof text, fmt, args);
+	err_vset(err, ERR_INPUT, fmt, args);
 	va_end(args);
-	return err_set(err, ERR_INPUT, "%s: %s", v->path[0] != '\0' ? v->path : "the document", text);
+	return err_prefix(err, "%s", v->path[0] != '\0' ? v->path : "the document");
 }
 
 json_t *jread_parse(const char *text, size_t len, struct err *err)
