@@ -24,7 +24,8 @@ struct http_request {
 	size_t body_len;
 	void *internal; /* for http_query() and http_header() */
 };
-/* Query or header value, or NULL; borrowed for the request. */
+/* Query or header value, or NULL; borrowed for the request. A query that gives a key twice is answered 400.
+ */
 const char *http_query(const struct http_request *r, const char *key);
 const char *http_header(const struct http_request *r, const char *key);
 

@@ -231,6 +231,43 @@ static struct header_count find_headers(struct MHD_Connection *connection, const
 	return h;
 }
 
+#define QUERY_KEYS_MAX 16 /* far more than any route knows */
+
+struct query_keys {
+	const char *key[QUERY_KEYS_MAX];
+	unsigned cnt;
+	const char *repeated;
+};
+
+static enum MHD_Result note_key(void *ctx, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct query_keys *q = ctx;
+
+	(void)kind;
+	(void)value;
+	for (unsigned i = 0; i < q->cnt && q->repeated == NULL; i++)
+		if (strcasecmp(q->key[i], key) == 0) /* so does http_query() */
+			q->repeated = key;
+	if (q->cnt < QUERY_KEYS_MAX)
+		q->key[q->cnt] = key;
+	q->cnt++;
+	return q->cnt <= QUERY_KEYS_MAX && q->repeated == NULL ? MHD_YES : MHD_NO;
+}
+
+/* A key that is given twice would mean one thing here and another to whoever stands in between. */
+static bool query_sound(struct MHD_Connection *connection, struct http_reply *reply)
+{
+	struct query_keys q = {0};
+
+	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, note_key, &q);
+	if (q.repeated != NULL)
+		http_error(reply, MHD_HTTP_BAD_REQUEST, "bad_query", "\"%.100s\" is given twice", q.repeated);
+	else if (q.cnt > QUERY_KEYS_MAX)
+		http_error(reply, MHD_HTTP_BAD_REQUEST, "bad_query", "more than %d values in the query",
+		           QUERY_KEYS_MAX);
+	return reply->status == 0;
+}
+
 /* What the header alone is reason to refuse; true: *reply says so. */
 static bool refused(const struct http_server *s, struct incoming *in, struct MHD_Connection *connection,
                     const char *path, struct http_reply *reply)
@@ -307,7 +344,7 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, c
 	if (r.content_type == NULL)
 		r.content_type = "";
 	const struct http_route *route = find_route(s, &r, &reply);
-	if (route != NULL)
+	if (route != NULL && query_sound(connection, &reply))
 		route->handle(s->config.ctx, &r, &reply);
 	return answer(connection, &reply, false);
 }

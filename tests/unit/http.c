@@ -207,6 +207,24 @@ static void routes_match_exactly_or_by_one_segment(void **state)
 	assert_non_null(strstr(raw("GET /items/1 HTTP/1.1\r\n" HOST "x-token: t\r\n\r\n"), "GET 1 - t"));
 }
 
+static void a_query_that_gives_a_key_twice_is_refused(void **state)
+{
+	const char *const refused[] = {
+	    "/hello?limit=1&limit=2",           "/hello?limit=1&limit=1",
+	    "/items/1?a=1&limit=5&b&%6cimit=5", "/hello?a&a",
+	    "/hello?limit=1&LIMIT=2",           "/hello?a&b&c&d&e&f&g&h&i&j&k&l&m&n&o&p&q"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		const char *text = get(refused[i]);
+		assert_int_equal(last_status, 400);
+		assert_non_null(strstr(text, "\"code\":\"bad_query\""));
+	}
+	assert_non_null(strstr(get("/hello?a=1&limit=5&limit=6&b=2"), "limit"));
+	get("/hello?a&b&c&d&e&f&g&h&i&j&k&l&m&n&o&p");
+	assert_int_equal(last_status, 200);
+}
+
 static void unknown_path_is_not_found(void **state)
 {
 	const char *const unknown[] = {"/",      "/hell",      "/hello/",     "/items/",
@@ -545,6 +563,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(routes_match_exactly_or_by_one_segment),
+	    TEST(a_query_that_gives_a_key_twice_is_refused),
 	    TEST(unknown_path_is_not_found),
 	    TEST(wrong_method_is_told_the_right_ones),
 	    TEST(head_is_get_without_body),
