@@ -116,17 +116,8 @@ static void say_end(const struct testnet *t, struct started *started)
 	}
 }
 
-static bool any_runs(const struct testnet *t)
-{
-	for (unsigned i = 0; i < t->n; i++) {
-		if (testnet_pid(&t->nodes[i]) > 0)
-			return true;
-	}
-	return false;
-}
-
 /* In the foreground: until Ctrl-C, or until `testnet down` in another terminal. */
-static void stay(const struct testnet *t, struct started *started)
+static bool stay(const struct testnet *t, struct started *started, struct err *err)
 {
 	sigset_t wanted;
 	int number;
@@ -138,7 +129,8 @@ static void stay(const struct testnet *t, struct started *started)
 	sigprocmask(SIG_BLOCK, &wanted, NULL);
 	out_note("\nCtrl-C stops it.");
 	struct timespec look_again = {.tv_sec = 1};
-	while (any_runs(t)) { /* those started elsewhere since are no children: looked for once a second */
+	while (testnet_await_end(t->nodes, t->n, 0) !=
+	       NULL) { /* those started elsewhere since are no children: looked for once a second */
 		number = sigtimedwait(&wanted, NULL, &look_again);
 		if (number == SIGCHLD)
 			say_end(t, started);
@@ -146,7 +138,7 @@ static void stay(const struct testnet *t, struct started *started)
 			break;
 	}
 	out_note("stopping");
-	testnet_stop(t, STOP_TIMEOUT_MS);
+	return testnet_stop(t, STOP_TIMEOUT_MS, err);
 }
 
 static int up(const struct testnet *t, const struct testnet_args *args, struct err *err)
@@ -173,9 +165,7 @@ static int up(const struct testnet *t, const struct testnet_args *args, struct e
 		return cmd_fail(err);
 	}
 	look_say(t, args->common.json, true);
-	if (!args->detach)
-		stay(t, started);
-	return EXIT_DONE;
+	return args->detach || stay(t, started, err) ? EXIT_DONE : cmd_fail(err);
 }
 
 static const struct argp_option make_options[] = {
@@ -247,7 +237,7 @@ static int testnet_up(int argc, char **argv)
 	struct testnet *t = open_or_make(&args, &err);
 	if (t == NULL)
 		return cmd_fail(&err);
-	int code = up(t, &args, &err);
+	int code = testnet_pids_known(t, &err) ? up(t, &args, &err) : cmd_fail(&err);
 	testnet_free(t);
 	return code;
 }
@@ -265,6 +255,10 @@ static struct testnet *open_for(const struct argp *argp, int argc, char **argv, 
 		if (args->index[i] < t->n)
 			continue;
 		err_set(err, ERR_INPUT, "there is no replica %u: they are 0 to %u", args->index[i], t->n - 1);
+		testnet_free(t);
+		return NULL;
+	}
+	if (t != NULL && !testnet_pids_known(t, err)) {
 		testnet_free(t);
 		return NULL;
 	}
@@ -303,13 +297,16 @@ static int testnet_down(int argc, char **argv)
 	struct testnet *t = open_for(&argp, argc, argv, &args, &err);
 	if (t == NULL)
 		return cmd_fail(&err);
-	unsigned were = testnet_stop(t, STOP_TIMEOUT_MS);
-	if (args.common.json)
+	unsigned were = 0;
+	for (unsigned i = 0; i < t->n; i++)
+		were += testnet_pid(&t->nodes[i]) > 0;
+	bool ok = testnet_stop(t, STOP_TIMEOUT_MS, &err);
+	if (ok && args.common.json)
 		out_json_take(json_pack("{s:i}", "stopped", (int)were));
-	else
+	else if (ok)
 		out_note("%u of %u replicas were running; all are stopped", were, t->n);
 	testnet_free(t);
-	return EXIT_DONE;
+	return ok ? EXIT_DONE : cmd_fail(&err);
 }
 
 /* kill, pause, resume: one signal to each that is named. */
@@ -323,13 +320,12 @@ static int signal_nodes(const struct argp *argp, int argc, char **argv, int numb
 	int code = EXIT_DONE;
 	for (unsigned i = 0; code == EXIT_DONE && i < args.index_cnt; i++) {
 		const struct testnet_node *node = &t->nodes[args.index[i]];
-		if (!testnet_signal(node, number, &err)) {
+		bool ok = testnet_signal(node, number, &err);
+		if (ok && number == SIGKILL && testnet_await_end(node, 1, TESTNET_KILL_TIMEOUT_MS) != NULL)
+			ok = testnet_undead(node, &err);
+		if (!ok)
 			code = cmd_fail(&err);
-			break;
-		}
-		while (number == SIGKILL && testnet_pid(node) > 0)
-			access_nap_ms(5);
-		if (!args.common.json)
+		else if (!args.common.json)
 			out_note("replica %u %s", args.index[i], done);
 	}
 	if (args.common.json && code == EXIT_DONE)

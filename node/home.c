@@ -57,20 +57,26 @@ bool home_lock(const struct home *h, struct err *err)
 	if (error != EAGAIN && error != EACCES)
 		return err_set(err, ERR_WORLD, "%s: cannot be locked: %s", h->lock, strerror(error));
 	return err_set(err, ERR_WORLD, "%s is in use by process %d; one home runs one replica", h->dir,
-	               (int)home_holder(h->dir));
+	               (int)home_holder(h->dir, NULL));
 }
 
-pid_t home_holder(const char *dir)
+pid_t home_holder(const char *dir, struct err *err)
 {
 	char *path = text_format("%s/lock", dir);
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-	free(path);
-	if (fd < 0)
-		return 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), error = errno;
 	struct flock theirs = whole;
-	bool held = fcntl(fd, F_GETLK, &theirs) == 0 && theirs.l_type != F_UNLCK;
-	close(fd);
-	return held ? theirs.l_pid : 0;
+	pid_t pid = 0;
+	if (fd >= 0 && fcntl(fd, F_GETLK, &theirs) == 0) {
+		pid = theirs.l_type == F_UNLCK ? 0 : theirs.l_pid;
+	} else if (fd >= 0 || error != ENOENT) { /* without the file none has ever run there */
+		err_set(err, ERR_WORLD, "%s: cannot be read, so who runs there is not known: %s", path,
+		        strerror(fd >= 0 ? errno : error));
+		pid = -1;
+	}
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return pid;
 }
 
 /* ---- making one ----------------------------------------------------------------------- */

@@ -24,8 +24,8 @@ void home_free(struct home *h);
 
 /* Holds the lock until the process ends. False: in use (names the process), or it cannot be made. */
 bool home_lock(const struct home *h, struct err *err);
-/* The process that holds it, or 0. */
-pid_t home_holder(const char *dir);
+/* The process that holds it; 0: none; -1 with *err: that cannot be told. */
+pid_t home_holder(const char *dir, struct err *err);
 
 /*
  * Makes a home: the directory (0700; may be there), a new key, the empty vote log that belongs to it,

@@ -253,7 +253,16 @@ void testnet_free(struct testnet *t)
 
 pid_t testnet_pid(const struct testnet_node *node)
 {
-	return home_holder(node->home);
+	return home_holder(node->home, NULL);
+}
+
+bool testnet_pids_known(const struct testnet *t, struct err *err)
+{
+	for (unsigned i = 0; i < t->n; i++) {
+		if (home_holder(t->nodes[i].home, err) < 0)
+			return false;
+	}
+	return true;
 }
 
 _Noreturn static void become_node(const struct testnet_node *node, bool child, pid_t parent)
@@ -266,8 +275,12 @@ _Noreturn static void become_node(const struct testnet_node *node, bool child, p
 	setsid(); /* Ctrl-C in the terminal is for the parent, which stops its nodes */
 
 	int log = open(node->log, O_WRONLY | O_CREAT | O_APPEND, 0600), null = open("/dev/null", O_RDONLY);
-	if (log < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0 ||
-	    dup2(log, STDERR_FILENO) < 0)
+	if (log < 0 || null < 0) {
+		fprintf(stderr, "quorate: %s: cannot be opened: %s\n", log < 0 ? node->log : "/dev/null",
+		        strerror(errno));
+		_exit(EXIT_SPAWN);
+	}
+	if (dup2(null, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0)
 		_exit(EXIT_SPAWN);
 	close_range(3, ~0u, 0);
 	/* By its path, so that process lists show its name; by the link where the file was replaced
@@ -307,27 +320,49 @@ bool testnet_signal(const struct testnet_node *node, int number, struct err *err
 	return err_set(err, ERR_NO, "replica %u does not run", node->index);
 }
 
-static unsigned running(const struct testnet *t)
+const struct testnet_node *testnet_await_end(const struct testnet_node *nodes, unsigned cnt,
+                                             unsigned timeout_ms)
 {
-	unsigned cnt = 0;
-	for (unsigned i = 0; i < t->n; i++)
-		cnt += testnet_pid(&t->nodes[i]) > 0;
-	return cnt;
+	uint64_t deadline_ms = access_now_ms() + timeout_ms;
+	for (unsigned i = 0; i < cnt;) {
+		if (testnet_pid(&nodes[i]) <= 0)
+			i++;
+		else if (access_now_ms() < deadline_ms)
+			access_nap_ms(10);
+		else
+			return &nodes[i];
+	}
+	return NULL;
 }
 
-unsigned testnet_stop(const struct testnet *t, unsigned timeout_ms)
+/* Those that do not run need no signal. */
+static void signal_all(const struct testnet *t, int number, struct err *err)
 {
-	unsigned were = running(t);
 	for (unsigned i = 0; i < t->n; i++) {
-		testnet_signal(&t->nodes[i], SIGTERM, NULL);
-		testnet_signal(&t->nodes[i], SIGCONT, NULL); /* a paused one hears it then */
+		struct err why = {0};
+		if (!testnet_signal(&t->nodes[i], number, &why) && why.kind != ERR_NO)
+			*err = why;
 	}
-	uint64_t deadline_ms = access_now_ms() + timeout_ms;
-	while (running(t) > 0 && access_now_ms() < deadline_ms)
-		access_nap_ms(10);
-	for (unsigned i = 0; i < t->n; i++)
-		testnet_signal(&t->nodes[i], SIGKILL, NULL);
-	while (running(t) > 0)
-		access_nap_ms(10);
-	return were;
+}
+
+bool testnet_stop(const struct testnet *t, unsigned timeout_ms, struct err *err)
+{
+	struct err why = {0};
+	signal_all(t, SIGTERM, &why);
+	signal_all(t, SIGCONT, &why); /* a paused one hears it then */
+	if (testnet_await_end(t->nodes, t->n, timeout_ms) == NULL)
+		return true;
+	signal_all(t, SIGKILL, &why);
+	const struct testnet_node *left = testnet_await_end(t->nodes, t->n, TESTNET_KILL_TIMEOUT_MS);
+	if (left == NULL)
+		return true;
+	if (why.kind != ERR_NONE)
+		return err_set(err, why.kind, "%s", why.text);
+	return testnet_undead(left, err);
+}
+
+bool testnet_undead(const struct testnet_node *node, struct err *err)
+{
+	return err_set(err, ERR_WORLD, "replica %u (process %d) was killed and has not ended after %d s",
+	               node->index, (int)testnet_pid(node), TESTNET_KILL_TIMEOUT_MS / 1000);
 }

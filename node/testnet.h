@@ -42,8 +42,10 @@ bool testnet_create(const char *dir, unsigned replicas, unsigned base_port, stru
 struct testnet *testnet_open(const char *dir, struct err *err);
 void testnet_free(struct testnet *t);
 
-/* Process id of the node that runs in this home; 0: none. */
+/* Process id of the node that runs in this home; 0: none; -1: that cannot be told. */
 pid_t testnet_pid(const struct testnet_node *node);
+/* Can it be told of every node whether it runs? */
+bool testnet_pids_known(const struct testnet *t, struct err *err);
 
 /*
  * Starts a node's process: output to its log; `child`: it ends when this process does. Returns its id, or -1.
@@ -53,8 +55,14 @@ pid_t testnet_spawn(const struct testnet_node *node, bool child, struct err *err
 /* Sends a signal to the node's process; false with *err (ERR_NO) if none runs. */
 bool testnet_signal(const struct testnet_node *node, int number, struct err *err);
 
-/* SIGTERM to all, waits until all have gone; those that have not after timeout_ms are killed. How many were
- * running. */
-unsigned testnet_stop(const struct testnet *t, unsigned timeout_ms);
+/* Waits until none of these runs: NULL, or the first that still does after timeout_ms. */
+const struct testnet_node *testnet_await_end(const struct testnet_node *nodes, unsigned cnt,
+                                             unsigned timeout_ms);
+
+/* SIGTERM to all, waits until all have gone; those that have not after timeout_ms are killed. */
+bool testnet_stop(const struct testnet *t, unsigned timeout_ms, struct err *err);
+
+#define TESTNET_KILL_TIMEOUT_MS 10000 /* who is killed ends at once, unless the kernel keeps it */
+bool testnet_undead(const struct testnet_node *node, struct err *err); /* false: it has not */
 
 #endif

@@ -345,6 +345,29 @@ static void a_node_that_cannot_be_reached_is_exit_3(void **state)
 	ASSERT_LINES(lines);
 }
 
+static void a_testnet_that_cannot_be_looked_into_is_exit_3(void **state)
+{
+	static const struct line locked[] = {
+	    {"testnet status --dir other", 3, "other/node1/lock: cannot be read"},
+	    {"testnet down --dir other", 3, "other/node1/lock: cannot be read"},
+	    {"testnet up --dir other --detach", 3, "other/node1/lock: cannot be read"},
+	    {"testnet kill 0 --dir other", 3, "other/node1/lock: cannot be read"},
+	};
+	static const struct line no_log[] = {
+	    {"testnet start 2 --dir other", 3, "other/node2/node.log: cannot be opened: Is a directory"},
+	    {"testnet status --dir other", 0, "stopped"},
+	    {"testnet down --dir other", 0, "0 of 4 replicas were running"},
+	};
+	(void)state;
+	unlink("other/node1/lock");
+	assert_int_equal(symlink("lock", "other/node1/lock"), 0); /* nobody can open it, root included */
+	ASSERT_LINES(locked);
+	assert_int_equal(unlink("other/node1/lock"), 0);
+	assert_int_equal(mkdir("other/node2/node.log", 0700), 0);
+	ASSERT_LINES(no_log);
+	assert_int_equal(rmdir("other/node2/node.log"), 0);
+}
+
 static void payments_that_cannot_be_are_refused_before_anything_is_sent(void **state)
 {
 	static const struct {
@@ -495,6 +518,7 @@ int main(void)
 	    cmocka_unit_test(an_encrypted_key_needs_its_passphrase),
 	    cmocka_unit_test(a_home_that_does_not_fit_together_does_not_start),
 	    cmocka_unit_test(a_node_that_cannot_be_reached_is_exit_3),
+	    cmocka_unit_test(a_testnet_that_cannot_be_looked_into_is_exit_3),
 	    cmocka_unit_test(payments_that_cannot_be_are_refused_before_anything_is_sent),
 	    cmocka_unit_test(what_is_no_ledger_of_this_chain_cannot_be_audited),
 	    cmocka_unit_test(output_that_cannot_be_written_is_exit_3),
