@@ -3,13 +3,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "newfile.h"
 #include "secretfile.h"
 
 static bool check_file(int fd, const char *path, struct err *err)
@@ -71,45 +71,11 @@ char *secretfile_read(const char *path, size_t *len, struct err *err)
 	return text;
 }
 
-static bool write_all(int fd, const char *text, size_t len)
-{
-	while (len > 0) {
-		ssize_t put = write(fd, text, len);
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0)
-			return false;
-		text += put;
-		len -= (size_t)put;
-	}
-	return true;
-}
-
-/* A new file is there after a power cut only if its directory is on disk, too. */
-static bool sync_directory_of(const char *path)
-{
-	char *copy = xstrdup(path);
-	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	free(copy);
-	if (fd < 0)
-		return false;
-	bool ok = fsync(fd) == 0;
-	close(fd);
-	return ok;
-}
-
 bool secretfile_write(const char *path, const char *text, size_t len, struct err *err)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0 && errno == EEXIST)
+	if (newfile_write(path, 0600, text, len))
+		return true;
+	if (errno == EEXIST)
 		return err_set(err, ERR_INPUT, "%s: exists already; a key is never overwritten", path);
-	if (fd < 0)
-		return err_set(err, ERR_WORLD, "%s: %s", path, strerror(errno));
-	bool ok = write_all(fd, text, len) && fsync(fd) == 0;
-	ok = close(fd) == 0 && ok && sync_directory_of(path);
-	if (!ok) {
-		err_set(err, ERR_WORLD, "%s: %s", path, strerror(errno));
-		unlink(path); /* half a key is worse than none */
-	}
-	return ok;
+	return err_set(err, ERR_WORLD, "%s: %s", path, strerror(errno));
 }

@@ -26,8 +26,7 @@
 
 #define EXIT_SPAWN 3
 
-static const char *const account_names[] = {"alice", "bob", "carol", "dave"};
-enum { ACCOUNT_CNT = sizeof account_names / sizeof *account_names };
+const char *const testnet_accounts[TESTNET_ACCOUNT_CNT] = {"alice", "bob", "carol", "dave"};
 #define ACCOUNT_FUNDS 1000000000u
 #define PEER_PORTS 100 /* above the HTTP port */
 
@@ -130,13 +129,13 @@ static bool fill(const char *dir, unsigned n, const unsigned *ports, struct err 
 	g.g.time_ms = (uint64_t)now.tv_sec * 1000;
 	g.g.params = genesis_default_params();
 	g.g.replicas.replicas_val = xcalloc(n, sizeof(struct qreplica));
-	g.g.allocations.allocations_val = xcalloc(ACCOUNT_CNT, sizeof(struct qoutput));
+	g.g.allocations.allocations_val = xcalloc(TESTNET_ACCOUNT_CNT, sizeof(struct qoutput));
 
 	char *accounts = text_format("%s/accounts", dir);
 	bool ok = make_directory(accounts, err);
 	free(accounts);
-	for (unsigned i = 0; ok && i < ACCOUNT_CNT; i++) {
-		ok = make_account(dir, account_names[i], &g.g.allocations.allocations_val[i], err);
+	for (unsigned i = 0; ok && i < TESTNET_ACCOUNT_CNT; i++) {
+		ok = make_account(dir, testnet_accounts[i], &g.g.allocations.allocations_val[i], err);
 		g.g.allocations.allocations_len++;
 	}
 	for (unsigned i = 0; ok && i < n; i++) {

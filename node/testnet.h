@@ -16,6 +16,9 @@
 
 #define TESTNET_DIR "testnet"
 
+#define TESTNET_ACCOUNT_CNT 4
+extern const char *const testnet_accounts[TESTNET_ACCOUNT_CNT]; /* names of those in D/accounts */
+
 struct testnet_node {
 	unsigned index;
 	char *home;   /* D/node0 */

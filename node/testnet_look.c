@@ -55,11 +55,10 @@ static json_t *account_json(const char *path, const char *name)
 
 static json_t *accounts_json(const struct testnet *t)
 {
-	static const char *const names[] = {"alice", "bob", "carol", "dave"};
 	json_t *accounts = json_array();
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		char *path = text_format("%s/accounts/%s.key", t->dir, names[i]);
-		json_t *account = account_json(path, names[i]);
+	for (size_t i = 0; i < TESTNET_ACCOUNT_CNT; i++) {
+		char *path = text_format("%s/accounts/%s.key", t->dir, testnet_accounts[i]);
+		json_t *account = account_json(path, testnet_accounts[i]);
 		if (account != NULL)
 			json_array_append_new(accounts, account);
 		free(path);

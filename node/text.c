@@ -4,13 +4,12 @@
 #include "text.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "newfile.h"
 
 bool text_u64(const char *text, uint64_t max, uint64_t *out)
 {
@@ -114,43 +113,14 @@ char *text_read_file(const char *path, size_t max, size_t *len, struct err *err)
 	return data;
 }
 
-static bool sync_directory_of(const char *path)
-{
-	char *copy = xstrdup(path);
-	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	free(copy);
-	if (fd < 0)
-		return false;
-	bool ok = fsync(fd) == 0;
-	close(fd);
-	return ok;
-}
-
 bool text_write_new(const char *path, unsigned mode, const void *data, size_t len, struct err *err)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-	if (fd < 0 && errno == EEXIST)
+	if (newfile_write(path, mode, data, len))
+		return true;
+	if (errno == EEXIST)
 		return err_set(err, ERR_INPUT, "%s: is there already; choose another name or remove it",
 		               path);
-	if (fd < 0)
-		return err_set(err, ERR_WORLD, "%s: cannot be created: %s", path, strerror(errno));
-
-	bool ok = true;
-	for (size_t done = 0; ok && done < len;) {
-		ssize_t n = write(fd, (const char *)data + done, len - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		ok = n > 0;
-		done += ok ? (size_t)n : 0;
-	}
-	ok = ok && fsync(fd) == 0;
-	ok = close(fd) == 0 && ok;
-	ok = ok && sync_directory_of(path);
-	if (!ok) {
-		err_set(err, ERR_WORLD, "%s: cannot be written: %s", path, strerror(errno));
-		unlink(path);
-	}
-	return ok;
+	return err_set(err, ERR_WORLD, "%s: cannot be written: %s", path, strerror(errno));
 }
 
 char *text_format(const char *fmt, ...)
