@@ -4,9 +4,9 @@
 #include "access.h"
 
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "keyfile.h"
 #include "testnet.h"
 
@@ -74,13 +74,11 @@ bool access_address(const char *text, const char *what, struct qaddress *out, st
 
 uint64_t access_now_ms(void)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return clock_ms(CLOCK_MONOTONIC);
 }
 
 void access_nap_ms(unsigned ms)
 {
-	struct timespec nap = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+	struct timespec nap = clock_timespec(ms);
 	nanosleep(&nap, NULL);
 }

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "account.h"
+#include "clock.h"
 #include "cmd.h"
 #include "genesis.h"
 #include "out.h"
@@ -196,11 +196,9 @@ static int genesis_new(int argc, char **argv)
 	    .children = json_children,
 	};
 	struct new_args args = {0};
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
 	struct qgenesis *g = &args.genesis.g;
 	g->format = 1;
-	g->time_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	g->time_ms = clock_ms(CLOCK_REALTIME);
 	g->params = genesis_default_params();
 	g->replicas.replicas_val = xcalloc(Q_REPLICAS_MAX, sizeof *g->replicas.replicas_val);
 	cmd_parse(&argp, argc, argv, &args);

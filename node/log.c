@@ -6,9 +6,9 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "err.h"
 
 #define EVENTS_MAX 64 /* names; any more share the last place */
@@ -68,12 +68,7 @@ void log_redirect(int fd, uint64_t (*monotonic_ms)(void), uint64_t (*wall_ms)(vo
 
 static uint64_t now_ms(clockid_t clock, uint64_t (*instead)(void))
 {
-	struct timespec now;
-
-	if (instead != NULL)
-		return instead();
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return instead != NULL ? instead() : clock_ms(clock);
 }
 
 /* ---- a line -------------------------------------------------------------------------------- */

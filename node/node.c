@@ -37,13 +37,6 @@ struct link *node_link(struct node *n)
 	return n->link;
 }
 
-static uint64_t clock_ms(clockid_t clock)
-{
-	struct timespec now;
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 uint64_t node_now_ms(void)
 {
 	return clock_ms(CLOCK_MONOTONIC);

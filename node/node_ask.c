@@ -45,7 +45,7 @@ static void withdraw(struct node *n, struct call *c)
 
 bool node_call(struct node *n, struct call *c)
 {
-	struct timespec until = node_timespec(node_now_ms() + CALL_TIMEOUT_MS);
+	struct timespec until = clock_timespec(node_now_ms() + CALL_TIMEOUT_MS);
 	pthread_mutex_lock(&n->lock);
 	if (!n->stopping) {
 		atomic_fetch_add(&c->refs, 1); /* the inbox's */
@@ -240,7 +240,7 @@ bool node_wait_begin(struct node *n, struct waiter *w, const struct qtxid *id)
 
 enum wait_end node_wait(struct node *n, struct waiter *w, struct qheight *height, uint64_t deadline_ms)
 {
-	struct timespec until = node_timespec(deadline_ms);
+	struct timespec until = clock_timespec(deadline_ms);
 	bool in_time = true;
 	pthread_mutex_lock(&n->lock);
 	while (in_time && !n->stopping && !w->settled && n->height.n <= height->n)

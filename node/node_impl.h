@@ -7,6 +7,7 @@
 #include "map.h"
 #include <pthread.h>
 
+#include "clock.h"
 #include "conf.h"
 #include "home.h"
 #include "node.h"
@@ -71,12 +72,6 @@ struct node {
 	struct complaint faults[TXS_FAULT_CNT];        /* by fault */
 	struct complaint floods[Q_REPLICAS_MAX];       /* by sender, as it says: dropped */
 };
-
-/* A time of node_now_ms(), as the conditions take it. */
-static inline struct timespec node_timespec(uint64_t ms)
-{
-	return (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
-}
 
 /* ---- node_inbox.c: from a frame to the replica's thread ---------------------- */
 

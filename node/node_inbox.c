@@ -206,7 +206,7 @@ static struct letter *take_batch(struct node *n)
 
 bool inbox_take(struct node *n, uint64_t deadline_ms, struct letter **letters, struct call **calls)
 {
-	struct timespec until = node_timespec(deadline_ms);
+	struct timespec until = clock_timespec(deadline_ms);
 	pthread_mutex_lock(&n->lock);
 	while (!n->stopping && n->votes.cnt + n->bulk.cnt == 0 && n->calls == NULL) {
 		if (pthread_cond_timedwait(&n->mail, &n->lock, &until) != 0)

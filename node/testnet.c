@@ -15,10 +15,10 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "access.h"
+#include "clock.h"
 #include "conf.h"
 #include "home.h"
 #include "keyfile.h"
@@ -122,11 +122,9 @@ static bool make_directory(const char *path, struct err *err)
 static bool fill(const char *dir, unsigned n, const unsigned *ports, struct err *err)
 {
 	struct genesis g = {0};
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
 	g.g.format = 1;
 	g.g.name = xstrdup("testnet");
-	g.g.time_ms = (uint64_t)now.tv_sec * 1000;
+	g.g.time_ms = clock_ms(CLOCK_REALTIME) / 1000 * 1000;
 	g.g.params = genesis_default_params();
 	g.g.replicas.replicas_val = xcalloc(n, sizeof(struct qreplica));
 	g.g.allocations.allocations_val = xcalloc(TESTNET_ACCOUNT_CNT, sizeof(struct qoutput));

@@ -6,14 +6,12 @@
 #include <endian.h>
 #include <time.h>
 
+#include "clock.h"
 #include "err.h"
 
 uint64_t conn_now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return clock_ms(CLOCK_MONOTONIC);
 }
 
 void conn_init(struct conn *c)
