@@ -360,13 +360,19 @@ bool db_commit(struct db *db, struct err *err)
 bool db_view(struct db *db, struct err *err)
 {
 	must(!db->writable);
-	return exec(db, "BEGIN", "read", err);
+	if (db->views == 0 && !exec(db, "BEGIN", "read", err))
+		return false;
+	db->views++;
+	return true;
 }
 
 void db_view_end(struct db *db)
 {
+	must(db->views > 0);
 	for (size_t i = 0; i < db->stmt_cnt; i++)
 		sqlite3_reset(db->stmts[i]);
+	if (--db->views > 0)
+		return;
 	if (!sqlite3_get_autocommit(db->handle))
 		sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
 }

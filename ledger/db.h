@@ -47,6 +47,7 @@ struct db {
 	size_t stmt_cnt;
 	int64_t version_seen; /* PRAGMA data_version: moves when another connection commits */
 	bool writable, in_tx, failed;
+	unsigned views; /* begun and not ended */
 };
 
 enum db_mode { DB_READ, DB_WRITE };
@@ -64,7 +65,8 @@ void db_close(struct db *db); /* rolls back what was not committed */
 bool db_begin(struct db *db, struct err *err);
 bool db_commit(struct db *db, struct err *err);
 
-/* Reader: one consistent view for the statements until db_view_end(). */
+/* Reader: one consistent view for the statements until db_view_end(). A view within a view is the same one.
+ */
 bool db_view(struct db *db, struct err *err);
 void db_view_end(struct db *db);
 

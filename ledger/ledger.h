@@ -59,6 +59,11 @@ struct reader;
 struct reader *reader_open(const char *path, const char *vfs, struct err *err);
 void reader_close(struct reader *r);
 
+/* Many questions to one view of the file, which is cheaper than a view for each; without it each has its own.
+ */
+bool reader_view(struct reader *r, struct err *err);
+void reader_view_end(struct reader *r);
+
 /* Where a transaction is. */
 struct tx_place {
 	struct qheight height;

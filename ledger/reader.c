@@ -83,6 +83,16 @@ void reader_close(struct reader *r)
 	free(r);
 }
 
+bool reader_view(struct reader *r, struct err *err)
+{
+	return db_view(&r->db, err);
+}
+
+void reader_view_end(struct reader *r)
+{
+	db_view_end(&r->db);
+}
+
 /* ---- pieces: inside a view, each leaving its statement done --------------- */
 
 static enum found get_header(struct reader *r, struct qheight h, struct qheader *out, int64_t *first_tx,

@@ -325,11 +325,18 @@ enum tx_verdict replica_submit(struct replica *r, struct tx *tx, struct qheight 
 
 void txs_on_txs(struct replica *r, unsigned sender, struct tx *const *txs, size_t tx_cnt)
 {
+	struct err err = {0};
+
 	if (sender == r->c.self)
 		return;
+	if (!reader_view(r->reader, &err)) { /* one for all that are looked up */
+		unreadable(r, &err);
+		return;
+	}
 	for (size_t i = 0; i < tx_cnt && !replica_stopped(r); i++)
 		if (admit_forwarded(r, txs[i], sender))
 			adopt(r, &txs[i]->id);
+	reader_view_end(r->reader);
 	bodies_fill(r);
 }
 

@@ -277,6 +277,25 @@ static void sees_what_is_committed_and_nothing_else(void **state)
 	assert_int_equal(height.n, 4);
 }
 
+static void a_view_stays_as_it_is_until_it_ends(void **state)
+{
+	struct telling *s = *state;
+	struct qheight height;
+
+	assert_true(reader_view(s->r, &s->err));
+	assert_int_equal(reader_height(s->r, &height, &s->err), FOUND);
+	go_round(s, 1);
+	assert_int_equal(reader_height(s->r, &height, &s->err), FOUND);
+	assert_int_equal(height.n, 3);
+	assert_true(reader_view(s->r, &s->err)); /* within: the same one */
+	reader_view_end(s->r);
+	assert_int_equal(reader_height(s->r, &height, &s->err), FOUND);
+	assert_int_equal(height.n, 3);
+	reader_view_end(s->r);
+	assert_int_equal(reader_height(s->r, &height, &s->err), FOUND);
+	assert_int_equal(height.n, 4);
+}
+
 static void opens_nothing_but_a_ledger(void **state)
 {
 	struct telling *s = *state;
@@ -386,6 +405,7 @@ int main(void)
 	    TEST(a_chain_ends_in_a_certificate_and_fits_a_message),
 	    TEST(an_address_holds_its_unspent_outputs_oldest_first),
 	    TEST(sees_what_is_committed_and_nothing_else),
+	    TEST(a_view_stays_as_it_is_until_it_ends),
 	    TEST(opens_nothing_but_a_ledger),
 	    TEST(a_block_with_a_missing_transaction_is_an_error),
 	    TEST(missing_rows_are_errors_where_they_are_needed),
