@@ -86,6 +86,39 @@ static void an_old_certificate_buys_a_silent_proposer_no_time(void **state)
 	world_free(w);
 }
 
+/* T3: view 1, led by the silent traitor 1, is given 2 seconds; what was committed in view 0 leaves it at
+ * that. */
+static void a_certificate_of_an_older_view_does_not_end_the_doubling(void **state)
+{
+	struct world *w = world_new(4, ONLY(1));
+	struct qmessage m = {.kind = QCHAIN};
+	struct claim nothing = {0};
+	(void)state;
+	w->quiet = true;
+	world_rule(w, DROP, ALL, ALL, KIND(QCOMMIT) | KIND(QSTATUS), 0);
+	const struct wblock *a = world_propose(w, 0);
+	world_settle(w);
+	world_rule(w, DROP, ALL, ALL, KIND(QPREPARE), 0);
+	w->pending = ALL;
+	world_time_out(w, BUT(1));
+	traitor_view_change(w, 1, 1, &nothing, ALL);
+	world_settle(w);
+	traitor_new_view(w, 1, 1, BUT(3) & 15, ALL);
+	world_settle(w);
+	world_run(w, 500);
+	all_ask(w, 1);
+	assert_true(traitor_cert(w, QCOMMIT, 0, a, &m.qmessage_u.chain.cert));
+	traitor_message(w, 1, &m, ALL);
+	wire_free(WIRE(qcert), &m.qmessage_u.chain.cert);
+	world_settle(w);
+	assert_int_equal(world_height(w, 0), 1);
+	world_run(w, 1700);
+	all_ask(w, 1);
+	world_run(w, 600);
+	all_ask(w, 2);
+	world_free(w);
+}
+
 /* NV1: the traitor 1 keeps its NEW-VIEW back until everybody asks for view 2. */
 static void a_new_view_below_the_one_asked_for_is_not_entered(void **state)
 {
@@ -229,6 +262,7 @@ int main(void)
 	    cmocka_unit_test(each_view_that_fails_doubles_the_time_out_up_to_its_cap_until_a_commit),
 	    cmocka_unit_test(who_asks_alone_asks_for_no_further_view),
 	    cmocka_unit_test(an_old_certificate_buys_a_silent_proposer_no_time),
+	    cmocka_unit_test(a_certificate_of_an_older_view_does_not_end_the_doubling),
 	    cmocka_unit_test(a_new_view_below_the_one_asked_for_is_not_entered),
 	    cmocka_unit_test(a_proposal_that_nobody_got_is_shown_again_after_a_restart),
 	    cmocka_unit_test(a_bound_height_is_still_bound_after_a_restart),

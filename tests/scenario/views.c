@@ -256,6 +256,7 @@ static void who_slept_through_a_view_change_is_told_by_status(void **state)
 	world_time_out(w, ONLY(0) | ONLY(1) | ONLY(2));
 	world_settle(w);
 	world_clear_rules(w);
+	world_rule(w, DROP, ONLY(3), ALL, KIND(QVIEW_CHANGE), 0); /* which would be answered, too */
 	w->pending = 0;
 	world_run(w, 1100);
 	for (unsigned i = 0; i < 4; i++)
