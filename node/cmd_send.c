@@ -201,15 +201,15 @@ static void try_elsewhere(struct send *s)
 static struct tx *fetch_final(struct send *s, const struct qtxid *id)
 {
 	struct qreceipt receipt;
-	struct qtxid proven;
+	struct qtxid its_id;
 	struct qheight height;
 	enum tx_verdict verdict;
 	struct tx *tx = NULL;
 	if (!client_receipt(s->client, id, &receipt, &s->trouble))
 		return NULL;
-	if (!receipt_verify(s->genesis, &receipt, &proven, &height, &s->trouble)) {
+	if (!receipt_verify(s->genesis, &receipt, &its_id, &height, &s->trouble)) {
 		err_prefix(&s->trouble, "%s gave a receipt that does not hold", client_url(s->client));
-	} else if (!qtxid_eq(&proven, id)) {
+	} else if (!qtxid_eq(&its_id, id)) {
 		err_set(&s->trouble, ERR_WORLD, "%s gave a receipt of another transaction",
 		        client_url(s->client));
 	} else {
