@@ -297,6 +297,23 @@ static void goes_on_without_its_primary_which_catches_up_later(void **state)
 	cluster_free(c);
 }
 
+static void one_replica_alone_goes_on_without_its_vote_log(void **state)
+{
+	struct cluster *c = cluster_new(1, 2, NULL);
+
+	(void)state;
+	cluster_pay(c, 0, pay_allocation(&c->rules, 0, 9, ""));
+	cluster_settle(c, PATIENCE_MS);
+	cluster_crash(c, 0);
+	assert_int_equal(unlink(c->members[0].votes), 0);
+	cluster_start(c, 0);
+	cluster_pay(c, 0, pay_allocation(&c->rules, 1, 9, ""));
+	cluster_settle(c, PATIENCE_MS);
+	assert_int_equal(cluster_status(c, 0).transactions, 2);
+	assert_false(cluster_status(c, 0).amnesiac);
+	cluster_free(c);
+}
+
 static bool nothing_arrives(struct cluster *c, unsigned from, unsigned to, const struct message *m)
 {
 	(void)c;
@@ -834,6 +851,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(sends_nothing_when_its_store_fails_and_goes_on_after_a_restart),
 	    cmocka_unit_test(four_replicas_agree_on_what_is_handed_to_each),
 	    cmocka_unit_test(goes_on_without_its_primary_which_catches_up_later),
+	    cmocka_unit_test(one_replica_alone_goes_on_without_its_vote_log),
 	    cmocka_unit_test(who_slept_does_not_suspect_the_proposer_for_it),
 	    cmocka_unit_test(signs_the_checkpoint_that_was_due_when_it_stopped),
 	    cmocka_unit_test(suspects_from_the_moment_a_transaction_comes),
