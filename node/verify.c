@@ -107,7 +107,7 @@ static struct tx *open_tx(const struct genesis *g, struct verify_cache *c, const
 const char *txs_fault_text(enum txs_fault f)
 {
 	static const char *const texts[] = {
-#define V(name, text) [name] = text,
+#define V(name, text) [name] = (text),
 	    TXS_FAULTS(V)
 #undef V
 	};
