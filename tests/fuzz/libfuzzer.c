@@ -4,6 +4,8 @@
  * No corpus is kept: genuine values enter by the mutator, which now and then begins with one of them in
  * place of what libFuzzer offers.
  */
+#include <stdlib.h>
+
 #include "err.h"
 #include "fuzz.h"
 
@@ -15,6 +17,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc, (void)argv;
 	fuzz_target.setup();
+	must(atexit(fuzz_finish) == 0);
 	for (size_t i = 0; i < fuzz_seed_cnt(); i++)
 		LLVMFuzzerTestOneInput(fuzz_seed_at(i)->data, fuzz_seed_at(i)->len);
 	return 0;
