@@ -185,8 +185,7 @@ static void print_findings(const struct audit_ledger *l)
 {
 	if (l->finding_cnt == 0)
 		return;
-	putchar('\n');
-	out_field(0, l->path, "%s", "");
+	printf("\n%s\n", l->path);
 	struct out_table *t = out_table_new(4, (const char *const[]){"  HEIGHT", "KIND", "WHERE", "WHAT"});
 	for (size_t i = 0; i < l->finding_cnt; i++) {
 		const struct audit_finding *f = &l->findings[i];
@@ -250,9 +249,9 @@ static void print_verdict(const struct audit_report *r)
 		printf("%sok%s: %zu ledgers tell one story: ", good, plain, r->ledger_cnt);
 	if (r->ok)
 		printf("height %" PRIu64 ", %" PRIu64
-		       " transactions, every signature holds, no output was spent "
+		       " transaction%s, every signature holds, no output was spent "
 		       "twice\n",
-		       (uint64_t)r->height.n, r->transactions);
+		       (uint64_t)r->height.n, r->transactions, r->transactions == 1 ? "" : "s");
 	else if (failed)
 		printf("%sfailed%s: %zu of %zu ledgers cannot be proven%s\n", bad, plain, failed,
 		       r->ledger_cnt, r->diverged ? ", and they diverge" : "");
