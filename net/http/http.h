@@ -3,9 +3,10 @@
  *
  * The server knows methods, paths, limits and time-outs, nothing of ledgers: routes are a table of
  * the node's.  Limits: 256 connections (32 per address), 30 s idle, 32 KiB for a request's line and header,
- * body_max bytes of body; more is answered 413 and closed.  A body has one framing, Content-Length, given
- * once: any Transfer-Encoding is refused, since two readers of a request that disagree on its end can be
- * played off against each other.  HEAD is answered as GET without its body.
+ * body_max bytes of body (more is answered 413 and closed) and eight times that for all bodies under way
+ * (503).  A body has one framing, Content-Length, given once: any Transfer-Encoding is refused, since two
+ * readers of a request that disagree on its end can be played off against each other.  HEAD is answered as
+ * GET without its body.
  */
 #ifndef QUORATE_HTTP_H
 #define QUORATE_HTTP_H

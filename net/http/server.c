@@ -13,6 +13,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -26,12 +27,14 @@
 #define IDLE_S 30u
 #define HEADER_MAX ((size_t)32 << 10)
 #define PATH_MAX_LEN 1024
+#define BODIES_MAX 8u                 /* times body_max: memory for all bodies that are coming in together */
 #define STACK_BYTES ((size_t)1 << 20) /* handlers use SQLite and jansson */
 
 struct http_server {
 	struct MHD_Daemon *daemon;
 	struct http_config config;
 	unsigned port;
+	atomic_size_t bodies; /* bytes allocated for them */
 };
 
 /* A request while it comes in. */
@@ -39,6 +42,7 @@ struct incoming {
 	bool malformed_path; /* known before anything else of it */
 	bool begun;          /* the header was judged */
 	bool too_large;
+	bool no_room; /* others' bodies fill the memory there is for them */
 	struct bytes body;
 	size_t cap;
 };
@@ -83,12 +87,13 @@ static void *on_request_line(void *ctx, const char *uri, struct MHD_Connection *
 static void on_completed(void *ctx, struct MHD_Connection *connection, void **req,
                          enum MHD_RequestTerminationCode code)
 {
+	struct http_server *s = ctx;
 	struct incoming *in = *req;
 
-	(void)ctx;
 	(void)connection;
 	(void)code;
 	if (in != NULL) {
+		atomic_fetch_sub(&s->bodies, in->cap);
 		bytes_free(&in->body);
 		free(in);
 	}
@@ -296,15 +301,32 @@ static bool refused(const struct http_server *s, struct incoming *in, struct MHD
 	return true;
 }
 
-static void take_body(const struct http_server *s, struct incoming *in, const char *data, size_t len)
+/* Makes room for `len` more bytes of the body; false: there is none. */
+static bool make_room(struct http_server *s, struct incoming *in, size_t len)
+{
+	size_t cap = in->body.len + len > 2 * in->cap ? in->body.len + len : 2 * in->cap;
+	size_t more = cap - in->cap;
+
+	if (in->body.len + len <= in->cap)
+		return true;
+	if (atomic_fetch_add(&s->bodies, more) + more > BODIES_MAX * s->config.body_max) {
+		atomic_fetch_sub(&s->bodies, more);
+		return false;
+	}
+	in->cap = cap;
+	in->body.data = xrealloc(in->body.data, cap);
+	return true;
+}
+
+static void take_body(struct http_server *s, struct incoming *in, const char *data, size_t len)
 {
 	if (in->too_large || len > s->config.body_max - in->body.len) {
 		in->too_large = true;
 		return;
 	}
-	if (in->body.len + len > in->cap) {
-		in->cap = in->body.len + len > 2 * in->cap ? in->body.len + len : 2 * in->cap;
-		in->body.data = xrealloc(in->body.data, in->cap);
+	if (in->no_room || !make_room(s, in, len)) {
+		in->no_room = true;
+		return;
 	}
 	memcpy(in->body.data + in->body.len, data, len);
 	in->body.len += len;
@@ -314,7 +336,7 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, c
                                  const char *method, const char *version, const char *data, size_t *data_len,
                                  void **req)
 {
-	const struct http_server *s = ctx;
+	struct http_server *s = ctx;
 	struct incoming *in = *req;
 	struct http_reply reply = {0};
 
@@ -331,6 +353,11 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, c
 	if (in->too_large) {
 		http_error(&reply, MHD_HTTP_CONTENT_TOO_LARGE, "body_too_large",
 		           "a body has at most %zu bytes", s->config.body_max);
+		return answer(connection, &reply, true);
+	}
+	if (in->no_room) {
+		http_error(&reply, MHD_HTTP_SERVICE_UNAVAILABLE, "busy",
+		           "too much is being sent to this node at once; try again");
 		return answer(connection, &reply, true);
 	}
 
@@ -442,8 +469,8 @@ struct http_server *http_start(const struct http_config *config, struct err *err
 	    CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT, CONNECTIONS_PER_ADDRESS_MAX,
 	    MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_MAX,
 	    MHD_OPTION_THREAD_STACK_SIZE, STACK_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-	    MHD_OPTION_URI_LOG_CALLBACK, on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-	    NULL, MHD_OPTION_END);
+	    MHD_OPTION_URI_LOG_CALLBACK, on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+	    MHD_OPTION_END);
 	if (s->daemon == NULL) {
 		err_set(err, ERR_WORLD, "cannot start the HTTP server: %s", strerror(errno));
 		/* libmicrohttpd has closed fd */

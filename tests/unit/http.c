@@ -310,6 +310,33 @@ static void body_one_byte_too_long_is_refused(void **state)
 	assert_string_equal(get("/hello"), "hello");
 }
 
+/* Bodies that are held back fill the memory for bodies; whoever comes is told, and served again afterwards.
+ */
+static void bodies_held_back_by_many_are_bounded_together(void **state)
+{
+	char body[BODY_MAX], head[128];
+	int held[12];
+
+	(void)state;
+	memset(body, 'b', sizeof(body));
+	snprintf(head, sizeof(head), "POST /echo HTTP/1.1\r\n" HOST "Content-Length: %d\r\n\r\n", BODY_MAX);
+	for (size_t i = 0; i < 12; i++) {
+		held[i] = raw_connect();
+		assert_int_equal(send(held[i], head, strlen(head), MSG_NOSIGNAL), strlen(head));
+		assert_int_equal(send(held[i], body, BODY_MAX - 1, MSG_NOSIGNAL), BODY_MAX - 1);
+	}
+	do
+		call("/echo", "text/plain", body, sizeof(body)); /* until the server has read what was sent */
+	while (last_status == 201);
+	assert_int_equal(last_status, 503);
+	for (size_t i = 0; i < 12; i++)
+		close(held[i]);
+	do
+		call("/echo", "text/plain", body, sizeof(body));
+	while (last_status == 503);
+	assert_int_equal(last_status, 201);
+}
+
 static void announced_giant_body_is_refused_at_once(void **state)
 {
 	(void)state;
@@ -571,6 +598,7 @@ int main(void)
 	    TEST(error_is_json_whatever_it_quotes),
 	    TEST(body_of_the_greatest_length_passes),
 	    TEST(body_one_byte_too_long_is_refused),
+	    TEST(bodies_held_back_by_many_are_bounded_together),
 	    TEST(announced_giant_body_is_refused_at_once),
 	    TEST(ambiguous_framing_is_refused_and_not_read_on),
 	    TEST(body_of_a_get_is_not_the_next_request),
