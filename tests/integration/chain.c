@@ -454,6 +454,33 @@ uint64_t chain_pay(struct chain *c, unsigned node, unsigned amount)
 	return height;
 }
 
+/* What a client handed in before it stopped may still be on its way into a block. */
+static bool quiet(struct chain *c, uint64_t *height)
+{
+	bool still = true;
+	for (unsigned i = 0; i < c->n; i++) {
+		int status;
+		json_t *root = chain_get(c, i, &status, "/v1/status");
+		uint64_t h = (uint64_t)json_integer_value(json_object_get(root, "height"));
+		still = still && status == 200 && json_integer_value(json_object_get(root, "mempool")) == 0 &&
+		        (i == 0 || h == *height);
+		*height = h;
+		json_decref(root);
+	}
+	return still;
+}
+
+uint64_t chain_wait_quiet(struct chain *c)
+{
+	uint64_t until = now_ms() + CHAIN_PATIENCE_MS, height;
+	while (!quiet(c, &height)) {
+		if (now_ms() > until)
+			fail_msg("the chain does not come to rest");
+		sched_yield(); /* asking is the wait: each answer is an event of the node */
+	}
+	return height;
+}
+
 /* ---- checking ---------------------------------------------------------------- */
 
 int chain_audit(struct chain *c, json_t **report)

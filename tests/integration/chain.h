@@ -69,6 +69,8 @@ bool chain_final(struct chain *c, unsigned node, const struct qtxid *id, char *c
 /* Waits until all nodes of the mask have executed at least this height. */
 void chain_wait_height(struct chain *c, uint64_t mask, uint64_t height);
 uint64_t chain_height(struct chain *c, unsigned node);
+/* Waits until nothing is pending anywhere and all nodes are at one height: that height. */
+uint64_t chain_wait_quiet(struct chain *c);
 
 /* `quorate testnet kill|start|pause|resume N`. */
 void chain_signal(struct chain *c, const char *what, unsigned node);

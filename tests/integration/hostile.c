@@ -191,9 +191,7 @@ static int siege_end(void **state)
 {
 	(void)state;
 	load_stop(&siege.load);
-	uint64_t height = chain_height(siege.c, 0);
-	chain_wait_height(siege.c, 0xf, height);
-	chain_assert_audit(siege.c, height);
+	chain_assert_audit(siege.c, chain_wait_quiet(siege.c));
 	chain_check_votes(siege.c);
 	print_message("%u payments under attack; memory grew by at most %u KiB\n", siege.load.paid,
 	              siege.peak_kib);
