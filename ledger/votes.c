@@ -74,17 +74,25 @@ static bool create(struct votes *v, const struct qreplica_key *key, bool amnesia
 	       put_amnesiac(v, amnesiac, err);
 }
 
-bool votes_create(const char *path, const struct qreplica_key *key, struct err *err)
+/* SQLite has no "must not exist"; an empty file is a fresh database to it. */
+static bool reserve(const char *path, struct err *err)
 {
-	struct votes v = {0};
-	bool fresh;
-	/* SQLite has no "must not exist"; an empty file is a fresh database to it. */
 	int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return err_set(err, ERR_WORLD, "vote log %s: create: %s", path, strerror(errno));
 	close(fd);
-	if (!db_open(&v.db, &db_votes, DB_WRITE, path, NULL, statements, STATEMENT_CNT, &fresh, err))
+	return true;
+}
+
+bool votes_create(const char *path, const struct qreplica_key *key, const char *vfs, struct err *err)
+{
+	struct votes v = {0};
+	bool fresh;
+
+	if (!vfs && !reserve(path, err)) /* another VFS has files of its own: `fresh` alone must do */
+		return false;
+	if (!db_open(&v.db, &db_votes, DB_WRITE, path, vfs, statements, STATEMENT_CNT, &fresh, err))
 		return false;
 	bool ok = fresh ? create(&v, key, false, err) && db_commit(&v.db, err)
 	                : err_set(err, ERR_WORLD, "vote log %s: create: another process wrote it", path);

@@ -15,8 +15,8 @@
 
 struct votes;
 
-/* Makes the log of a new key; fails if the file exists. */
-bool votes_create(const char *path, const struct qreplica_key *key, struct err *err);
+/* Makes the log of a new key; fails if the file exists. vfs: NULL: the default. */
+bool votes_create(const char *path, const struct qreplica_key *key, const char *vfs, struct err *err);
 
 /*
  * Opens the log of this key. If the file is missing, a new one is made that is marked "amnesiac" (durably):

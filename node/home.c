@@ -102,7 +102,7 @@ bool home_init(const char *dir, const char *http, const char *listen, const char
 		id = ident_new();
 		*key = ident_key(id);
 		/* The key last: without it the rest is nothing, and a key never is without its vote log. */
-		ok = conf_write(h.conf, &conf, err) && votes_create(h.votes, key, err) &&
+		ok = conf_write(h.conf, &conf, err) && votes_create(h.votes, key, NULL, err) &&
 		     keyfile_write_ident(h.key, id, pass, err);
 	}
 	ident_free(id);

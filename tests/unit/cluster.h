@@ -190,7 +190,7 @@ static inline struct cluster *cluster_new(unsigned n, unsigned outputs, const st
 		me->index = i;
 		snprintf(me->ledger, sizeof me->ledger, "%s/ledger%u.db", c->dir, i);
 		snprintf(me->votes, sizeof me->votes, "%s/votes%u.db", c->dir, i);
-		if (!votes_create(me->votes, &c->rules.g.g.replicas.replicas_val[i].key, &err))
+		if (!votes_create(me->votes, &c->rules.g.g.replicas.replicas_val[i].key, c->vfs, &err))
 			fail_msg("%s", err.text);
 		cluster_start(c, i);
 	}

@@ -26,7 +26,7 @@ static struct votes *new_votes(const struct place *p)
 {
 	struct err err = {0};
 
-	if (!votes_create(p->path, &key, &err))
+	if (!votes_create(p->path, &key, NULL, &err))
 		fail_msg("%s", err.text);
 	return open_votes(p);
 }
@@ -115,7 +115,7 @@ static void a_log_made_with_its_key_may_vote_at_once(void **state)
 	assert_false(votes_amnesiac(v));
 	assert_content(p, v, "");
 	votes_close(v);
-	assert_false(votes_create(p->path, &key, &err));
+	assert_false(votes_create(p->path, &key, NULL, &err));
 	assert_non_null(strstr(err.text, "exists"));
 }
 
