@@ -3,8 +3,8 @@
  * wire format and the primitives. A violation ends the run with one line.
  *
  *   check.c          the list, run after every event
- *   check_votes.c    what honest replicas sign: no two statements for one place, view discipline, durable before sent
- *   check_cert.c     certificates, by a second, naive verifier; agreement on what is certified
+ *   check_votes.c    what honest replicas sign: no two statements for one place, view discipline, durable
+ * before sent check_cert.c     certificates, by a second, naive verifier; agreement on what is certified
  *   check_chain.c    ledgers: continuity, exactly once, value in 128 bits, a naive ledger beside the real one
  *   check_bounds.c   memory and queues
  *   heal.c           liveness: bounds that hold once the storm is over
@@ -26,21 +26,17 @@ void check_outcome(struct machine *m, const struct qtxid *id, enum tx_verdict v,
                    const struct qtxid *winner);
 /* A client was told at once (replica_submit). */
 void check_submitted(struct machine *m, const struct qtxid *id, enum tx_verdict v, struct qheight height);
-/* A machine of an honest replica stopped by itself (store error, halt), or could not start; is that allowed? */
+/* A machine of an honest replica stopped by itself (store error, halt), or could not start; is that allowed?
+ */
 void check_stopped(struct machine *m, const char *why);
 /* The agreed chain so far. */
 uint64_t check_height(const struct sim *s);
 uint64_t check_transactions(const struct sim *s);
-bool check_final(const struct sim *s, const struct qtxid *id); /* in the agreed chain, as executed by any honest replica */
+bool check_final(const struct sim *s,
+                 const struct qtxid *id); /* in the agreed chain, as executed by any honest replica */
 
 /* heal.c: drives the calm and the audit: virtual time passes inside (sim_advance()). */
 void heal_run(struct sim *s);
 /* Runs events until virtual time at_ms or until done() says so; false if time ran out first. sim.c's. */
 bool sim_advance(struct sim *s, uint64_t at_ms, bool (*done)(struct sim *s));
-/* Ends all faults: network whole, clocks right, disks sound, machines up. nemesis.c's. */
-void nemesis_end(struct sim *s);
-void nemesis_start(struct sim *s);
-void nemesis_tick(struct sim *s); /* an EV_NEMESIS came */
-void nemesis_free(struct sim *s);
-
 #endif

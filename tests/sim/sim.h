@@ -1,8 +1,8 @@
 /*
  * sim.h: the simulator: a whole chain in one process and one thread on virtual time. Everything in it follows
  * from a seed: which faults there are, when they strike, who the traitors are and what clients ask for.
- * The replicas are the node's own objects (node/replica.c) on disks in memory; nothing of them is stood for but the
- * signature and hash functions, and those only in nine seeds of ten.
+ * The replicas are the node's own objects (node/replica.c) on disks in memory; nothing of them is stood for
+ * but the signature and hash functions, and those only in nine seeds of ten.
  *
  *   sim.c        the world: made from a seed, time, the run through its phases
  *   options.c    what a seed and the command line choose
@@ -37,22 +37,23 @@
 
 /* ---- faults ------------------------------------------------------------------------------------ */
 
-/* Classes of faults; each seed enables a random subset. X(identifier, name on the command line, what it is) */
-#define SIM_FAULTS(X)                                                                       \
-	X(FAULT_LOSS, "loss", "a link loses messages")                                      \
-	X(FAULT_DUPLICATE, "duplicate", "a message arrives twice")                          \
-	X(FAULT_DELAY, "delay", "a link is slow for a while")                               \
-	X(FAULT_REORDER, "reorder", "messages overtake each other")                         \
-	X(FAULT_REPLAY, "replay", "anything recorded earlier arrives again")                \
-	X(FAULT_CORRUPT, "corrupt", "bits of a message flip")                               \
-	X(FAULT_PARTITION, "partition", "links are cut: one way, ring, one alone, halves")  \
-	X(FAULT_CRASH, "crash", "power is lost at any point; what was not synced may be gone") \
-	X(FAULT_PAUSE, "pause", "a process stands still, up to ten minutes")                \
+/* Classes of faults; each seed enables a random subset. X(identifier, name on the command line, what it is)
+ */
+#define SIM_FAULTS(X)                                                                             \
+	X(FAULT_LOSS, "loss", "a link loses messages")                                            \
+	X(FAULT_DUPLICATE, "duplicate", "a message arrives twice")                                \
+	X(FAULT_DELAY, "delay", "a link is slow for a while")                                     \
+	X(FAULT_REORDER, "reorder", "messages overtake each other")                               \
+	X(FAULT_REPLAY, "replay", "anything recorded earlier arrives again")                      \
+	X(FAULT_CORRUPT, "corrupt", "bits of a message flip")                                     \
+	X(FAULT_PARTITION, "partition", "links are cut: one way, ring, one alone, halves")        \
+	X(FAULT_CRASH, "crash", "power is lost at any point; what was not synced may be gone")    \
+	X(FAULT_PAUSE, "pause", "a process stands still, up to ten minutes")                      \
 	X(FAULT_CLOCK, "clock", "a wall clock is wrong, jumps or stands; a monotonic one drifts") \
-	X(FAULT_STORE, "store", "a disk is full or fails")                                  \
-	X(FAULT_ROT, "rot", "bits of a disk flip, to be found later")                       \
-	X(FAULT_WIPE, "wipe", "a disk is lost, or an old copy of it comes back")            \
-	X(FAULT_TRAITOR, "traitor", "replicas under the adversary's control")               \
+	X(FAULT_STORE, "store", "a disk is full or fails")                                        \
+	X(FAULT_ROT, "rot", "bits of a disk flip, to be found later")                             \
+	X(FAULT_WIPE, "wipe", "a disk is lost, or an old copy of it comes back")                  \
+	X(FAULT_TRAITOR, "traitor", "replicas under the adversary's control")                     \
 	X(FAULT_CLIENT, "client", "clients that cheat")
 enum sim_fault {
 #define X(id, name, text) id,
@@ -68,15 +69,15 @@ struct sim_range {
 
 struct sim_options {
 	uint64_t seed;
-	unsigned n;           /* replicas; 0: the seed chooses */
-	uint64_t storm_ms;    /* length of the storm; 0: the seed chooses */
-	int64_t faults;       /* bit FAULT_*; -1: the seed chooses */
-	uint64_t behaviours;  /* bit by behaviour (traitor.h): what traitors may do; 0: the seed chooses */
-	int real_crypto;      /* 1, 0; -1: the seed chooses (one in ten) */
-	bool unchecked_calm;  /* stop after the storm */
+	unsigned n;          /* replicas; 0: the seed chooses */
+	uint64_t storm_ms;   /* length of the storm; 0: the seed chooses */
+	int64_t faults;      /* bit FAULT_*; -1: the seed chooses */
+	uint64_t behaviours; /* bit by behaviour (traitor.h): what traitors may do; 0: the seed chooses */
+	int real_crypto;     /* 1, 0; -1: the seed chooses (one in ten) */
+	bool unchecked_calm; /* stop after the storm */
 	const struct sim_range *without; /* strikes that do not happen, ascending */
 	size_t without_cnt;
-	FILE *trace; /* every event as a line; NULL: none */
+	FILE *trace;  /* every event as a line; NULL: none */
 	bool verbose; /* the replicas' log lines are in the trace, too (they do not count for its hash) */
 };
 
@@ -85,10 +86,10 @@ struct sim_result {
 	uint64_t blocks, transactions; /* final, on the agreed chain */
 	uint64_t view_changes;         /* greatest of the honest replicas' */
 	uint64_t trace_hash;
-	unsigned violations;     /* 0 or 1: a run ends at its first */
-	char violation[512];     /* checker: what, where, when */
-	char *states;            /* a line for each replica at the end; free() it */
-	uint64_t throughput_txs; /* transactions final in the storm */
+	unsigned violations;         /* 0 or 1: a run ends at its first */
+	char violation[512];         /* checker: what, where, when */
+	char *states;                /* a line for each replica at the end; free() it */
+	uint64_t throughput_txs;     /* transactions final in the storm */
 	uint64_t faults, behaviours; /* what was chosen */
 	unsigned n;
 	uint64_t traitors; /* mask */
@@ -102,7 +103,7 @@ void sim_run(const struct sim_options *o, struct sim_result *result);
 
 #define SIM_REPLICAS_MAX 16
 #define SIM_MACHINES_MAX (2 * SIM_REPLICAS_MAX) /* a traitor may run on two machines with one key */
-#define SIM_WALL_MS UINT64_C(1700000000000)     /* true wall clock at virtual time 0; also the genesis' time */
+#define SIM_WALL_MS UINT64_C(1700000000000) /* true wall clock at virtual time 0; also the genesis' time */
 #define SIM_ACCOUNTS 16
 
 struct sim;
@@ -111,8 +112,8 @@ struct disk;
 /* Sent once, delivered to many, perhaps again and again. */
 struct packet {
 	unsigned refs;
-	uint64_t number;       /* in order of sending */
-	unsigned from;         /* machine that sent it */
+	uint64_t number; /* in order of sending */
+	unsigned from;   /* machine that sent it */
 	enum qkind kind;
 	struct message *message; /* opened by verify_envelope() as each receiver would; NULL: it is refused */
 	struct verified verified; /* .message is the same as above */
@@ -146,7 +147,8 @@ struct machine {
 	int32_t drift_ppm;                    /* of the monotonic clock */
 	uint64_t mono_ms, mono_seen_ms;       /* its reading, and when it was taken */
 	bool eager;                           /* a turn after each message, not after each moment */
-	bool spoiled; /* its disk broke a promise (wiped, old, rotten): one of the f until the run ends */
+	bool spoiled; /* its disk broke a promise: one of the f until the run ends; how: */
+	bool wiped, restored, rotten;
 	char stopped[256]; /* why the replica stopped by itself last; "": it did not */
 };
 
@@ -155,8 +157,8 @@ struct sim {
 	struct sim_result *result;
 	enum { STORM, CALM, AUDIT } phase;
 	uint64_t now_ms;
-	uint64_t faults;     /* bit FAULT_*: enabled in this run */
-	bool storm;          /* strikes may happen */
+	uint64_t faults; /* bit FAULT_*: enabled in this run */
+	bool storm;      /* strikes may happen */
 	struct genesis g;
 	unsigned n, f, q;
 	struct ident *ids[SIM_REPLICAS_MAX];
@@ -164,7 +166,7 @@ struct sim {
 	struct verify_cache *cache;
 	struct machine machines[SIM_MACHINES_MAX];
 	unsigned machine_cnt;
-	uint64_t traitors;   /* replicas */
+	uint64_t traitors;       /* replicas */
 	struct sim_event *queue; /* a heap */
 	size_t queue_cnt, queue_cap;
 	uint64_t event_numbers, packet_numbers;
@@ -189,7 +191,14 @@ unsigned sim_faulty(const struct sim *s);
 
 /* ---- chance ---------------------------------------------------------------------------------------- */
 
-enum sim_stream { STREAM_SETUP = FAULT_CNT, STREAM_NETWORK, STREAM_CLIENT, STREAM_TRAITOR, STREAM_MACHINE, STREAM_CHECK };
+enum sim_stream {
+	STREAM_SETUP = FAULT_CNT,
+	STREAM_NETWORK,
+	STREAM_CLIENT,
+	STREAM_TRAITOR,
+	STREAM_MACHINE,
+	STREAM_CHECK
+};
 
 /* Uniform in [0, below), below > 0. Integers only: the same everywhere. */
 uint64_t sim_random(struct sim *s, unsigned stream, uint64_t below);
@@ -223,14 +232,17 @@ void machine_stop(struct machine *m);  /* in order: closed between two turns */
 void machine_power_off(struct machine *m, uint64_t points, uint64_t down_ms);
 void machine_deliver(struct machine *m, struct packet *p);
 void machine_turn(struct machine *m);
-void machine_clock(struct machine *m); /* tells its replica the time */
+void machine_clock(struct machine *m); /* tells its replica the time; wakes it if its deadline has come */
+void machine_drift(struct machine *m,
+                   int32_t ppm);               /* its monotonic clock is that much too fast from now on */
 uint64_t machine_due(const struct machine *m); /* virtual time at which it wants a turn */
 static inline bool machine_up(const struct machine *m)
 {
 	return m->replica && !m->off;
 }
 
-/* ---- network.c ------------------------------------------------------------------------------------------ */
+/* ---- network.c ------------------------------------------------------------------------------------------
+ */
 
 struct packet *packet_new(struct sim *s, unsigned from, const struct qenvelope *env); /* copies; opens it */
 void packet_unref(struct packet *p);
@@ -241,6 +253,7 @@ void network_send_message(struct sim *s, unsigned from, struct message *m, uint6
 /* Machines that are replica id (two where it has a twin). */
 uint64_t network_machines_of(const struct sim *s, uint64_t replicas);
 
-/* ---- clients.c: see clients.h ---- check*.c: see check.h ---- traitor*.c: see traitor.h ------------------- */
+/* ---- clients.c: see clients.h ---- check*.c: see check.h ---- traitor*.c: see traitor.h -------------------
+ */
 
 #endif
