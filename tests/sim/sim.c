@@ -26,12 +26,14 @@ static uint64_t mix(uint64_t z)
 	return z ^ z >> 31;
 }
 
+__extension__ typedef unsigned __int128 wide;
+
 uint64_t sim_random(struct sim *s, unsigned stream, uint64_t below)
 {
 	must(below > 0);
 	uint64_t draw = mix(s->random[stream] += UINT64_C(0x9e3779b97f4a7c15));
 
-	return (uint64_t)((unsigned __int128)draw * below >> 64);
+	return (uint64_t)((wide)draw * below >> 64);
 }
 
 static void seed_streams(struct sim *s)
