@@ -7,9 +7,10 @@
 
 #include "account.h"
 #include "hash.h"
-#include "secp.h"
+#include "primitives.h"
 
 struct account {
+	const struct primitives *by;
 	uint8_t secret[32];
 	struct qaccount_key key;
 };
@@ -28,21 +29,21 @@ struct account *account_new(void)
 
 struct account *account_from_secret(const uint8_t secret[32])
 {
-	secp256k1_pubkey point;
-	if (!secp256k1_ec_pubkey_create(secp_context(), &point, secret))
+	struct qaccount_key key;
+	if (!primitives->account_key(secret, &key))
 		return NULL;
-	struct account *a = sodium_malloc(sizeof *a);
-	must(a != NULL);
+	struct account *a = primitives->secret_new(sizeof *a);
+	a->by = primitives;
+	a->key = key;
 	memcpy(a->secret, secret, sizeof a->secret);
-	size_t len = sizeof a->key.b;
-	must(secp256k1_ec_pubkey_serialize(secp_context(), a->key.b, &len, &point, SECP256K1_EC_COMPRESSED));
-	must(sodium_mprotect_readonly(a) == 0);
+	a->by->secret_seal(a);
 	return a;
 }
 
 void account_free(struct account *a)
 {
-	sodium_free(a); /* wipes */
+	if (a != NULL)
+		a->by->secret_free(a);
 }
 
 void account_secret(const struct account *a, uint8_t secret[32])
@@ -57,19 +58,12 @@ struct qaccount_key account_key(const struct account *a)
 
 void account_sign(const struct account *a, const struct qtxid *id, struct qsig *sig)
 {
-	secp256k1_ecdsa_signature made;
-	must(secp256k1_ecdsa_sign(secp_context(), &made, id->b, a->secret, NULL, NULL));
-	must(secp256k1_ecdsa_signature_serialize_compact(secp_context(), sig->b, &made));
+	a->by->account_sign(a->secret, id, sig);
 }
 
-/* No normalising: a signature with high S is another encoding of the same consent, and refused. */
 bool account_verify(const struct qaccount_key *key, const struct qtxid *id, const struct qsig *sig)
 {
-	secp256k1_pubkey point;
-	secp256k1_ecdsa_signature parsed;
-	return secp256k1_ec_pubkey_parse(secp_context(), &point, key->b, sizeof key->b) &&
-	       secp256k1_ecdsa_signature_parse_compact(secp_context(), &parsed, sig->b) &&
-	       secp256k1_ecdsa_verify(secp_context(), &parsed, id->b, &point);
+	return primitives->account_verify(key, id, sig);
 }
 
 struct qaddress account_address(const struct qaccount_key *key)

@@ -3,30 +3,17 @@
  */
 #include <sodium.h>
 
-#include "err.h"
 #include "hash.h"
+#include "primitives.h"
 
 void hash_plain(const struct span *parts, size_t part_cnt, uint8_t out[32])
 {
-	crypto_hash_sha256_state state;
-	crypto_hash_sha256_init(&state);
-	for (size_t i = 0; i < part_cnt; i++)
-		crypto_hash_sha256_update(&state, parts[i].data, parts[i].len);
-	crypto_hash_sha256_final(&state, out);
+	primitives->hash(NULL, parts, part_cnt, out);
 }
 
 void hash_tagged(const char *tag, const struct span *parts, size_t part_cnt, uint8_t out[32])
 {
-	size_t tag_len = strlen(tag);
-	must(tag_len <= UINT8_MAX);
-	uint8_t len = (uint8_t)tag_len;
-	crypto_hash_sha256_state state;
-	crypto_hash_sha256_init(&state);
-	crypto_hash_sha256_update(&state, &len, 1);
-	crypto_hash_sha256_update(&state, (const uint8_t *)tag, tag_len);
-	for (size_t i = 0; i < part_cnt; i++)
-		crypto_hash_sha256_update(&state, parts[i].data, parts[i].len);
-	crypto_hash_sha256_final(&state, out);
+	primitives->hash(tag, parts, part_cnt, out);
 }
 
 void hash_bytes(const char *tag, const void *data, size_t len, uint8_t out[32])

@@ -1,20 +1,11 @@
 /*
  * lthash.c: the homomorphic digest of the unspent set and whatever else is replicated.
  */
-#include <sodium.h>
-
-#include "hash.h"
 #include "lthash.h"
+#include "hash.h"
+#include "primitives.h"
 
 #define EXPANSION (2 * LTHASH_LANES)
-
-static void expand(const void *element, size_t len, uint8_t out[EXPANSION])
-{
-	static const uint8_t nonce[crypto_stream_chacha20_ietf_NONCEBYTES]; /* one stream per key */
-	uint8_t key[32];
-	hash_bytes("quorate/lthash/v1", element, len, key);
-	crypto_stream_chacha20_ietf(out, EXPANSION, nonce, key);
-}
 
 static uint16_t lane_at(const uint8_t *bytes, size_t i)
 {
@@ -24,7 +15,7 @@ static uint16_t lane_at(const uint8_t *bytes, size_t i)
 void lthash_add(struct lthash *h, const void *element, size_t len)
 {
 	uint8_t bytes[EXPANSION];
-	expand(element, len, bytes);
+	primitives->expand(element, len, bytes, sizeof bytes);
 	for (size_t i = 0; i < LTHASH_LANES; i++)
 		h->lane[i] = (uint16_t)(h->lane[i] + lane_at(bytes, i));
 }
@@ -32,7 +23,7 @@ void lthash_add(struct lthash *h, const void *element, size_t len)
 void lthash_remove(struct lthash *h, const void *element, size_t len)
 {
 	uint8_t bytes[EXPANSION];
-	expand(element, len, bytes);
+	primitives->expand(element, len, bytes, sizeof bytes);
 	for (size_t i = 0; i < LTHASH_LANES; i++)
 		h->lane[i] = (uint16_t)(h->lane[i] - lane_at(bytes, i));
 }

@@ -1,0 +1,170 @@
+/*
+ * primitives.c: the real primitives, by libsodium and libsecp256k1.
+ */
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "err.h"
+#include "primitives.h"
+#include "secp.h"
+
+/* ---- hashes ------------------------------------------------------------- */
+
+static void real_hash(const char *tag, const struct span *parts, size_t part_cnt, uint8_t out[32])
+{
+	crypto_hash_sha256_state state;
+	crypto_hash_sha256_init(&state);
+	if (tag != NULL) {
+		size_t tag_len = strlen(tag);
+		must(tag_len <= UINT8_MAX);
+		uint8_t len = (uint8_t)tag_len;
+		crypto_hash_sha256_update(&state, &len, 1);
+		crypto_hash_sha256_update(&state, (const uint8_t *)tag, tag_len);
+	}
+	for (size_t i = 0; i < part_cnt; i++)
+		crypto_hash_sha256_update(&state, parts[i].data, parts[i].len);
+	crypto_hash_sha256_final(&state, out);
+}
+
+static void real_expand(const void *element, size_t len, uint8_t *out, size_t out_len)
+{
+	static const uint8_t nonce[crypto_stream_chacha20_ietf_NONCEBYTES]; /* one stream per key */
+	uint8_t key[32];
+	real_hash("quorate/lthash/v1", &(struct span){element, len}, 1, key);
+	crypto_stream_chacha20_ietf(out, out_len, nonce, key);
+}
+
+/* ---- replicas: Ed25519 -------------------------------------------------- */
+
+_Static_assert(PRIMITIVES_SECRET == crypto_sign_SECRETKEYBYTES, "libsodium's form of a secret key");
+
+static void real_replica_key(const uint8_t seed[32], uint8_t secret[PRIMITIVES_SECRET],
+                             struct qreplica_key *key)
+{
+	must(crypto_sign_seed_keypair(key->b, secret, seed) == 0);
+}
+
+/*
+ * A point P of the main subgroup, whose order is L, and only such a point, has (L-1)P = -P, and the
+ * encoding of -P is that of P with the sign bit turned.  Points off the curve, encodings that are not
+ * canonical and points of small order fall out on the way.  libsodium's own test of the subgroup,
+ * before 1.0.21, takes a point that is off it by the point of order two.
+ */
+static bool real_replica_key_valid(const struct qreplica_key *key)
+{
+	static const uint8_t order_minus_1[32] = {
+	    0xec, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
+	    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0x10};
+	uint8_t negative[32];
+	if (crypto_scalarmult_ed25519_noclamp(negative, order_minus_1, key->b) != 0)
+		return false;
+	negative[31] ^= 0x80;
+	return memcmp(negative, key->b, sizeof negative) == 0;
+}
+
+/* What is signed, in one piece because libsodium wants it so; free() it. */
+static uint8_t *statement(const struct qhash *chain, const uint8_t *body, size_t len, size_t *out_len)
+{
+	static const char tag[] = "quorate/replica/v1";
+	const size_t tag_len = sizeof tag - 1;
+	*out_len = 1 + tag_len + sizeof chain->b + len;
+	uint8_t *text = xrealloc(NULL, *out_len);
+	text[0] = (uint8_t)tag_len;
+	memcpy(text + 1, tag, tag_len);
+	memcpy(text + 1 + tag_len, chain->b, sizeof chain->b);
+	if (len > 0)
+		memcpy(text + 1 + tag_len + sizeof chain->b, body, len);
+	return text;
+}
+
+static void real_replica_sign(const uint8_t secret[PRIMITIVES_SECRET], const struct qhash *chain,
+                              const uint8_t *body, size_t len, struct qsig *sig)
+{
+	size_t text_len;
+	uint8_t *text = statement(chain, body, len, &text_len);
+	must(crypto_sign_detached(sig->b, NULL, text, text_len, secret) == 0);
+	free(text);
+}
+
+static bool real_replica_verify(const struct qreplica_key *key, const struct qhash *chain,
+                                const uint8_t *body, size_t len, const struct qsig *sig)
+{
+	size_t text_len;
+	uint8_t *text = statement(chain, body, len, &text_len);
+	bool ok = crypto_sign_verify_detached(sig->b, text, text_len, key->b) == 0;
+	free(text);
+	return ok;
+}
+
+/* ---- accounts: secp256k1 ------------------------------------------------ */
+
+static bool real_account_key(const uint8_t secret[32], struct qaccount_key *key)
+{
+	secp256k1_pubkey point;
+	size_t len = sizeof key->b;
+	if (!secp256k1_ec_pubkey_create(secp_context(), &point, secret))
+		return false;
+	must(secp256k1_ec_pubkey_serialize(secp_context(), key->b, &len, &point, SECP256K1_EC_COMPRESSED));
+	return true;
+}
+
+static void real_account_sign(const uint8_t secret[32], const struct qtxid *id, struct qsig *sig)
+{
+	secp256k1_ecdsa_signature made;
+	must(secp256k1_ecdsa_sign(secp_context(), &made, id->b, secret, NULL, NULL));
+	must(secp256k1_ecdsa_signature_serialize_compact(secp_context(), sig->b, &made));
+}
+
+/* No normalising: a signature with high S is another encoding of the same consent, and refused. */
+static bool real_account_verify(const struct qaccount_key *key, const struct qtxid *id,
+                                const struct qsig *sig)
+{
+	secp256k1_pubkey point;
+	secp256k1_ecdsa_signature parsed;
+	return secp256k1_ec_pubkey_parse(secp_context(), &point, key->b, sizeof key->b) &&
+	       secp256k1_ecdsa_signature_parse_compact(secp_context(), &parsed, sig->b) &&
+	       secp256k1_ecdsa_verify(secp_context(), &parsed, id->b, &point);
+}
+
+/* ---- secrets ------------------------------------------------------------ */
+
+static void *real_secret_new(size_t size)
+{
+	void *secret = sodium_malloc(size);
+	must(secret != NULL);
+	return secret;
+}
+
+static void real_secret_seal(void *secret)
+{
+	must(sodium_mprotect_readonly(secret) == 0);
+}
+
+static void real_secret_free(void *secret)
+{
+	sodium_free(secret); /* wipes */
+}
+
+/* ---- the table ---------------------------------------------------------- */
+
+const struct primitives primitives_real = {
+    .hash = real_hash,
+    .expand = real_expand,
+    .replica_key = real_replica_key,
+    .replica_key_valid = real_replica_key_valid,
+    .replica_sign = real_replica_sign,
+    .replica_verify = real_replica_verify,
+    .account_key = real_account_key,
+    .account_sign = real_account_sign,
+    .account_verify = real_account_verify,
+    .secret_new = real_secret_new,
+    .secret_seal = real_secret_seal,
+    .secret_free = real_secret_free,
+};
+
+const struct primitives *primitives = &primitives_real;
+
+void primitives_use(const struct primitives *p)
+{
+	primitives = p;
+}
