@@ -1,8 +1,11 @@
 /*
  * clients.h: those who pay. Honest ones spend each output once, try again elsewhere when they hear
- * nothing, and must be served in the end; hostile ones (FAULT_CLIENT) do what faults.md calls Y43 and Y44:
- * double spends dealt out to different replicas, orphans, expired, malformed, replayed, huge, floods.
- * Time follows from EV_CLIENT events, chance from STREAM_CLIENT and sim_strikes(FAULT_CLIENT).
+ * nothing, and must be served in the end; hostile ones (FAULT_CLIENT) cheat: double spends dealt out to
+ * different replicas, orphans, expired, malformed, replayed, huge, floods.
+ * Time follows from EV_CLIENT events, chance from STREAM_CLIENT and the stream of FAULT_CLIENT (its strikes).
+ *
+ *   clients.c          honest ones, and what both have in common
+ *   clients_hostile.c  the deeds of the others
  */
 #ifndef QUORATE_SIM_CLIENTS_H
 #define QUORATE_SIM_CLIENTS_H
@@ -11,7 +14,7 @@
 
 void clients_start(struct sim *s); /* makes sim->clients, schedules the first EV_CLIENT */
 void clients_free(struct sim *s);
-void clients_tick(struct sim *s);  /* an EV_CLIENT came */
+void clients_tick(struct sim *s); /* an EV_CLIENT came */
 /* effects.outcome of the replica on this machine. */
 void clients_outcome(struct machine *m, const struct qtxid *id, enum tx_verdict v, struct qheight height,
                      const struct qtxid *winner);
@@ -19,11 +22,16 @@ void clients_outcome(struct machine *m, const struct qtxid *id, enum tx_verdict 
 void clients_calm(struct sim *s);
 /* Honest transactions that were submitted to a replica that stands and are not final yet. */
 size_t clients_open(const struct sim *s);
-/* One fresh honest payment handed to this machine alone; false if no output is free or it is refused. *id: its id. */
+/* Final transactions of which a replica that accepted them, honest and standing ever since, told nobody: none
+ * once it has executed all. */
+size_t clients_untold(const struct sim *s);
+/* One fresh honest payment handed to this machine alone; false if no output is free or it is refused. *id:
+ * its id. */
 bool clients_pay(struct sim *s, unsigned machine, struct qtxid *id);
 /* Was this transaction ever made by a client (honest or hostile)? For the checker of validity (I17). */
 bool clients_made(const struct sim *s, const struct qtxid *id);
-/* A transaction that a colluding client lends the adversary: verified, borrowed, may conflict with others. NULL: none. */
+/* A transaction that a colluding client lends the adversary: verified, borrowed, may conflict with others or
+ * be invalid on any state. NULL: none. */
 struct tx *clients_collude(struct sim *s);
 
 #endif

@@ -338,6 +338,15 @@ static void hand_over_waiting(struct machine *m)
 	m->waiting_cnt = 0;
 }
 
+bool machine_submit(struct machine *m, struct tx *tx, enum tx_verdict *v, struct qheight *height,
+                    struct qtxid *winner)
+{
+	machine_clock(m);
+	*v = replica_submit(m->replica, tx, height, winner);
+	m->woken = true;
+	return !bury(m);
+}
+
 void machine_turn(struct machine *m)
 {
 	struct err err = {0};

@@ -1,0 +1,110 @@
+/*
+ * clients_impl.h: the inside of the clients, shared by clients.c (those who pay) and clients_hostile.c (those
+ * who cheat).
+ *
+ * A tick draws one number from its stream and works with a generator of its own that begins there, so
+ * that a fault that is taken out of a run, or a machine that is down, changes nothing of what clients plan
+ * later.
+ */
+#ifndef QUORATE_SIM_CLIENTS_IMPL_H
+#define QUORATE_SIM_CLIENTS_IMPL_H
+
+#include "check.h"
+#include "clients.h"
+#include "map.h"
+
+#define HOSTILE_FIRST (SIM_ACCOUNTS - 4) /* accounts from here on belong to those who cheat */
+#define DRAFT_INS 16
+#define DRAFT_OUTS Q_OUTPUTS_MAX
+
+/* An output, as its owner remembers it. */
+struct coin {
+	struct qoutpoint point;
+	uint64_t amount;
+	unsigned account;
+	struct deal *from; /* NULL: the genesis */
+};
+
+struct coins {
+	struct coin *list;
+	size_t cnt, cap;
+};
+
+enum deal_kind { HONEST, HONEST_ALONE /* clients_pay(): one machine and no other */, HOSTILE };
+
+/* A transaction that a client made. */
+struct deal {
+	struct tx *tx;
+	unsigned number;
+	enum deal_kind kind;
+	bool invalid; /* breaks a rule that needs the ledger: nobody may accept it */
+	bool final, dead /* its expiry has passed without it */;
+	unsigned tries, at; /* at: the machine that it was handed to last */
+	uint64_t again_ms;  /* when it is handed in again */
+	uint32_t
+	    life[SIM_MACHINES_MAX]; /* the life in which a machine accepted it and said no more; 0: none */
+	struct coin *ins;           /* honest: what it spends */
+	size_t in_cnt;
+	struct deal *prev, *next; /* clients.open */
+	UT_hash_handle hh;        /* by tx->id; in order of making */
+};
+
+struct errand { /* a transaction to be handed in later */
+	uint64_t at_ms;
+	struct deal *deal;
+	unsigned machine;
+};
+
+struct clients {
+	struct sim *s;
+	struct qaddress addresses[SIM_ACCOUNTS];
+	struct deal *deals, *open; /* open: neither final nor dead */
+	struct deal **finals;      /* some that are final, for those who replay */
+	size_t final_cnt, final_cap;
+	struct coins coins, loot; /* free outputs of honest clients; all that hostile ones ever had */
+	struct errand *errands;
+	size_t errand_cnt, errand_cap;
+	struct deal *unpaid;     /* clients_pay() could not hand it in: the next call tries it again */
+	uint64_t settled_txs;    /* check_transactions() and */
+	uint64_t settled_height; /* check_height() when the open ones were last looked through */
+	uint64_t collude_rng;
+	struct coin collude_coin;
+	unsigned collude_cnt;
+	const struct pace *pace;
+	unsigned pace_left; /* ticks */
+	uint64_t lazy;      /* gaps are so many times as long */
+	bool calm, armed;   /* armed: an EV_CLIENT is scheduled */
+};
+
+/* splitmix64 */
+uint64_t client_draw(uint64_t *rng, uint64_t below);
+
+/* What a transaction is made of. */
+struct draft {
+	struct coin ins[DRAFT_INS];
+	struct qoutput outs[DRAFT_OUTS];
+	unsigned in_cnt, out_cnt;
+	const uint8_t *memo;
+	uint8_t mark[8]; /* a memo that tells it from others */
+	unsigned memo_len;
+	uint64_t expiry;
+	int signer; /* -1: the owners of the inputs */
+};
+void draft_init(struct draft *d);          /* cheap: leaves the arrays as they are */
+uint64_t draft_sum(const struct draft *d); /* of the inputs */
+void draft_pay(const struct clients *c, struct draft *d, unsigned account, uint64_t amount);
+/* Parsed and signed; NULL: this very transaction was made before. */
+struct deal *deal_make(struct clients *c, const struct draft *d, enum deal_kind kind);
+struct coin deal_output(const struct clients *c, struct deal *d, unsigned index);
+
+/* Machines that take transactions now; returns how many. */
+unsigned clients_machines(const struct clients *c, unsigned slots[SIM_MACHINES_MAX]);
+/* Hands it in; *v what was said. False: there was no answer. */
+bool deal_hand(struct clients *c, struct deal *d, unsigned slot, enum tx_verdict *v);
+
+void coins_add(struct coins *list, const struct coin *coin);
+
+/* ---- clients_hostile.c ---- */
+void hostile_tick(struct clients *c);
+
+#endif
