@@ -1,6 +1,6 @@
 /*
- * driver.c: the engine of a fuzz target where there is no libFuzzer (see fuzz.h): every seed as it is, then a
- * fixed number of damaged ones, the same on every machine.
+ * driver.c: the engine of a fuzz target where there is no libFuzzer (see fuzz.h): every seed and regression
+ * as it is, then a fixed number of damaged ones, the same on every machine.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -179,7 +179,8 @@ static void try_damaged(uint8_t *buf)
 
 	memcpy(buf, b->data, len);
 	do
-		len = damage(buf, len);
+		if (below(4) == 0 || !fuzz_change_records(buf, &len, INPUT_MAX, random_next()))
+			len = damage(buf, len);
 	while (below(3));
 	try(buf, len);
 }
@@ -251,7 +252,7 @@ static int setup(void **state)
 	    mmap(NULL, sizeof *inputs_done, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (inputs_done == MAP_FAILED)
 		return -1;
-	fuzz_target.setup();
+	fuzz_begin();
 	return 0;
 }
 

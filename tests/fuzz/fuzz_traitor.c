@@ -2,16 +2,20 @@
  * fuzz_traitor.c: the agreement engine and a replica that signs anything.  Three honest replicas and one
  * traitor keep a chain; an input is a list of the traitor's deeds, eight bytes each: a message that would be
  * genuine, one place in it overwritten, then signed.  The world's checkers watch every step
- * (tests/scenario/world.h), and when the traitor falls silent the chain must go on.
+ * (tests/scenario/world.h), when the traitor falls silent the chain must go on, and no vote of an honest
+ * replica may have been against the rules (judge.h).
  *
  * Links: scenario_world
  */
 #include "fuzz.h"
+#include "judge.h"
+#include "merkle.h"
 #include "world.h"
 
 #define T 3u /* the traitor; it leads views 3, 7 ... */
 #define DEEDS_MAX 16
 #define HEAL_MS 60000
+#define INVALID_TXS 3 /* a block of so many breaks the rules of transactions */
 
 enum { PASS_TIME, SUBMIT, TIME_OUT, PROPOSE, VOTE, CHANGE, NEW_VIEW, STATUS, CHAIN, WHAT_CNT };
 
@@ -47,18 +51,84 @@ static bool cert_of(struct world *w, enum qkind kind, const struct wblock *b, st
 
 /* ---- what it would say ------------------------------------------------------------------ */
 
+/* What is wrong with a block from its making on: the place where it stands. */
+static void bend(const struct world *w, const struct deed *d, uint64_t *height, struct qhash *parent)
+{
+	switch (d->how >> 2 & 15) {
+	case 1: /* on no block at all */
+		parent->b[0] ^= 1;
+		break;
+	case 2: /* on another one */
+		if (w->block_cnt > 0)
+			*parent = w->blocks[d->value % w->block_cnt]->hash;
+		break;
+	case 3:
+		*parent = w->g.chain;
+		break;
+	case 4:
+		*height += 1;
+		break;
+	case 5:
+		*height -= *height > 1;
+		break;
+	}
+}
+
+/* What else can be wrong with it: its header, and its leaves. */
+static const struct wblock *bend_header(struct world *w, const struct deed *d, const struct wblock *b)
+{
+	struct qheader h = b->header;
+	struct qhash leaves[INVALID_TXS] = {b->leaves[0], b->leaves[0]};
+	unsigned leaf_cnt = 1;
+
+	switch (d->how >> 2 & 15) {
+	case 6:
+		h.format = 2;
+		break;
+	case 7:
+		h.time_ms = w->g.g.time_ms;
+		break;
+	case 8:
+		h.time_ms += w->g.g.params.drift_ms + 100000;
+		break;
+	case 9:
+		h.proposer = d->value % w->n;
+		break;
+	case 10: /* the same transaction twice */
+		h.tx_count = leaf_cnt = 2;
+		merkle_root(leaves, leaf_cnt, &h.merkle_root);
+		break;
+	case 11:
+		h.tx_count = 2;
+		break;
+	case 12:
+		leaves[1] = world_fresh_leaf(w);
+		leaves[2] = world_fresh_leaf(w);
+		h.tx_count = leaf_cnt = INVALID_TXS;
+		merkle_root(leaves, leaf_cnt, &h.merkle_root);
+		break;
+	default:
+		return b;
+	}
+	struct wblock *bent = world_note_block(w, &h, leaves, leaf_cnt);
+	bent->holds |= ONLY(T);
+	return bent;
+}
+
 static void propose(struct world *w, const struct deed *d, struct qmessage *m)
 {
 	const struct wblock *below = block_of(w, d);
-	const struct wblock *b =
-	    traitor_block(w, T, below ? below->header.height.n + 1 : 1, below ? &below->hash : &w->g.chain);
+	uint64_t height = below ? below->header.height.n + 1 : 1;
+	struct qhash parent = below ? below->hash : w->g.chain;
 	struct qproposal *p = &m->qmessage_u.proposal;
 
+	bend(w, d, &height, &parent);
+	const struct wblock *b = bend_header(w, d, traitor_block(w, T, height, &parent));
 	m->kind = QPRE_PREPARE;
 	p->view = qview_of(view_of(w, d));
 	p->header = b->header;
-	p->leaves.leaves_len = 1;
-	p->leaves.leaves_val = xmemdup(b->leaves, sizeof *b->leaves);
+	p->leaves.leaves_len = (u_int)b->leaf_cnt;
+	p->leaves.leaves_val = xmemdup(b->leaves, b->leaf_cnt * sizeof *b->leaves);
 }
 
 static void vote(struct world *w, const struct deed *d, struct qmessage *m)
@@ -220,7 +290,9 @@ static void act(struct world *w, const struct deed *d)
 	} else if (what == SUBMIT) {
 		world_submit(w, d->to);
 	} else if (what == TIME_OUT) {
+		w->pending = ALL; /* else there is nothing to wait for */
 		world_time_out(w, d->to & (ONLY(T) - 1));
+		w->pending = 0;
 	} else {
 		speech[what](w, d, &m);
 		say(w, d, &m);
@@ -229,6 +301,13 @@ static void act(struct world *w, const struct deed *d)
 }
 
 /* ---- the test ------------------------------------------------------------------------------ */
+
+/* Honest ones propose one at a time; the world's transactions are but leaves (PP10). */
+static bool valid(const struct world *w, unsigned i, const struct wblock *b)
+{
+	(void)w, (void)i;
+	return b->header.tx_count != INVALID_TXS;
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -240,6 +319,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	params.timeout_cap_ms = 1600;
 	struct world *w = world_new_with(4, ONLY(T), &params, 1);
 	w->quiet = w->share_opened = w->auto_propose = true;
+	w->valid = valid;
 	for (size_t i = 0; i < DEEDS_MAX && (i + 1) * sizeof d <= len; i++) {
 		memcpy(&d, data + i * sizeof d, sizeof d);
 		act(w, &d);
@@ -249,19 +329,37 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	world_submit(w, ALL);
 	if (!world_run_to(w, height + 1, HEAL_MS))
 		world_broken(w, "no progress within %d ms after the traitor fell silent", HEAL_MS);
+	judge_votes(w);
 	world_free(w);
 	return 0;
+}
+
+/* Where the traitor leads, one bent block of each kind. */
+static void add_bent(void)
+{
+	for (uint8_t how = 1; how < 13; how++) {
+		struct deed list[8] = {{.what = SUBMIT, .to = 15}, {.what = PASS_TIME, .view = 10}};
+		for (unsigned k = 2; k < 5; k++)
+			list[k] = (struct deed){.what = TIME_OUT, .to = 7};
+		list[5] = (struct deed){.what = NEW_VIEW, .to = 7};
+		list[6] = (struct deed){.what = PROPOSE, .to = 7, .how = (uint8_t)(how << 2)};
+		list[7] = (struct deed){.what = PASS_TIME, .view = 100};
+		fuzz_seed(list, sizeof list);
+	}
 }
 
 /* Some blocks, then each kind of speech three times, then time: in views 0 and 3, which is the traitor's. */
 static void setup(void)
 {
+	add_bent();
 	for (uint8_t what = PROPOSE; what < WHAT_CNT; what++)
 		for (uint8_t view = 0; view < 2; view++) {
-			struct deed list[10] = {{.what = SUBMIT, .to = 15}, {.what = PASS_TIME, .view = 10}};
+			struct deed list[11] = {{.what = SUBMIT, .to = 15}, {.what = PASS_TIME, .view = 10}};
 			size_t cnt = 2;
 			for (unsigned k = 0; view > 0 && k < 3; k++)
 				list[cnt++] = (struct deed){.what = TIME_OUT, .to = 7};
+			if (view > 0)
+				list[cnt++] = (struct deed){.what = NEW_VIEW, .to = 7};
 			for (uint8_t k = 0; k < 3; k++)
 				list[cnt++] = (struct deed){.what = what, .to = 7, .view = k, .block = k};
 			list[cnt++] = (struct deed){.what = SUBMIT, .to = 15};
@@ -270,4 +368,5 @@ static void setup(void)
 		}
 }
 
-const struct fuzz_target fuzz_target = {.name = "traitor", .runs = 150, .setup = setup};
+const struct fuzz_target fuzz_target = {
+    .name = "traitor", .runs = 100, .record = sizeof(struct deed), .setup = setup};
