@@ -81,6 +81,7 @@ static const struct wblock *bend_header(struct world *w, const struct deed *d, c
 	struct qhash leaves[INVALID_TXS] = {b->leaves[0], b->leaves[0]};
 	unsigned leaf_cnt = 1;
 
+	h.time_ms = w->g.g.time_ms + 1000 + w->now_ms + w->leaf_serial; /* after any parent's */
 	switch (d->how >> 2 & 15) {
 	case 6:
 		h.format = 2;
@@ -107,8 +108,6 @@ static const struct wblock *bend_header(struct world *w, const struct deed *d, c
 		h.tx_count = leaf_cnt = INVALID_TXS;
 		merkle_root(leaves, leaf_cnt, &h.merkle_root);
 		break;
-	default:
-		return b;
 	}
 	struct wblock *bent = world_note_block(w, &h, leaves, leaf_cnt);
 	bent->holds |= ONLY(T);
