@@ -274,14 +274,27 @@ static void deal_dead(struct clients *c, struct deal *d)
 		coins_add(&c->coins, &d->ins[i]);
 }
 
+/* How long did somebody wait while nothing at all became final? */
+static void note_gap(struct clients *c)
+{
+	uint64_t gap_ms = c->s->now_ms - c->quiet_since_ms;
+
+	c->quiet_since_ms = c->s->now_ms;
+	if (!c->calm && gap_ms > c->s->result->commit_gap_ms)
+		c->s->result->commit_gap_ms = gap_ms;
+}
+
 /* Looks through the open ones when the agreed chain has grown. */
 static void settle(struct clients *c)
 {
 	uint64_t txs = check_transactions(c->s), height = check_height(c->s);
 	struct deal *d, *next;
 
+	if (!c->open)
+		c->quiet_since_ms = c->s->now_ms;
 	if (txs == c->settled_txs && height == c->settled_height)
 		return;
+	note_gap(c);
 	c->settled_txs = txs;
 	c->settled_height = height;
 	DL_FOREACH_SAFE(c->open, d, next)
@@ -566,17 +579,28 @@ static void calm_tick(struct clients *c)
 	}
 }
 
+static uint64_t next_gap(struct clients *c, uint64_t *rng, uint64_t *txs)
+{
+	uint64_t gap_ms;
+
+	if (c->pace_left == 0)
+		choose_pace(c, rng);
+	c->pace_left--;
+	gap_ms = draw_between(rng, c->pace->gap_min_ms, c->pace->gap_max_ms) * c->lazy;
+	gap_ms += gap_ms * c->s->now_ms / WEARY_MS;
+	*txs = draw_between(rng, c->pace->txs_min, c->pace->txs_max);
+	if (c->s->o.load > 0) {
+		gap_ms = 1 + 999 / c->s->o.load;
+		*txs = 1;
+	}
+	return gap_ms;
+}
+
 static void storm_tick(struct clients *c)
 {
 	uint64_t rng = sim_random(c->s, STREAM_CLIENT, UINT64_MAX), seed = rng, again = rng ^ 1;
-	uint64_t gap_ms, cnt;
+	uint64_t cnt, gap_ms = next_gap(c, &rng, &cnt);
 
-	if (c->pace_left == 0)
-		choose_pace(c, &rng);
-	c->pace_left--;
-	gap_ms = draw_between(&rng, c->pace->gap_min_ms, c->pace->gap_max_ms) * c->lazy;
-	gap_ms += gap_ms * c->s->now_ms / WEARY_MS;
-	cnt = draw_between(&rng, c->pace->txs_min, c->pace->txs_max);
 	for (uint64_t i = 0; i < cnt && !c->s->broken; i++) {
 		uint64_t one = ++seed; /* what is drawn for one does not shift what is drawn for the next */
 		struct deal *d = new_payment(c, &one);
@@ -608,8 +632,9 @@ void clients_calm(struct sim *s)
 	struct deal *d, *next;
 	enum tx_verdict v;
 
-	c->calm = true;
 	settle(c);
+	note_gap(c);
+	c->calm = true;
 	DL_FOREACH_SAFE(c->open, d, next)
 	for (unsigned i = 0; i < cnt && d->kind == HONEST && !s->broken; i++)
 		if (machine_up(&s->machines[slots[i]]))
@@ -649,6 +674,7 @@ void clients_free(struct sim *s)
 
 	if (!c)
 		return;
+	note_gap(c);
 	HASH_ITER (hh, c->deals, d, next) {
 		HASH_DEL(c->deals, d);
 		tx_unref(d->tx);

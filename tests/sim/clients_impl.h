@@ -71,9 +71,10 @@ struct clients {
 	struct coin collude_coin;
 	unsigned collude_cnt;
 	const struct pace *pace;
-	unsigned pace_left; /* ticks */
-	uint64_t lazy;      /* gaps are so many times as long */
-	bool calm, armed;   /* armed: an EV_CLIENT is scheduled */
+	unsigned pace_left;      /* ticks */
+	uint64_t quiet_since_ms; /* nothing became final since; or nothing waited */
+	uint64_t lazy;           /* gaps are so many times as long */
+	bool calm, armed;        /* armed: an EV_CLIENT is scheduled */
 };
 
 /* splitmix64 */

@@ -165,6 +165,7 @@ void options_settle(struct sim *s)
 	s->faults = s->o.faults < 0 ? chosen : (uint64_t)s->o.faults;
 	if (!s->o.storm_ms)
 		s->o.storm_ms = storm_ms;
+	r->storm_ms = s->o.storm_ms;
 	for (unsigned i = 0; i < SIM_ACCOUNTS; i++)
 		s->accounts[i] = account_of(r->real_crypto, i);
 	make_genesis(s);

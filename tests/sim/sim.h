@@ -75,6 +75,7 @@ struct sim_options {
 	uint64_t behaviours; /* bit by behaviour (traitor.h): what traitors may do; 0: the seed chooses */
 	int real_crypto;     /* 1, 0; -1: the seed chooses (one in ten) */
 	bool unchecked_calm; /* stop after the storm */
+	unsigned load;       /* honest transactions a second, evenly; 0: the seed chooses */
 	const struct sim_range *without; /* strikes that do not happen, ascending */
 	size_t without_cnt;
 	FILE *trace;  /* every event as a line; NULL: none */
@@ -86,10 +87,13 @@ struct sim_result {
 	uint64_t blocks, transactions; /* final, on the agreed chain */
 	uint64_t view_changes;         /* greatest of the honest replicas' */
 	uint64_t trace_hash;
-	unsigned violations;         /* 0 or 1: a run ends at its first */
-	char violation[512];         /* checker: what, where, when */
-	char *states;                /* a line for each replica at the end; free() it */
-	uint64_t throughput_txs;     /* transactions final in the storm */
+	unsigned violations;     /* 0 or 1: a run ends at its first */
+	char violation[512];     /* checker: what, where, when */
+	char *states;            /* a line for each replica at the end; free() it */
+	uint64_t throughput_txs; /* transactions final in the storm */
+	uint64_t
+	    commit_gap_ms; /* longest time in the storm in which something waited and nothing became final */
+	uint64_t storm_ms; /* what was chosen, as the following */
 	uint64_t faults, behaviours; /* what was chosen */
 	unsigned n;
 	uint64_t traitors; /* mask */
