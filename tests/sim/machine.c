@@ -307,51 +307,10 @@ static void wait_for_it(struct machine *m, struct packet *p)
 	p->refs++;
 }
 
-static void hand_over(struct machine *m, struct packet *p)
-{
-	trace_packet(m->sim, "recv", m->slot, p);
-	if (!sim_honest(m->sim, m->id) && !traitor_receives(m, p))
-		return;
-	replica_message(m->replica, p->message, p->verified.txs, p->verified.tx_cnt);
-	m->woken = true;
-	if (!bury(m) && m->eager)
-		machine_turn(m);
-}
-
-void machine_deliver(struct machine *m, struct packet *p)
-{
-	if (!machine_up(m) || !p->message)
-		return;
-	if (m->paused_until_ms > m->sim->now_ms)
-		wait_for_it(m, p);
-	else
-		hand_over(m, p);
-}
-
-static void hand_over_waiting(struct machine *m)
-{
-	for (size_t i = 0; i < m->waiting_cnt; i++) {
-		if (machine_up(m))
-			hand_over(m, m->waiting[i]);
-		packet_unref(m->waiting[i]);
-	}
-	m->waiting_cnt = 0;
-}
-
-bool machine_submit(struct machine *m, struct tx *tx, enum tx_verdict *v, struct qheight *height,
-                    struct qtxid *winner)
-{
-	machine_clock(m);
-	*v = replica_submit(m->replica, tx, height, winner);
-	m->woken = true;
-	return !bury(m);
-}
-
-void machine_turn(struct machine *m)
+static void turn(struct machine *m)
 {
 	struct err err = {0};
 
-	hand_over_waiting(m);
 	if (!machine_up(m))
 		return;
 	m->woken = false;
@@ -366,4 +325,47 @@ void machine_turn(struct machine *m)
 	} else if (sim_honest(m->sim, m->id)) {
 		check_turn(m);
 	}
+}
+
+static void hand_over(struct machine *m, struct packet *p)
+{
+	trace_packet(m->sim, "recv", m->slot, p);
+	if (!sim_honest(m->sim, m->id) && !traitor_receives(m, p))
+		return;
+	replica_message(m->replica, p->message, p->verified.txs, p->verified.tx_cnt);
+	m->woken = true;
+	if (!bury(m) && m->eager)
+		turn(m);
+}
+
+void machine_deliver(struct machine *m, struct packet *p)
+{
+	if (!machine_up(m) || !p->message)
+		return;
+	if (m->paused_until_ms > m->sim->now_ms)
+		wait_for_it(m, p);
+	else
+		hand_over(m, p);
+}
+
+bool machine_submit(struct machine *m, struct tx *tx, enum tx_verdict *v, struct qheight *height,
+                    struct qtxid *winner)
+{
+	if (m->paused_until_ms > m->sim->now_ms)
+		return false;
+	machine_clock(m);
+	*v = replica_submit(m->replica, tx, height, winner);
+	m->woken = true;
+	return !bury(m);
+}
+
+void machine_turn(struct machine *m)
+{
+	for (size_t i = 0; i < m->waiting_cnt; i++) {
+		if (machine_up(m))
+			hand_over(m, m->waiting[i]);
+		packet_unref(m->waiting[i]);
+	}
+	m->waiting_cnt = 0;
+	turn(m);
 }

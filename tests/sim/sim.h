@@ -236,7 +236,8 @@ void machine_stop(struct machine *m);  /* in order: closed between two turns */
 void machine_power_off(struct machine *m, uint64_t points, uint64_t down_ms);
 void machine_deliver(struct machine *m, struct packet *p);
 void machine_turn(struct machine *m);
-/* A verified transaction of a client; false: the power went before there was an answer. The machine is up. */
+/* A verified transaction of a client; false: there was no answer: it stands still, or the
+ * power went. The machine is up. */
 bool machine_submit(struct machine *m, struct tx *tx, enum tx_verdict *v, struct qheight *height,
                     struct qtxid *winner);
 void machine_clock(struct machine *m); /* tells its replica the time; wakes it if its deadline has come */
