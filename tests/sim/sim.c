@@ -152,6 +152,8 @@ static uint64_t next_moment(const struct sim *s)
 
 static void moment(struct sim *s)
 {
+	s->result->virtual_ms = s->now_ms; /* for whoever looks at what a run that died left behind */
+	s->result->strikes = s->strikes;
 	for (unsigned i = 0; i < s->machine_cnt; i++)
 		machine_clock(&s->machines[i]);
 	while (s->queue_cnt && s->queue[0].at_ms <= s->now_ms && !s->broken) {

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -167,16 +168,15 @@ static void worker_reap(struct worker *w, bool hangs, struct sim_result *r)
 
 /* ---- one seed apart ------------------------------------------------------------------------------------ */
 
-_Noreturn static void child_apart(const struct worker *w, const struct sim_options *o)
+/* The result is in shared memory: what a run that dies had chosen and how far it came is left in it. */
+_Noreturn static void child_apart(const struct worker *w, const struct sim_options *o, struct sim_result *r)
 {
-	struct sim_result r;
-
-	sim_run(o, &r);
+	sim_run(o, r);
 	if (o->trace)
 		fflush(o->trace);
-	put_record(w->fd, &r);
-	if (r.states)
-		write_all(w->fd, r.states, strlen(r.states));
+	put_record(w->fd, r);
+	if (r->states)
+		write_all(w->fd, r->states, strlen(r->states));
 	_exit(0);
 }
 
@@ -197,13 +197,15 @@ static char *read_text(int fd)
 void sweep_apart(const struct sim_options *o, uint64_t hang_ms, struct sim_result *r)
 {
 	struct worker w = {.seed = o->seed};
-	struct sim_result record;
-	struct pollfd p;
-
-	if (worker_fork(&w))
-		child_apart(&w, o);
-	p = (struct pollfd){.fd = w.fd, .events = POLLIN};
+	struct sim_result *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
+	                                 MAP_SHARED | MAP_ANONYMOUS, -1, 0),
+	                  record, death;
 	int ready;
+
+	must(shared != MAP_FAILED);
+	if (worker_fork(&w))
+		child_apart(&w, o, shared);
+	struct pollfd p = {.fd = w.fd, .events = POLLIN};
 	do
 		ready = poll(&p, 1, (int)hang_ms);
 	while (ready < 0 && errno == EINTR);
@@ -212,8 +214,14 @@ void sweep_apart(const struct sim_options *o, uint64_t hang_ms, struct sim_resul
 		r->states = read_text(w.fd);
 		worker_reap(&w, false, NULL);
 	} else {
-		worker_reap(&w, ready == 0, r);
+		worker_reap(&w, ready == 0, &death);
+		*r = *shared;
+		r->seed = o->seed;
+		r->states = NULL;
+		r->violations = death.violations;
+		memcpy(r->violation, death.violation, sizeof r->violation);
 	}
+	munmap(shared, sizeof *shared);
 }
 
 /* ---- a sweep ---------------------------------------------------------------------------------------------
