@@ -5,6 +5,7 @@
 #include "db.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,17 @@
 
 /* Made from schema.sql and votes.sql when the program is built. */
 extern const char sql_schema[], sql_votes[];
+
+/* What the migrations of a kind make: the same in every process, so it is made once in each. */
+struct object {
+	char *name, *sql; /* "table meta", "CREATE TABLE ..." */
+};
+struct db_model {
+	struct object *objects;
+	size_t cnt; /* 0: not made yet */
+};
+static struct db_model ledger_model, votes_model;
+static pthread_mutex_t model_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static const char *const ledger_migrations[] = {sql_schema};
 static const char *const votes_migrations[] = {sql_votes};
@@ -23,6 +35,7 @@ const struct db_kind db_ledger = {
     .application_id = 0x716c6564, /* "qled" */
     .version = 1,
     .migrations = ledger_migrations,
+    .model = &ledger_model,
 };
 
 const struct db_kind db_votes = {
@@ -31,6 +44,7 @@ const struct db_kind db_votes = {
     .application_id = 0x71766f74, /* "qvot" */
     .version = 1,
     .migrations = votes_migrations,
+    .model = &votes_model,
 };
 
 #define OPEN_WAIT_MS 250         /* another process may just be recovering the WAL or leaving */
@@ -180,12 +194,15 @@ static bool identify(struct db *db, int64_t *version, struct err *err)
 	int64_t id, objects;
 
 	if (!ask_int(db, "PRAGMA application_id", &id, err) ||
-	    !ask_int(db, "PRAGMA user_version", version, err) ||
-	    !ask_int(db, "SELECT count(*) FROM sqlite_schema", &objects, err))
+	    !ask_int(db, "PRAGMA user_version", version, err))
 		return false;
-	if (id == 0 && *version == 0 && objects == 0) {
-		*version = -1;
-		return true;
+	if (id == 0 && *version == 0) {
+		if (!ask_int(db, "SELECT count(*) FROM sqlite_schema", &objects, err))
+			return false;
+		if (objects == 0) {
+			*version = -1;
+			return true;
+		}
 	}
 	if (id != db->kind->application_id)
 		return err_set(err, ERR_INPUT,
@@ -215,25 +232,65 @@ static bool migrate(struct db *db, int64_t version, struct err *err)
 static const char list_schema[] = "SELECT type || ' ' || name, sql FROM sqlite_schema "
                                   "WHERE name NOT GLOB 'sqlite_*' ORDER BY 1";
 
-/* Steps both lists side by side: the first object that the one has and the other has not, or not so. */
-static bool compare_schema(struct db *db, sqlite3_stmt *ours, sqlite3_stmt *theirs, struct err *err)
+static bool list_model(struct db *from, struct db_model *m, struct err *err)
 {
-	for (;;) {
-		int have = sqlite3_step(theirs), want = sqlite3_step(ours);
+	sqlite3_stmt *list;
+	int rc;
+
+	if (sqlite3_prepare_v2(from->handle, list_schema, -1, &list, NULL) != SQLITE_OK)
+		return fail(from, err, "check the schema");
+	while ((rc = sqlite3_step(list)) == SQLITE_ROW) {
+		m->objects = xrealloc(m->objects, (m->cnt + 1) * sizeof *m->objects);
+		m->objects[m->cnt++] = (struct object){xstrdup((const char *)sqlite3_column_text(list, 0)),
+		                                       xstrdup((const char *)sqlite3_column_text(list, 1))};
+	}
+	must(rc == SQLITE_DONE); /* so it is never half a list */
+	sqlite3_finalize(list);
+	return true;
+}
+
+static bool make_model(const struct db *db, struct db_model *m, struct err *err)
+{
+	struct db from = {.kind = db->kind, .path = db->path};
+	bool ok;
+
+	if (sqlite3_open(":memory:", &from.handle) != SQLITE_OK)
+		ok = fail(&from, err, "check the schema");
+	else
+		ok = migrate(&from, -1, err) && list_model(&from, m, err);
+	sqlite3_close(from.handle);
+	return ok;
+}
+
+/* NULL with *err: without memory a model cannot be made now. */
+static const struct db_model *model_of(const struct db *db, struct err *err)
+{
+	struct db_model *m = db->kind->model;
+
+	must(pthread_mutex_lock(&model_lock) == 0);
+	bool ok = m->cnt > 0 || make_model(db, m, err);
+	must(pthread_mutex_unlock(&model_lock) == 0);
+	return ok ? m : NULL;
+}
+
+/* Both lists side by side: the first object that the one has and the other has not, or not so. */
+static bool compare_schema(struct db *db, const struct db_model *ours, sqlite3_stmt *theirs, struct err *err)
+{
+	for (size_t i = 0;; i++) {
+		int have = sqlite3_step(theirs);
 		if (have != SQLITE_ROW && have != SQLITE_DONE)
 			return fail(db, err, "read the schema");
-		must(want == SQLITE_ROW || want == SQLITE_DONE);
-		if (have == SQLITE_DONE && want == SQLITE_DONE)
+		if (have == SQLITE_DONE && i == ours->cnt)
 			return true;
 		const char *has = have == SQLITE_ROW ? (const char *)sqlite3_column_text(theirs, 0) : NULL;
-		const char *wants = want == SQLITE_ROW ? (const char *)sqlite3_column_text(ours, 0) : NULL;
+		const char *wants = i < ours->cnt ? ours->objects[i].name : NULL;
 		int order = !has ? 1 : !wants ? -1 : strcmp(has, wants);
 		if (order < 0)
 			return db_damaged(db, err, "the schema holds a foreign %s", has);
 		if (order > 0)
 			return db_damaged(db, err, "the schema lacks %s", wants);
 		const char *sql = (const char *)sqlite3_column_text(theirs, 1);
-		if (!sql || strcmp(sql, (const char *)sqlite3_column_text(ours, 1)) != 0)
+		if (!sql || strcmp(sql, ours->objects[i].sql) != 0)
 			return db_damaged(db, err, "%s is not as quorate defines it", has);
 	}
 }
@@ -241,31 +298,16 @@ static bool compare_schema(struct db *db, sqlite3_stmt *ours, sqlite3_stmt *thei
 /* The file's schema must be what the migrations make, to the letter. */
 static bool check_schema(struct db *db, struct err *err)
 {
-	struct db model = {.kind = db->kind, .path = db->path};
-	sqlite3_stmt *ours = NULL, *theirs = NULL;
-	bool ok = false;
+	const struct db_model *ours = model_of(db, err);
+	sqlite3_stmt *theirs;
 
-	if (sqlite3_open(":memory:", &model.handle) != SQLITE_OK || !migrate(&model, -1, err) ||
-	    sqlite3_prepare_v2(model.handle, list_schema, -1, &ours, NULL) != SQLITE_OK)
-		fail(&model, err, "check the schema");
-	else if (sqlite3_prepare_v2(db->handle, list_schema, -1, &theirs, NULL) != SQLITE_OK)
-		fail(db, err, "read the schema");
-	else
-		ok = compare_schema(db, ours, theirs, err);
-	sqlite3_finalize(ours);
+	if (!ours)
+		return false;
+	if (sqlite3_prepare_v2(db->handle, list_schema, -1, &theirs, NULL) != SQLITE_OK)
+		return fail(db, err, "read the schema");
+	bool ok = compare_schema(db, ours, theirs, err);
 	sqlite3_finalize(theirs);
-	sqlite3_close(model.handle);
 	return ok;
-}
-
-static bool prepare_all(struct db *db, struct err *err)
-{
-	db->stmts = xcalloc(db->stmt_cnt ? db->stmt_cnt : 1, sizeof *db->stmts);
-	for (size_t i = 0; i < db->stmt_cnt; i++)
-		if (sqlite3_prepare_v3(db->handle, db->sql[i].sql, -1, SQLITE_PREPARE_PERSISTENT,
-		                       &db->stmts[i], NULL) != SQLITE_OK)
-			return fail(db, err, db->sql[i].operation);
-	return true;
 }
 
 static bool open_checked(struct db *db, enum db_mode mode, const char *vfs, bool *fresh, struct err *err)
@@ -295,7 +337,7 @@ static bool open_checked(struct db *db, enum db_mode mode, const char *vfs, bool
 	}
 	if (fresh)
 		*fresh = version < 0;
-	return check_schema(db, err) && prepare_all(db, err);
+	return check_schema(db, err);
 }
 
 bool db_open(struct db *db, const struct db_kind *kind, enum db_mode mode, const char *path, const char *vfs,
@@ -304,6 +346,7 @@ bool db_open(struct db *db, const struct db_kind *kind, enum db_mode mode, const
 	*db = (struct db){.kind = kind,
 	                  .path = xstrdup(path),
 	                  .sql = sql,
+	                  .stmts = xcalloc(sql_cnt ? sql_cnt : 1, sizeof(sqlite3_stmt *)),
 	                  .stmt_cnt = sql_cnt,
 	                  .version_seen = -1,
 	                  .writable = mode == DB_WRITE};
@@ -315,7 +358,7 @@ bool db_open(struct db *db, const struct db_kind *kind, enum db_mode mode, const
 
 void db_close(struct db *db)
 {
-	for (size_t i = 0; db->stmts && i < db->stmt_cnt; i++)
+	for (size_t i = 0; i < db->stmt_cnt; i++)
 		sqlite3_finalize(db->stmts[i]);
 	free(db->stmts);
 	/* Rolls back what is open. Nothing of ours can keep the handle busy any more. */
@@ -379,11 +422,23 @@ void db_view_end(struct db *db)
 
 /* ---- statements --------------------------------------------------------- */
 
+/* Prepared when first asked for: of some, most connections never have a use. NULL: it cannot be. */
+static sqlite3_stmt *prepared(struct db *db, size_t which)
+{
+	must(which < db->stmt_cnt);
+	if (!db->stmts[which])
+		sqlite3_prepare_v3(db->handle, db->sql[which].sql, -1, SQLITE_PREPARE_PERSISTENT,
+		                   &db->stmts[which], NULL);
+	return db->stmts[which];
+}
+
 static sqlite3_stmt *bind_args(struct db *db, size_t which, const struct db_value *args, size_t cnt)
 {
-	sqlite3_stmt *stmt = db->stmts[which];
+	sqlite3_stmt *stmt = prepared(db, which);
 
-	must(which < db->stmt_cnt && (size_t)sqlite3_bind_parameter_count(stmt) == cnt);
+	if (!stmt)
+		return NULL;
+	must((size_t)sqlite3_bind_parameter_count(stmt) == cnt);
 	sqlite3_reset(stmt);
 	for (size_t i = 0; i < cnt; i++) {
 		int rc = SQLITE_ERROR;

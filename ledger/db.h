@@ -3,9 +3,9 @@
  *
  * A file is of one kind (struct db_kind): an application id, numbered migrations (PRAGMA
  * user_version counts those done), advice for when it is damaged.  Opening
- * sets every pragma that durability and safety rest on and reads it back, compares the schema
- * with the one that the migrations make (a foreign trigger is found here), and prepares all
- * statements, which are addressed by index from then on.
+ * sets every pragma that durability and safety rest on and reads it back, and compares the schema
+ * with the one that the migrations make (a foreign trigger is found here), so that every statement fits it.
+ * Statements are addressed by index, and prepared when first used.
  *
  * One connection writes and checkpoints; the others are read-only.  (SQLite before 3.51.3 can
  * lose a WAL when two connections write and checkpoint at the same moment; one writer by construction never
@@ -29,6 +29,7 @@ struct db_kind {
 	int32_t application_id;
 	int version;                   /* migrations, newest user_version */
 	const char *const *migrations; /* SQL text that leads from user_version i to i + 1 */
+	struct db_model *model;        /* db.c's: the schema that they make */
 };
 extern const struct db_kind db_ledger, db_votes;
 
@@ -43,7 +44,7 @@ struct db {
 	const struct db_kind *kind;
 	char *path;
 	const struct db_sql *sql;
-	sqlite3_stmt **stmts;
+	sqlite3_stmt **stmts; /* NULL: not used yet */
 	size_t stmt_cnt;
 	int64_t version_seen; /* PRAGMA data_version: moves when another connection commits */
 	bool writable, in_tx, failed;
