@@ -20,6 +20,8 @@ void check_free(struct sim *s);
 void check_sent(struct machine *m, struct message *message, uint64_t replicas);
 /* A packet of any origin was opened; also what traitors send: certificates that hold must agree. */
 void check_packet(struct sim *s, const struct packet *p);
+/* What message_open() said of an envelope, of whatever origin: another opener must agree. */
+void check_envelope(struct sim *s, const struct qenvelope *env, enum open_verdict verdict);
 /* A machine of an honest replica ended a turn, or started. */
 void check_turn(struct machine *m);
 void check_outcome(struct machine *m, const struct qtxid *id, enum tx_verdict v, struct qheight height,
