@@ -231,10 +231,12 @@ static struct sim_range *ranges_with(const struct sim_options *o, struct sim_ran
 static bool try_without(struct shrinking *s, uint64_t first, uint64_t last)
 {
 	struct sim_options o = s->best->o;
-	struct sim_range *ranges = ranges_with(&o, (struct sim_range){first, last}, &o.without_cnt);
+	size_t cnt;
+	struct sim_range *ranges = ranges_with(&s->best->o, (struct sim_range){first, last}, &cnt);
 	bool better;
 
 	o.without = ranges;
+	o.without_cnt = cnt;
 	better = try(s, &o);
 	free(ranges);
 	return better;
