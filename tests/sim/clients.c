@@ -85,7 +85,7 @@ static void deal_pays_out(struct clients *c, struct deal *d, bool to_honest, boo
 
 /* ---- making a transaction --------------------------------------------------------------------- */
 
-void draft_init(struct draft *d)
+void plan_init(struct plan *d)
 {
 	d->in_cnt = d->out_cnt = 0;
 	d->memo = d->mark;
@@ -94,7 +94,7 @@ void draft_init(struct draft *d)
 	d->signer = -1;
 }
 
-uint64_t draft_sum(const struct draft *d)
+uint64_t plan_sum(const struct plan *d)
 {
 	uint64_t sum = 0;
 
@@ -103,13 +103,13 @@ uint64_t draft_sum(const struct draft *d)
 	return sum;
 }
 
-void draft_pay(const struct clients *c, struct draft *d, unsigned account, uint64_t amount)
+void plan_pay(const struct clients *c, struct plan *d, unsigned account, uint64_t amount)
 {
-	must(d->out_cnt < DRAFT_OUTS);
+	must(d->out_cnt < PLAN_OUTS);
 	d->outs[d->out_cnt++] = (struct qoutput){c->addresses[account], amount};
 }
 
-static unsigned draft_signers(const struct clients *c, const struct draft *d, const struct account **signers)
+static unsigned plan_signers(const struct clients *c, const struct plan *d, const struct account **signers)
 {
 	bool signs[SIM_ACCOUNTS] = {false};
 	unsigned cnt = 0;
@@ -122,11 +122,11 @@ static unsigned draft_signers(const struct clients *c, const struct draft *d, co
 	return cnt;
 }
 
-static struct tx *draft_tx(const struct clients *c, const struct draft *d)
+static struct tx *plan_tx(const struct clients *c, const struct plan *d)
 {
 	const struct account *signers[SIM_ACCOUNTS];
-	unsigned signer_cnt = draft_signers(c, d, signers);
-	struct qoutpoint points[DRAFT_INS];
+	unsigned signer_cnt = plan_signers(c, d, signers);
+	struct qoutpoint points[PLAN_INS];
 	struct err err = {0};
 
 	for (unsigned i = 0; i < d->in_cnt; i++)
@@ -136,7 +136,7 @@ static struct tx *draft_tx(const struct clients *c, const struct draft *d)
 	                        .memo = {d->memo_len, (unsigned char *)d->memo},
 	                        .expiry = {d->expiry}};
 	struct tx *tx = tx_make(&c->s->g.chain, &body, signers, signer_cnt, &err);
-	must(tx); /* drafts keep to the form */
+	must(tx); /* plans keep to the form */
 	must(verify_tx(c->s->cache, tx));
 	return tx;
 }
@@ -149,9 +149,9 @@ static struct deal *deal_find(const struct clients *c, const struct qtxid *id)
 	return d;
 }
 
-struct deal *deal_make(struct clients *c, const struct draft *draft, enum deal_kind kind)
+struct deal *deal_make(struct clients *c, const struct plan *plan, enum deal_kind kind)
 {
-	struct tx *tx = draft_tx(c, draft);
+	struct tx *tx = plan_tx(c, plan);
 	struct deal *d;
 
 	if (deal_find(c, &tx->id)) {
@@ -165,8 +165,8 @@ struct deal *deal_make(struct clients *c, const struct draft *draft, enum deal_k
 	HASH_ADD_KEYPTR(hh, c->deals, &tx->id, sizeof tx->id, d);
 	DL_APPEND(c->open, d);
 	if (kind != HOSTILE) {
-		d->in_cnt = draft->in_cnt;
-		d->ins = xmemdup(draft->ins, draft->in_cnt * sizeof *draft->ins);
+		d->in_cnt = plan->in_cnt;
+		d->ins = xmemdup(plan->ins, plan->in_cnt * sizeof *plan->ins);
 	}
 	return d;
 }
@@ -393,9 +393,9 @@ static void choose_shape(const struct clients *c, uint64_t *rng, unsigned *in_cn
 }
 
 /* The total over `cnt` outputs to accounts of all kinds, the first one back to the payer. */
-static void share_out(const struct clients *c, struct draft *d, unsigned cnt, uint64_t *rng)
+static void share_out(const struct clients *c, struct plan *d, unsigned cnt, uint64_t *rng)
 {
-	uint64_t left = draft_sum(d);
+	uint64_t left = plan_sum(d);
 
 	if (cnt > left)
 		cnt = (unsigned)left;
@@ -407,14 +407,14 @@ static void share_out(const struct clients *c, struct draft *d, unsigned cnt, ui
 			account = HOSTILE_FIRST + account % (SIM_ACCOUNTS - HOSTILE_FIRST);
 		if (amount > left - (i - 1))
 			amount = left - (i - 1);
-		draft_pay(c, d, i == cnt && cnt > 1 ? d->ins[0].account : (unsigned)account, amount);
+		plan_pay(c, d, i == cnt && cnt > 1 ? d->ins[0].account : (unsigned)account, amount);
 		left -= amount;
 	}
 }
 
 static const uint8_t memo_text[256] = "for services rendered; with thanks; see invoice; paid in full; ";
 
-static struct deal *honest_deal(struct clients *c, struct draft *d, enum deal_kind kind, unsigned out_cnt,
+static struct deal *honest_deal(struct clients *c, struct plan *d, enum deal_kind kind, unsigned out_cnt,
                                 uint64_t *rng)
 {
 	uint64_t expiry = draw_between(rng, 1, 30);
@@ -435,9 +435,9 @@ static struct deal *honest_deal(struct clients *c, struct draft *d, enum deal_ki
 static struct deal *new_payment(struct clients *c, uint64_t *rng)
 {
 	unsigned in_cnt, out_cnt;
-	struct draft d;
+	struct plan d;
 
-	draft_init(&d);
+	plan_init(&d);
 	choose_shape(c, rng, &in_cnt, &out_cnt);
 	while (d.in_cnt < in_cnt && c->coins.cnt > 0)
 		d.ins[d.in_cnt++] = coins_take(&c->coins, client_draw(rng, c->coins.cnt));
@@ -497,9 +497,9 @@ static bool coin_is_final(const struct coin *coin)
 static struct deal *lone_payment(struct clients *c)
 {
 	uint64_t rng = sim_random(c->s, STREAM_CLIENT, UINT64_MAX);
-	struct draft d;
+	struct plan d;
 
-	draft_init(&d);
+	plan_init(&d);
 	for (size_t i = 0; i < c->coins.cnt && d.in_cnt == 0; i++)
 		if (coin_is_final(&c->coins.list[i]))
 			d.ins[d.in_cnt++] = coins_take(&c->coins, i);

@@ -104,17 +104,17 @@ static unsigned cheat(struct scene *e) /* an account of theirs */
 	return HOSTILE_FIRST + (unsigned)draw(e, SIM_ACCOUNTS - HOSTILE_FIRST);
 }
 
-static bool begin(struct scene *e, struct draft *d)
+static bool begin(struct scene *e, struct plan *d)
 {
-	draft_init(d);
+	plan_init(d);
 	return loot(e->c, &e->rng, &d->ins[d->in_cnt++]);
 }
 
 /* All to one of theirs; the memo tells it from others that spend the same. */
-static struct deal *finish(struct scene *e, struct draft *d)
+static struct deal *finish(struct scene *e, struct plan *d)
 {
 	if (d->out_cnt == 0)
-		draft_pay(e->c, d, cheat(e), draft_sum(d));
+		plan_pay(e->c, d, cheat(e), plan_sum(d));
 	if (d->memo_len == 0) {
 		for (size_t i = 0; i < sizeof d->mark; i++)
 			d->mark[i] = (uint8_t)(e->rng >> 8 * i);
@@ -126,7 +126,7 @@ static struct deal *finish(struct scene *e, struct draft *d)
 
 static struct deal *plain(struct scene *e)
 {
-	struct draft d;
+	struct plan d;
 
 	return begin(e, &d) ? finish(e, &d) : NULL;
 }
@@ -135,7 +135,7 @@ static struct deal *plain(struct scene *e)
 
 static void rivals(struct scene *e, unsigned cnt)
 {
-	struct draft d;
+	struct plan d;
 
 	if (!begin(e, &d))
 		return;
@@ -161,7 +161,7 @@ static void ring_of_conflicts(struct scene *e)
 {
 	struct coin coins[4];
 	unsigned cnt = 0;
-	struct draft d;
+	struct plan d;
 
 	for (unsigned i = 0; i < 12 && cnt < 4; i++) {
 		struct coin coin;
@@ -173,7 +173,7 @@ static void ring_of_conflicts(struct scene *e)
 			coins[cnt++] = coin;
 	}
 	for (unsigned i = 0; i < cnt && cnt > 1; i++) {
-		draft_init(&d);
+		plan_init(&d);
 		d.ins[d.in_cnt++] = coins[i];
 		d.ins[d.in_cnt++] = coins[(i + 1) % cnt];
 		hand(e, finish(e, &d), i);
@@ -184,9 +184,9 @@ static void ring_of_conflicts(struct scene *e)
 
 static struct deal *child_of(struct scene *e, struct deal *parent)
 {
-	struct draft d;
+	struct plan d;
 
-	draft_init(&d);
+	plan_init(&d);
 	d.ins[d.in_cnt++] = deal_output(e->c, parent, 0);
 	return finish(e, &d);
 }
@@ -212,7 +212,7 @@ static void child_first(struct scene *e)
 /* Two families that fight over one output, their members dealt out. */
 static void families(struct scene *e)
 {
-	struct draft d;
+	struct plan d;
 
 	if (!begin(e, &d))
 		return;
@@ -234,7 +234,7 @@ static void families(struct scene *e)
 static void expired(struct scene *e)
 {
 	uint64_t height = check_height(e->c->s), late = draw(e, 3);
-	struct draft d;
+	struct plan d;
 
 	if (!begin(e, &d))
 		return;
@@ -244,7 +244,7 @@ static void expired(struct scene *e)
 
 static void expires_at_once(struct scene *e)
 {
-	struct draft d;
+	struct plan d;
 
 	if (!begin(e, &d))
 		return;
@@ -297,29 +297,29 @@ static void flood(struct scene *e)
 	uint64_t cnt = 5 + draw(e, 30);
 
 	for (uint64_t i = 0; i < cnt && d; i++) {
-		struct draft next;
+		struct plan next;
 
 		hand(e, d, 0);
-		draft_init(&next);
+		plan_init(&next);
 		next.ins[next.in_cnt++] = deal_output(e->c, d, 0);
-		draft_pay(e->c, &next, next.ins[0].account, next.ins[0].amount);
+		plan_pay(e->c, &next, next.ins[0].account, next.ins[0].amount);
 		d = finish(e, &next);
 	}
 }
 
 static void split(struct scene *e, unsigned cnt)
 {
-	struct draft d;
+	struct plan d;
 	uint64_t sum;
 
 	if (!begin(e, &d))
 		return;
-	sum = draft_sum(&d);
+	sum = plan_sum(&d);
 	while (d.out_cnt + 1 < cnt && sum > 1) {
-		draft_pay(e->c, &d, cheat(e), 1);
+		plan_pay(e->c, &d, cheat(e), 1);
 		sum--;
 	}
-	draft_pay(e->c, &d, cheat(e), sum);
+	plan_pay(e->c, &d, cheat(e), sum);
 	hand(e, finish(e, &d), 0);
 }
 
@@ -330,13 +330,13 @@ static void dust(struct scene *e)
 
 static void huge(struct scene *e)
 {
-	split(e, draw(e, 8) == 0 ? DRAFT_OUTS : 50 + (unsigned)draw(e, 100));
+	split(e, draw(e, 8) == 0 ? PLAN_OUTS : 50 + (unsigned)draw(e, 100));
 }
 
 static void long_memo(struct scene *e)
 {
 	uint8_t memo[Q_MEMO_MAX];
-	struct draft d;
+	struct plan d;
 
 	if (!begin(e, &d))
 		return;
@@ -352,12 +352,12 @@ static void long_memo(struct scene *e)
 
 static struct deal *minting(struct scene *e)
 {
-	struct draft d;
+	struct plan d;
 
 	if (!begin(e, &d))
 		return NULL;
-	uint64_t sum = draft_sum(&d), how = draw(e, 3);
-	draft_pay(e->c, &d, cheat(e), how == 0 && sum > 1 ? sum - 1 : how == 1 ? sum + 1 : TX_AMOUNT_MAX);
+	uint64_t sum = plan_sum(&d), how = draw(e, 3);
+	plan_pay(e->c, &d, cheat(e), how == 0 && sum > 1 ? sum - 1 : how == 1 ? sum + 1 : TX_AMOUNT_MAX);
 	struct deal *deal = finish(e, &d);
 	if (deal)
 		deal->invalid = true;
@@ -367,11 +367,11 @@ static struct deal *minting(struct scene *e)
 static struct deal *theft(struct scene *e)
 {
 	const struct coins *coins = &e->c->coins;
-	struct draft d;
+	struct plan d;
 
 	if (coins->cnt == 0)
 		return NULL;
-	draft_init(&d);
+	plan_init(&d);
 	d.ins[d.in_cnt++] = coins->list[draw(e, coins->cnt)];
 	d.signer = (int)cheat(e);
 	struct deal *deal = finish(e, &d);
@@ -593,13 +593,13 @@ static struct deal *colluding(struct scene *e)
 {
 	struct clients *c = e->c;
 	uint64_t how = draw(e, 8);
-	struct draft d;
+	struct plan d;
 
 	if (how == 0)
 		return minting(e);
 	if (how == 1)
 		return theft(e);
-	draft_init(&d);
+	plan_init(&d);
 	if (how >= 5 || c->collude_cnt == 1) /* else it conflicts with the last one */
 		if (!loot(c, &e->rng, &c->collude_coin))
 			return NULL;

@@ -14,8 +14,8 @@
 #include "map.h"
 
 #define HOSTILE_FIRST (SIM_ACCOUNTS - 4) /* accounts from here on belong to those who cheat */
-#define DRAFT_INS 16
-#define DRAFT_OUTS Q_OUTPUTS_MAX
+#define PLAN_INS 16
+#define PLAN_OUTS Q_OUTPUTS_MAX
 
 /* An output, as its owner remembers it. */
 struct coin {
@@ -81,9 +81,9 @@ struct clients {
 uint64_t client_draw(uint64_t *rng, uint64_t below);
 
 /* What a transaction is made of. */
-struct draft {
-	struct coin ins[DRAFT_INS];
-	struct qoutput outs[DRAFT_OUTS];
+struct plan {
+	struct coin ins[PLAN_INS];
+	struct qoutput outs[PLAN_OUTS];
 	unsigned in_cnt, out_cnt;
 	const uint8_t *memo;
 	uint8_t mark[8]; /* a memo that tells it from others */
@@ -91,11 +91,11 @@ struct draft {
 	uint64_t expiry;
 	int signer; /* -1: the owners of the inputs */
 };
-void draft_init(struct draft *d);          /* cheap: leaves the arrays as they are */
-uint64_t draft_sum(const struct draft *d); /* of the inputs */
-void draft_pay(const struct clients *c, struct draft *d, unsigned account, uint64_t amount);
+void plan_init(struct plan *d);          /* cheap: leaves the arrays as they are */
+uint64_t plan_sum(const struct plan *d); /* of the inputs */
+void plan_pay(const struct clients *c, struct plan *d, unsigned account, uint64_t amount);
 /* Parsed and signed; NULL: this very transaction was made before. */
-struct deal *deal_make(struct clients *c, const struct draft *d, enum deal_kind kind);
+struct deal *deal_make(struct clients *c, const struct plan *d, enum deal_kind kind);
 struct coin deal_output(const struct clients *c, struct deal *d, unsigned index);
 
 /* Machines that take transactions now; returns how many. */
