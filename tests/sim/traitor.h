@@ -1,8 +1,8 @@
 /*
- * traitor.h: the adversary. One mind behind up to f replicas: it sees every message when it is sent (before anybody
- * receives it), holds the traitors' keys, and draws from the behaviours below. A traitor's machine runs the honest
- * replica; what it says passes through the adversary, which alters, withholds, splits, repeats and adds.
- * Chance from STREAM_TRAITOR; each deed is a strike (FAULT_TRAITOR).
+ * traitor.h: the adversary. One mind behind up to f replicas: it sees every message when it is sent (before
+ * anybody receives it), holds the traitors' keys, and draws from the behaviours below. A traitor's machine
+ * runs the honest replica; what it says passes through the adversary, which alters, withholds, splits,
+ * repeats and adds. Chance from STREAM_TRAITOR; each deed is a strike (FAULT_TRAITOR).
  */
 #ifndef QUORATE_SIM_TRAITOR_H
 #define QUORATE_SIM_TRAITOR_H
@@ -21,8 +21,8 @@ _Static_assert(BEHAVIOUR_CNT <= 64, "a behaviour is a bit");
 const char *behaviour_name(enum behaviour b);
 const char *behaviour_text(enum behaviour b);
 
-/* Makes sim->traitor; chooses behaviours (sim->o.behaviours, or a random handful), twins among them. Called before any
- * machine starts; may call machine_init() for twins' machines. sim->traitors is set. */
+/* Makes sim->traitor; chooses behaviours (sim->o.behaviours, or a random handful), twins among them. Called
+ * before any machine starts; may call machine_init() for twins' machines. sim->traitors is set. */
 void traitor_start(struct sim *s);
 void traitor_free(struct sim *s);
 /* A message that a traitor's machine wants to send: the adversary decides. */
