@@ -569,8 +569,6 @@ static void run_chain(struct harness *h, bool mounts)
 	unsigned end = h->cycles + options.chain;
 	h->s = nodes_new(&plan);
 	free(allocations);
-	if (!h->s->library)
-		fail_msg("QUORATE_POINTS_LIBRARY does not name the library of points");
 	h->small_disk = mounts && make_small_disk(h->s->chain) && set_room(h, ROOM);
 	h->l = load_start(h->s, ACCOUNTS, TWINS, chance(&h->chance, 0));
 	first_start(h);
@@ -615,8 +613,8 @@ static void report(const struct harness *h)
 		print_message("\n");
 	}
 	print_message(
-	    "seed %llu: %u ends at points, %u by a plain kill, %u by a failing store (%u of them by a "
-	    "full disk), %u clean stops, %u pauses\n",
+	    "seed %llu: %u ends at points, %u by a plain kill, %u by a store that failed (%u times the disk "
+	    "was full), %u clean stops, %u pauses\n",
 	    (unsigned long long)options.seed, h->cycles, h->plain, h->failed, h->full_disks, h->clean,
 	    h->pauses);
 	print_message(
@@ -685,5 +683,5 @@ int main(int argc, char **argv)
 	if (optind != argc)
 		usage(argv[0]);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	return cmocka_run_group_tests_name("crash", tests, chain_setup, NULL);
+	return cmocka_run_group_tests_name("crash", tests, nodes_setup, NULL);
 }

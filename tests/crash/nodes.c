@@ -132,6 +132,22 @@ static void make_points(struct nodes *s, unsigned i)
 	s->node[i].points->http_port = (uint32_t)strtoul(strrchr(s->chain->http[i], ':') + 1, NULL, 10);
 }
 
+static char kept[256]; /* the directory in use */
+
+static void tell_kept(void)
+{
+	if (kept[0] != '\0')
+		fprintf(stderr, "the files of the nodes are in %s\n", kept);
+}
+
+int nodes_setup(void **state)
+{
+	atexit(tell_kept);
+	setenv("QUORATE", PROGRAM, 0);
+	setenv("QUORATE_POINTS_LIBRARY", POINTS_LIBRARY, 0);
+	return chain_setup(state);
+}
+
 struct nodes *nodes_new(const struct nodes_plan *plan)
 {
 	struct nodes *s = xcalloc(1, sizeof *s);
@@ -142,9 +158,9 @@ struct nodes *nodes_new(const struct nodes_plan *plan)
 
 	assert_true(plan->n <= NODES_MAX);
 	s->n = c->n = plan->n;
-	s->library = getenv("QUORATE_POINTS_LIBRARY");
 	snprintf(c->dir, sizeof c->dir, "/tmp/quorate-nodes-XXXXXX");
 	assert_non_null(mkdtemp(c->dir));
+	snprintf(kept, sizeof kept, "%s", c->dir);
 	snprintf(count, sizeof count, "%u", plan->n);
 	snprintf(base, sizeof base, "%u", port);
 	if (quorate(NULL, &errs, "testnet", "new", "--dir", c->dir, "--replicas", count, "--base-port", base,
@@ -187,6 +203,7 @@ void nodes_free(struct nodes *s)
 	}
 	if (nftw(s->chain->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS) != 0)
 		print_message("%s is not removed: %s\n", s->chain->dir, strerror(errno));
+	kept[0] = '\0';
 	for (unsigned i = 0; i < s->n; i++)
 		http_client_free(s->chain->client[i]);
 	genesis_free(s->chain->genesis);
@@ -211,16 +228,13 @@ _Noreturn static void become_node(struct nodes *s, unsigned i, int up_fd, pid_t 
 		_exit(127);
 	close_range(3, (unsigned)up_fd - 1, 0);
 	close_range((unsigned)up_fd + 1, ~0u, 0);
-	if (s->library) {
-		/* Before a sanitizer's runtime, which wants to be first: it finds the calls behind its own.
-		 */
-		snprintf(options, sizeof options, "%s:verify_asan_link_order=0", asan ? asan : "");
-		snprintf(number, sizeof number, "%d", up_fd);
-		setenv("ASAN_OPTIONS", options, 1);
-		setenv("LD_PRELOAD", s->library, 1);
-		setenv(POINTS_FILE, chain_path(s->chain, "points%u", i), 1);
-		setenv(POINTS_UP, number, 1);
-	}
+	/* Before a sanitizer's runtime, which wants to be first: it finds the calls behind its own. */
+	snprintf(options, sizeof options, "%s:verify_asan_link_order=0", asan ? asan : "");
+	snprintf(number, sizeof number, "%d", up_fd);
+	setenv("ASAN_OPTIONS", options, 1);
+	setenv("LD_PRELOAD", getenv("QUORATE_POINTS_LIBRARY"), 1);
+	setenv(POINTS_FILE, chain_path(s->chain, "points%u", i), 1);
+	setenv(POINTS_UP, number, 1);
 	execl(program, "quorate", "node", "--home", home, (char *)NULL);
 	_exit(127);
 }

@@ -40,7 +40,6 @@ struct node {
 struct nodes {
 	struct chain *chain;
 	unsigned n;
-	const char *library; /* points.c's; NULL: nodes run without it */
 	struct node node[NODES_MAX];
 };
 
@@ -52,6 +51,10 @@ struct nodes_plan {
 	void *ctx;
 	const char *const *host; /* an IPv4 address each; NULL: 127.0.0.1 and a port each */
 };
+
+/* Group set-up of every test program here: names the program and the library where the environment does not
+ * (QUORATE, QUORATE_POINTS_LIBRARY). */
+int nodes_setup(void **state);
 
 /* Makes homes and genesis; nothing runs. Fails the test if it cannot. */
 struct nodes *nodes_new(const struct nodes_plan *plan);
