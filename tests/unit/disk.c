@@ -174,6 +174,49 @@ static void locks_exclude(void **state)
 	disk_free(d);
 }
 
+/* A connection's mark in the memory of a WAL: many share one, or one has it for itself. */
+static void marks_exclude(void **state)
+{
+	(void)state;
+	enum {
+		TAKE = SQLITE_SHM_LOCK,
+		DROP = SQLITE_SHM_UNLOCK,
+		SHARE = SQLITE_SHM_SHARED,
+		OWN = SQLITE_SHM_EXCLUSIVE
+	};
+	struct disk *d = disk_new(0);
+	sqlite3_file *f[2];
+	volatile void *at[2];
+	static const struct {
+		int who, lock, cnt, flags, rc;
+	} steps[] = {
+	    {0, 3, 1, TAKE | SHARE, SQLITE_OK},   {1, 3, 1, TAKE | SHARE, SQLITE_OK},
+	    {0, 3, 1, TAKE | OWN, SQLITE_BUSY},   {1, 2, 3, TAKE | OWN, SQLITE_BUSY},
+	    {0, 3, 1, DROP | SHARE, SQLITE_OK},   {0, 2, 3, TAKE | OWN, SQLITE_BUSY},
+	    {1, 3, 1, DROP | SHARE, SQLITE_OK},   {0, 2, 3, TAKE | OWN, SQLITE_OK},
+	    {1, 4, 1, TAKE | SHARE, SQLITE_BUSY}, {1, 5, 1, TAKE | OWN, SQLITE_OK},
+	    {1, 4, 2, TAKE | OWN, SQLITE_BUSY},   {0, 2, 3, DROP | OWN, SQLITE_OK},
+	    {1, 4, 1, TAKE | SHARE, SQLITE_OK},   {0, 5, 1, TAKE | SHARE, SQLITE_BUSY},
+	};
+
+	for (int i = 0; i < 2; i++) {
+		f[i] = raw_open("/0/a.db", SQLITE_OPEN_MAIN_DB);
+		assert_int_equal(f[i]->pMethods->xShmMap(f[i], 0, 32768, 0, &at[i]), SQLITE_OK);
+		assert_null(at[i]);
+	}
+	for (int i = 0; i < 2; i++)
+		f[i]->pMethods->xShmMap(f[i], 0, 32768, 1, &at[i]);
+	assert_ptr_equal(at[0], at[1]);
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+		assert_int_equal(f[steps[i].who]->pMethods->xShmLock(f[steps[i].who], steps[i].lock,
+		                                                     steps[i].cnt, steps[i].flags),
+		                 steps[i].rc);
+	raw_close(f[1]); /* lets go of all */
+	assert_int_equal(f[0]->pMethods->xShmLock(f[0], 0, 8, TAKE | OWN), SQLITE_OK);
+	raw_close(f[0]);
+	disk_free(d);
+}
+
 /* ---- power ---------------------------------------------------------------------------- */
 
 /* A process that commits rows 1, 2, 3 ..., until the power goes at a numbered point. */
@@ -588,6 +631,10 @@ static void disks_are_copied_wiped_and_files_removed(void **state)
 
 	sql(db, "CREATE TABLE t (x); INSERT INTO t VALUES (1)");
 	disk_copy(b, a); /* while it is in use */
+	assert_non_null(disk_content(b, "a.db-wal", &len));
+	disk_remove(b, "a.db");
+	assert_int_equal(disk_bytes(b), 0);
+	disk_copy(b, a);
 	sqlite3_close(db);
 	db = writer_at("/2/a.db");
 	assert_int_equal(ask(db, "SELECT count(*) FROM t"), 1);
@@ -595,9 +642,6 @@ static void disks_are_copied_wiped_and_files_removed(void **state)
 	disk_copy(a, b);
 	sqlite3_close(db);
 	cycle_power(a, 1); /* a copy is synced */
-	disk_remove(b, "a.db");
-	assert_null(disk_content(b, "a.db", &len));
-	assert_null(disk_content(b, "a.db-wal", &len));
 	db = writer_at("/1/a.db");
 	assert_int_equal(ask(db, "SELECT count(*) FROM t"), 2);
 	sqlite3_close(db);
@@ -691,6 +735,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(two_connections_share_a_wal),
 	    cmocka_unit_test(locks_exclude),
+	    cmocka_unit_test(marks_exclude),
 	    cmocka_unit_test(commits_survive_a_power_loss_at_any_point),
 	    cmocka_unit_test(a_disk_that_lies_loses_commits),
 	    cmocka_unit_test(what_comes_after_the_loss_never_was),
