@@ -22,6 +22,7 @@ static const struct command commands[] = {
     {"key", cmd_key, "make and show account keys"},
     {"genesis", cmd_genesis, "make, check and show a chain's constitution"},
     {"node", cmd_node, "run one replica, or prepare its home"},
+    {"sim", cmd_sim, "simulate whole chains from a seed, with faults and traitors"},
     {NULL, NULL, NULL},
 };
 

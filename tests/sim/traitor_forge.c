@@ -84,7 +84,7 @@ void draft_root(struct draft *d)
 	d->header.tx_count = d->leaf_cnt;
 }
 
-void draft_free(struct draft *d)
+void draft_clear(struct draft *d)
 {
 	free(d->leaves);
 	*d = (struct draft){0};

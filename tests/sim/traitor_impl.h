@@ -257,7 +257,7 @@ bool draft_new(struct traitor *t, struct draft *d, unsigned id, uint64_t view, u
 void draft_add(struct draft *d, const struct qhash *leaf);
 void draft_drop(struct draft *d, unsigned i);
 void draft_root(struct draft *d); /* root and count as the leaves are */
-void draft_free(struct draft *d);
+void draft_clear(struct draft *d);
 /* serve: who gets its body. NULL: nobody would open it. */
 struct message *draft_message(struct traitor *t, unsigned id, const struct draft *d, uint64_t serve);
 void draft_say(struct traitor *t, unsigned id, const struct draft *d, uint64_t to, uint64_t serve);

@@ -19,7 +19,7 @@ static void instead(struct traitor *t, const struct outgoing *o, struct draft *d
                     uint64_t serve_to)
 {
 	draft_say(t, o->id, d, to, serve_to);
-	draft_free(d);
+	draft_clear(d);
 }
 
 /* ---- Y01: two proposals at one place ------------------------------------------------------------------- */
@@ -54,7 +54,7 @@ static void vary(struct traitor *t, struct draft *d)
 		struct draft other;
 		if (draft_new(t, &other, d->header.proposer, d->view, d->header.height.n, &d->header.parent,
 		              1 + (unsigned)draw(t, 8))) {
-			draft_free(d);
+			draft_clear(d);
 			*d = other;
 		}
 	}
@@ -72,7 +72,7 @@ static struct split *split_make(struct traitor *t, const struct outgoing *o)
 	vary(t, &d);
 	b = draft_message(t, o->id, &d, everybody(t));
 	if (!b) {
-		draft_free(&d);
+		draft_clear(&d);
 		return NULL;
 	}
 	sp = &t->splits[t->split_cnt++ % SPLITS];
@@ -81,7 +81,7 @@ static struct split *split_make(struct traitor *t, const struct outgoing *o)
 	sp->to_b = chance(t, 50) ? t->side : part(t, honest(t));
 	block_hash(&p->header, &sp->a);
 	block_hash(&d.header, &sp->b);
-	draft_free(&d);
+	draft_clear(&d);
 	return sp;
 }
 
@@ -181,7 +181,7 @@ static void leave_gap_tick(struct traitor *t, unsigned id)
 		return;
 	acted(t, B_LEAVE_GAP, id, HV(d.header.height.n, t->view));
 	draft_say(t, id, &d, others(t, id), everybody(t));
-	draft_free(&d);
+	draft_clear(&d);
 }
 
 /* Y10: three quarters of the time-out and more */
@@ -337,13 +337,13 @@ static uint64_t censor(struct traitor *t, const struct outgoing *o, uint64_t to)
 		if (d.leaves[i].b[0] % 4 == t->victim % 4)
 			draft_drop(&d, i);
 	if (d.leaf_cnt == had || !deed(t, B_CENSOR)) {
-		draft_free(&d);
+		draft_clear(&d);
 		return to;
 	}
 	acted(t, B_CENSOR, o->id, "h=%" PRIu64 " v=%" PRIu64 " left out %u of %u", d.header.height.n, d.view,
 	      had - d.leaf_cnt, had);
 	if (d.leaf_cnt == 0) {
-		draft_free(&d);
+		draft_clear(&d);
 		return 0;
 	}
 	draft_root(&d);
@@ -469,7 +469,7 @@ static void skip_height(struct traitor *t, unsigned id)
 		return;
 	acted(t, B_SKIP_HEIGHT, id, HV(height, t->view));
 	draft_say(t, id, &d, others(t, id), everybody(t));
-	draft_free(&d);
+	draft_clear(&d);
 }
 
 /* Y13 */
@@ -495,7 +495,7 @@ static void out_of_turn(struct traitor *t, unsigned id)
 		d.header.time_ms += 7;
 		draft_say(t, id, &d, t->side, everybody(t));
 	}
-	draft_free(&d);
+	draft_clear(&d);
 }
 
 /* Y15 */
@@ -539,7 +539,7 @@ static void over_bound(struct traitor *t, struct message *m)
 	acted(t, B_OVER_BOUND, primary(t, view), "h=%" PRIu64 " v=%" PRIu64 " bound up to %" PRIu64,
 	      least + 1, view, top);
 	struct message *made = draft_message(t, primary(t, view), &d, everybody(t));
-	draft_free(&d);
+	draft_clear(&d);
 	if (!made)
 		return;
 	say_message(t, primary(t, view), made, everybody(t));                 /* may overtake the NEW-VIEW, */
@@ -572,7 +572,7 @@ static void ghosts(struct traitor *t, unsigned id)
 		draft_root(&d);
 		block_hash(&d.header, &parent);
 		draft_say(t, id, &d, others(t, id), 0);
-		draft_free(&d);
+		draft_clear(&d);
 	}
 }
 

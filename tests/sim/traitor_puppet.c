@@ -125,5 +125,5 @@ void puppet_tick(struct traitor *t, unsigned id)
 	if (made)
 		say_as_replica(t, id, id, made, others(t, id));
 	message_unref(made);
-	draft_free(&d);
+	draft_clear(&d);
 }

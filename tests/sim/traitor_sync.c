@@ -151,7 +151,7 @@ static void fork_to(struct traitor *t, unsigned id, uint64_t above, uint64_t to)
 		b->made = true;
 		b->serve = everybody(t);
 		hash = b->hash;
-		draft_free(&d);
+		draft_clear(&d);
 	}
 	while ((real = statement_next(t, QCOMMIT, &from))) /* votes for what is really there */
 		if (real->vote.height.n == above + cnt) {
@@ -402,7 +402,7 @@ static uint64_t collude_propose(struct traitor *t, const struct outgoing *o, uin
 	draft_root(&d);
 	acted(t, B_COLLUDE, o->id, "h=%" PRIu64 " v=%" PRIu64, d.header.height.n, d.view);
 	draft_say(t, o->id, &d, to, everybody(t));
-	draft_free(&d);
+	draft_clear(&d);
 	return 0;
 }
 
