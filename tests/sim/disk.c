@@ -3,6 +3,7 @@
  */
 #include "disk.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,10 +146,12 @@ bool disk_fails(struct disk *d, enum disk_fault fault)
 {
 	if (!d->faults[fault].on)
 		return false;
-	if (d->faults[fault].after == 0)
-		return true;
-	d->faults[fault].after--;
-	return false;
+	if (d->faults[fault].after > 0) {
+		d->faults[fault].after--;
+		return false;
+	}
+	errno = fault == DISK_FULL ? ENOSPC : EIO; /* as a kernel; messages show it */
+	return true;
 }
 
 void disk_point(struct disk *d)

@@ -2,6 +2,7 @@
  * disk_vfs.c: SQLite's view of the disks: opening, reading, writing, SQLite's two kinds of locks, and the
  * memory that connections share in WAL mode. Nothing here asks a clock or the system for chance.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -468,7 +469,7 @@ static int disk_xerror(sqlite3_vfs *vfs, int len, char *text)
 	(void)vfs;
 	(void)len;
 	(void)text;
-	return 0;
+	return EIO; /* always the same, whatever the machine */
 }
 
 void disk_vfs_register(void)
