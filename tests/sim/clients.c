@@ -663,7 +663,7 @@ void clients_start(struct sim *s)
 		coins_add(coin.account >= HOSTILE_FIRST ? &c->loot : &c->coins, &coin);
 	}
 	c->collude_rng = sim_random(s, STREAM_CLIENT, UINT64_MAX);
-	c->lazy = 1 + sim_random(s, STREAM_CLIENT, 3);
+	c->lazy = 1 + sim_random(s, STREAM_CLIENT, 2);
 	arm(c, 1 + sim_random(s, STREAM_CLIENT, 300));
 }
 
