@@ -508,30 +508,9 @@ static void quick(struct qgenesis *g, void *ctx)
 	g->params.window = g->params.checkpoint_interval > 16 ? 16 : g->params.checkpoint_interval;
 }
 
-static void write_line(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-	if (f) {
-		fputs(text, f);
-		fclose(f);
-	}
-}
-
-/* A mount namespace of our own, as root or by way of a user namespace: what is mounted is gone with us. */
 static bool may_mount(void)
 {
-	char map[64];
-	unsigned uid = getuid(), gid = getgid();
-	if (unshare(CLONE_NEWNS) != 0) {
-		if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
-			return false;
-		write_line("/proc/self/setgroups", "deny");
-		snprintf(map, sizeof map, "%u %u 1", uid, uid);
-		write_line("/proc/self/uid_map", map);
-		snprintf(map, sizeof map, "%u %u 1", gid, gid);
-		write_line("/proc/self/gid_map", map);
-	}
-	return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+	return nodes_unshare(CLONE_NEWNS) && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
 static bool make_small_disk(struct chain *c)

@@ -56,6 +56,13 @@ struct nodes_plan {
  * (QUORATE, QUORATE_POINTS_LIBRARY). */
 int nodes_setup(void **state);
 
+/*
+ * Namespaces of our own (CLONE_NEWNS, CLONE_NEWNET ...), as root or by way of a user namespace in which we
+ * are: what is mounted or configured in them ends with us, however we end. False where that is not permitted.
+ * Before any thread is started.
+ */
+bool nodes_unshare(int flags);
+
 /* Makes homes and genesis; nothing runs. Fails the test if it cannot. */
 struct nodes *nodes_new(const struct nodes_plan *plan);
 /* Ends what runs and removes the directory. */
@@ -82,7 +89,7 @@ const char *nodes_tell(struct nodes *s, unsigned i);
  * falls, and it is not muted. Fails the test where it does. */
 bool nodes_ask(struct nodes *s, unsigned i, uint64_t *height);
 
-/* A coin of chance: the same seed, the same choices. */
+/* Chance: the same seed, the same choices. */
 struct chance {
 	uint64_t state;
 };
