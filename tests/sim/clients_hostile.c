@@ -600,7 +600,7 @@ static struct deal *colluding(struct scene *e)
 	if (how == 1)
 		return theft(e);
 	plan_init(&d);
-	if (how >= 5 || c->collude_cnt == 1) /* else it conflicts with the last one */
+	if (how >= 5 || c->collude_coin.amount == 0) /* else it conflicts with the last one */
 		if (!loot(c, &e->rng, &c->collude_coin))
 			return NULL;
 	d.ins[d.in_cnt++] = c->collude_coin;
