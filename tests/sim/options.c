@@ -62,11 +62,11 @@ static uint64_t choose_faults(struct sim *s)
 /* Short storms find most; long ones let pauses and timeouts play out. */
 static uint64_t choose_storm(struct sim *s)
 {
-	uint64_t kind = draw(s, 64), at = draw(s, 4000);
+	uint64_t kind = draw(s, 256), at = draw(s, 4000);
 
 	if (kind == 0)
 		return 700000 + 10 * at;
-	return (kind < 8 ? 20000 : 2000) + at;
+	return (kind < 12 ? 20000 : 2000) + at;
 }
 
 static struct qparams choose_params(struct sim *s)
