@@ -325,21 +325,28 @@ static void new_round(struct traitor *t)
 	twins_round(t);
 }
 
-/* Whose machine has been silenced by its own rules is played by hand. */
+/*
+ * A machine that is kept from what it must not hear may lose its way, and rule OWN1 may have silenced it
+ * after all. Then it is played by hand: muted, or twice in a row not in the view in which the others are.
+ */
 static void check_health(struct traitor *t)
 {
 	struct replica_status st;
 
 	if (t->s->now_ms < t->health_ms)
 		return;
-	t->health_ms = t->s->now_ms + 400;
+	t->health_ms = t->s->now_ms + 300;
 	for (unsigned i = 0; i < t->s->n; i++) {
 		if (sim_honest(t->s, i) || !machine_up(&t->s->machines[i]))
 			continue;
 		replica_status(t->s->machines[i].replica, &st);
-		if (!t->puppet[i] && st.muted_because)
-			trace_line(t->s, "traitor %u is played by hand", i);
-		t->puppet[i] = st.muted_because != NULL;
+		bool stuck = st.engine.entered.n < t->view;
+		bool puppet = st.muted_because || (stuck && t->stuck[i]);
+		if (puppet != t->puppet[i])
+			trace_line(t->s, "traitor %u %s by hand", i,
+			           puppet ? "is played" : "is no more played");
+		t->stuck[i] = stuck;
+		t->puppet[i] = puppet;
 	}
 }
 
@@ -398,6 +405,10 @@ static void choose(struct traitor *t)
 	t->enabled = asked ? asked : medley ? all & ~bit(B_TWINS) : 0;
 	for (uint64_t left = 1 + draw(t, 6); left > 0 && !asked && !medley; left--)
 		t->enabled |= bit((unsigned)draw(t, BEHAVIOUR_CNT));
+	/* What is done in view changes and in leading wants power first. */
+	if (!asked && !medley && (t->enabled & (bit(B_FORGED_CHAIN) - bit(B_FORGED_PREPARED))) &&
+	    draw(t, 4) != 0)
+		t->enabled |= bit(B_STARVE);
 	for (unsigned b = 0; b < BEHAVIOUR_CNT; b++)
 		t->intensity[b] = often[draw(t, sizeof often / sizeof *often)] / (medley ? 12 : 1);
 }

@@ -290,5 +290,10 @@ const struct tactic backup_tactics[] = {
     /* new */
     {.behaviour = B_COMMIT_TO_ONE, .sends = K(QCOMMIT), .on_send = commit_to_one},
     {.behaviour = B_SILENT, .on_tick = fall_silent},
+    {.behaviour = B_STARVE,
+     .sends = VOTES,
+     .on_send = starve,
+     .sees = K(QVIEW_CHANGE),
+     .on_see = starve_sees},
     {.behaviour = BEHAVIOUR_CNT},
 };

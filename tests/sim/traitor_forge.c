@@ -297,6 +297,16 @@ struct message *own_change(struct traitor *t, unsigned id, uint64_t view, const 
 	return made;
 }
 
+void say_change(struct traitor *t, unsigned id, uint64_t view, uint64_t to)
+{
+	const struct claim everything = {.tip = UINT64_MAX, .stable = UINT64_MAX, .prepared = true};
+	struct qmessage m;
+
+	view_change_build(t, view, &everything, &m);
+	say(t, id, &m, to);
+	wire_free(WIRE(qmessage), &m);
+}
+
 void say_new_view(struct traitor *t, unsigned id, uint64_t view, struct message *const *changes, size_t cnt,
                   uint64_t to)
 {

@@ -102,7 +102,7 @@ struct traitor {
 	/* per replica */
 	struct whereabouts at[SIM_REPLICAS_MAX];
 	uint64_t silent_until_ms[SIM_REPLICAS_MAX];
-	bool puppet[SIM_REPLICAS_MAX];
+	bool puppet[SIM_REPLICAS_MAX], stuck[SIM_REPLICAS_MAX];
 	uint64_t puppet_asked[SIM_REPLICAS_MAX], puppet_led[SIM_REPLICAS_MAX]; /* views */
 	uint64_t lie_tip[SIM_REPLICAS_MAX];
 
@@ -271,6 +271,8 @@ struct claim {
 void view_change_build(struct traitor *t, uint64_t view, const struct claim *c, struct qmessage *m);
 /* *m decoded from a message: a copy to change; wire_free(WIRE(qmessage), m). */
 void copy_of(const struct message *m, struct qmessage *copy);
+/* VIEW-CHANGE with everything that is known. */
+void say_change(struct traitor *t, unsigned id, uint64_t view, uint64_t to);
 /* NEW-VIEW of these VIEW-CHANGEs, as they are given; false if there is none. */
 void say_new_view(struct traitor *t, unsigned id, uint64_t view, struct message *const *changes, size_t cnt,
                   uint64_t to);

@@ -1,8 +1,8 @@
 /*
- * traitor_list.h: what traitors do. X(identifier, name on the command line, what it does and what the protocol holds
- * against it). Yxx: the attack's number in the catalogue of Byzantine behaviours. A proof of work, transactions'
- * nonces and changing membership do not exist on this protocol: the nearest meaningful thing stands there (Y14,
- * Y42, Y43).
+ * traitor_list.h: what traitors do. X(identifier, name on the command line, what it does and what the
+ * protocol holds against it). Yxx: the attack's number in the catalogue of Byzantine behaviours. A proof of
+ * work, transactions' nonces and changing membership do not exist on this protocol: the nearest meaningful
+ * thing stands there (Y14, Y42, Y43).
  */
 #ifndef QUORATE_SIM_TRAITOR_LIST_H
 #define QUORATE_SIM_TRAITOR_LIST_H
@@ -42,6 +42,7 @@
 	X(B_RETAG, "retag-signature", "Y24: the signature of one kind of message on another kind [kind in the signed body]") \
 	X(B_COMMIT_TO_ONE, "commit-to-one", "new: COMMIT to one replica only; the others get it late or never [VC1, NV3]") \
 	X(B_SILENT, "silent", "new: says nothing for a while [T1]") \
+	X(B_STARVE, "starve", "new: votes in no view that others lead, and asks for the next, until it is primary [T1, T3]") \
 	/* traitor_view.c */ \
 	X(B_FORGED_PREPARED, "forged-prepared", "Y25: P with too few, doubled, mixed or foreign signatures [cert_verify]") \
 	X(B_INFLATED_VIEW, "inflated-view", "Y26: P with a higher view on an old certificate [cert_verify]") \

@@ -572,10 +572,13 @@ static bool change_one(const struct fields *mine, const struct fields *theirs, m
 	return changes[f->type][which].fn(&c);
 }
 
-static void sound_seals(const struct fields *f)
+/* What does not encode cannot be freed either. Lists may have moved: they are walked again. */
+static void sound_seals(struct fields *f, struct qmessage *m)
 {
 	static const enum qseal_kind none = QSEAL_NONE;
 
+	f->cnt = 0;
+	walk(f, m);
 	for (size_t i = 0; i < f->cnt; i++)
 		if (f->list[i].type == F_KIND && strcmp(f->list[i].name, "header.seal") == 0)
 			memcpy(f->list[i].at, &none, sizeof none);
@@ -606,7 +609,7 @@ bool mutate(const struct bytes *body, const struct bytes *donor, mutate_random *
 			out->encodable = changed = false;
 		}
 	}
-	sound_seals(&mine); /* what does not encode cannot be freed either */
+	sound_seals(&mine, &m);
 	free(mine.list);
 	free(theirs.list);
 	wire_free(WIRE(qmessage), &m);
@@ -615,7 +618,15 @@ bool mutate(const struct bytes *body, const struct bytes *donor, mutate_random *
 	return changed;
 }
 
-void mutate_fields(struct qmessage *m, void (*found)(void *ctx, const char *name), void *ctx)
+/* In the encoding: a list's length only, its elements are fields. */
+static size_t encoded(const struct field *f)
+{
+	if (f->type == F_LIST)
+		return 4;
+	return f->type == F_BYTES ? 4 + (*f->len + 3u) / 4 * 4 : width(f->type);
+}
+
+void mutate_fields(struct qmessage *m, void (*found)(void *ctx, const char *name, size_t len), void *ctx)
 {
 	struct fields f = {0};
 	char name[80];
@@ -623,7 +634,7 @@ void mutate_fields(struct qmessage *m, void (*found)(void *ctx, const char *name
 	walk(&f, m);
 	for (size_t i = 0; i < f.cnt; i++) {
 		snprintf(name, sizeof name, "%s.%s", f.list[i].where, f.list[i].name);
-		found(ctx, name);
+		found(ctx, name, encoded(&f.list[i]));
 	}
 	free(f.list);
 }

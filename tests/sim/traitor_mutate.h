@@ -25,8 +25,8 @@ struct mutant {
 bool mutate(const struct bytes *body, const struct bytes *donor, mutate_random *random,
             void (*repair)(void *ctx, struct qmessage *m), void *ctx, struct mutant *out);
 
-/* Calls found() with the name of each field that *m has (elements beyond the first ones of a list left out).
- */
-void mutate_fields(struct qmessage *m, void (*found)(void *ctx, const char *name), void *ctx);
+/* Calls found() with the name of each field that *m has, and its length in the encoding (elements beyond the
+ * first ones of a list left out). */
+void mutate_fields(struct qmessage *m, void (*found)(void *ctx, const char *name, size_t len), void *ctx);
 
 #endif

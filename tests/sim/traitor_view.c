@@ -5,8 +5,6 @@
  */
 #include "traitor_impl.h"
 
-static const struct claim everything = {.tip = UINT64_MAX, .stable = UINT64_MAX, .prepared = true};
-
 /* Its own VIEW-CHANGE, not one that it hands on. */
 static bool mine(const struct outgoing *o)
 {
@@ -322,15 +320,6 @@ static uint64_t two_view_changes(struct traitor *t, const struct outgoing *o, ui
 /* ---- Y30, Y31: asking
  * ------------------------------------------------------------------------------------------ */
 
-static void ask(struct traitor *t, unsigned id, uint64_t view, uint64_t to)
-{
-	struct qmessage m;
-
-	view_change_build(t, view, &everything, &m);
-	say(t, id, &m, to);
-	wire_free(WIRE(qmessage), &m);
-}
-
 static void view_spam(struct traitor *t, unsigned id)
 {
 	if (!deed_tick(t, B_VIEW_SPAM))
@@ -341,7 +330,7 @@ static void view_spam(struct traitor *t, unsigned id)
 	if (view == 0)
 		return;
 	acted(t, B_VIEW_SPAM, id, "v=%" PRIu64, view);
-	ask(t, id, view, chance(t, 60) ? everybody(t) : t->victims);
+	say_change(t, id, view, chance(t, 60) ? everybody(t) : t->victims);
 }
 
 /* All of them at once: with the one honest replica that is slow, f+1 ask. */
@@ -356,7 +345,7 @@ static void push_view(struct traitor *t, struct message *m)
 		if (sim_honest(t->s, id))
 			continue;
 		acted(t, B_PUSH_VIEW, id, "v=%" PRIu64, view);
-		ask(t, id, view, everybody(t));
+		say_change(t, id, view, everybody(t));
 	}
 }
 
@@ -366,7 +355,7 @@ static void push_view_tick(struct traitor *t, unsigned id)
 	if (!block_proposed(t, t->view, t->tip + 1) || !deed_tick(t, B_PUSH_VIEW))
 		return;
 	acted(t, B_PUSH_VIEW, id, "v=%" PRIu64 " alone", t->view + 1);
-	ask(t, id, t->view + 1, chance(t, 60) ? everybody(t) : t->victims);
+	say_change(t, id, t->view + 1, chance(t, 60) ? everybody(t) : t->victims);
 }
 
 #define VC K(QVIEW_CHANGE)
