@@ -30,6 +30,7 @@
 #define ACCOUNTS 12
 #define TWINS 8             /* one payment in so many spends its coin twice */
 #define PATIENCE_MS 120000  /* far above anything healthy */
+#define SLOW_MS 15000       /* worth a look */
 #define ROOM (256ull << 20) /* of the small disk */
 #define SMALL_DISK 3        /* the node that lives on it */
 
@@ -70,7 +71,7 @@ struct harness {
 	uint32_t start_points; /* of the last start that came up */
 	/* what happened */
 	unsigned hits[POINT_KINDS][POINT_HOWS][POINT_PHASES];
-	unsigned plain, failed, failures_borne, full_disks, pauses, checks, chains, clean, worst_ms;
+	unsigned plain, failed, full_disks, broken, pauses, checks, chains, clean, worst_ms;
 	uint64_t finals, receipts, heights;
 };
 
@@ -86,7 +87,7 @@ static void count_end(struct harness *h, unsigned i)
 	struct points *p = h->s->node[i].points;
 	switch (nodes_end(h->s, i)) {
 	case END_POINT:
-		h->hits[p->hit_kind][p->how][p->hit_phase]++;
+		h->hits[p->hit_kind][p->hit_how][p->hit_phase]++;
 		h->cycles++;
 		break;
 	case END_KILLED:
@@ -164,6 +165,19 @@ static bool await_up(struct harness *h, unsigned i)
 	return !(h->down >> i & 1);
 }
 
+/* Until it has told how high it is, which is no lower than it was. */
+static void bring_up(struct harness *h, unsigned i)
+{
+	uint64_t until = now() + PATIENCE_MS;
+	do { /* an arm may be reached just before it is taken off */
+		if (h->down >> i & 1)
+			start(h, i);
+		if (now() > until)
+			fail_msg("gives no answer: %s", nodes_tell(h->s, i));
+	} while (!await_up(h, i) || (!nodes_ask(h->s, i, NULL) && (step(h, now() + 1), true)));
+	h->start_points = points_passed(h, i);
+}
+
 /* Brings up, unarmed, everyone who is down. */
 static void mend(struct harness *h)
 {
@@ -173,13 +187,8 @@ static void mend(struct harness *h)
 		if (h->down >> i & 1)
 			start(h, i);
 	}
-	for (unsigned i = 0; i < N; i++) {
-		while (!await_up(h, i)) /* the arm may have been reached just before it was taken off */
-			start(h, i);
-		h->start_points = points_passed(h, i);
-		if (!nodes_ask(h->s, i, NULL))
-			fail_msg("is up and does not answer: %s", nodes_tell(h->s, i));
-	}
+	for (unsigned i = 0; i < N; i++)
+		bring_up(h, i);
 }
 
 static void tell_standstill(struct harness *h)
@@ -199,7 +208,13 @@ static void await_payments(struct harness *h, size_t more)
 {
 	uint64_t from = now(), until = from + PATIENCE_MS;
 	size_t goal = load_final(h->l) + more;
+	bool told = false;
 	while (load_final(h->l) < goal) {
+		if (!told && now() > from + SLOW_MS) {
+			print_message("payments have stood still for %d ms:\n", SLOW_MS);
+			tell_standstill(h);
+			told = true;
+		}
 		if (now() > until) {
 			tell_standstill(h);
 			fail_msg("payments stand still in %s", h->s->chain->dir);
@@ -295,7 +310,10 @@ static void one_while_it_stops(struct harness *h)
 	                                BIT(POINT_UNLINK) | BIT(POINT_TRUNCATE)};
 	uint32_t set = sets[chance(&h->chance, sizeof sets / sizeof *sets)];
 	uint32_t left = 1 + (uint32_t)chance(&h->chance, set == sets[0] || set == sets[1] ? 120 : 2);
-	arm(h, i, set, some_how(h), left);
+	enum point_how how = chance(&h->chance, 5) == 0 ? POINT_FAIL : some_how(h);
+	arm(h, i, set, how, left);
+	if (how == POINT_FAIL)
+		h->may_fail |= BIT(i);
 	h->stopping |= BIT(i);
 	atomic_store(&h->s->node[i].points->phase, POINT_STOPPING);
 	nodes_signal(h->s, i, SIGTERM);
@@ -351,6 +369,29 @@ static void a_failing_store(struct harness *h)
 			         nodes_tell(h->s, i));
 		step(h, until);
 	}
+}
+
+/* It fails while the node starts, which then ends or comes up all the same. */
+static void a_store_that_fails_at_the_start(struct harness *h)
+{
+	unsigned i = some_node(h);
+	nodes_kill(h->s, i);
+	await_ends(h, BIT(i), PATIENCE_MS);
+	arm(h, i, ALL_KINDS & ~(BIT(POINT_SEND) | BIT(POINT_ANSWER)), POINT_FAIL,
+	    1 + (uint32_t)chance(&h->chance, 4 + h->start_points));
+	start(h, i);
+	h->may_fail |= BIT(i);
+	await_up(h, i);
+}
+
+/* A connection breaks under a send. Nobody ends. */
+static void a_connection_that_breaks(struct harness *h)
+{
+	unsigned i = some_node(h);
+	arm(h, i, chance(&h->chance, 2) == 0 ? BIT(POINT_SEND) : BIT(POINT_ANSWER), POINT_FAIL,
+	    1 + (uint32_t)chance(&h->chance, 100));
+	await_payments(h, ACCOUNTS);
+	h->broken += atomic_load(&h->s->node[i].points->hit);
 }
 
 /* ---- a full disk, a pause ---------------------------------------------------------------------- */
@@ -420,10 +461,12 @@ static const struct {
 } acts[] = {
     {one_while_it_runs, 30},
     {one_while_it_starts, 16},
-    {one_while_it_stops, 14},
+    {one_while_it_stops, 20},
     {two, 12},
     {all, 10},
     {a_failing_store, 6},
+    {a_store_that_fails_at_the_start, 3},
+    {a_connection_that_breaks, 2},
     {a_full_disk, 2},
     {a_pause, 2},
     {a_mine, 1},
@@ -593,9 +636,9 @@ static void report(const struct harness *h)
 	}
 	print_message(
 	    "seed %llu: %u ends at points, %u by a plain kill, %u by a store that failed (%u times the disk "
-	    "was full), %u clean stops, %u pauses\n",
-	    (unsigned long long)options.seed, h->cycles, h->plain, h->failed, h->full_disks, h->clean,
-	    h->pauses);
+	    "was full), %u broken connections, %u clean stops, %u pauses\n",
+	    (unsigned long long)options.seed, h->cycles, h->plain, h->failed, h->full_disks, h->broken,
+	    h->clean, h->pauses);
 	print_message(
 	    "%u chains judged %u times; %llu payments called final (%llu with a receipt that holds), "
 	    "longest wait for a payment %u ms\n",

@@ -352,7 +352,7 @@ uint64_t nodes_wait(struct nodes *s, int wake_fd, int timeout_ms)
 enum node_end nodes_end(struct nodes *s, unsigned i)
 {
 	struct node *node = &s->node[i];
-	bool hit = atomic_load(&node->points->hit) && node->points->how != POINT_FAIL;
+	bool hit = atomic_load(&node->points->hit) && node->points->hit_how != POINT_FAIL;
 	if (WIFSIGNALED(node->status) && WTERMSIG(node->status) == SIGKILL)
 		return hit ? END_POINT : node->killed ? END_KILLED : END_OTHER;
 	if (WIFEXITED(node->status) && WEXITSTATUS(node->status) == 0)

@@ -60,6 +60,7 @@ static bool reached(enum point_kind kind)
 		if (left > 1)
 			return false;
 		points->hit_kind = kind;
+		points->hit_how = points->how;
 		points->hit_phase = atomic_load(&points->phase);
 		points->hit_number = number;
 		atomic_store(&points->hit, 1);
@@ -133,7 +134,7 @@ static ssize_t write_at(int fd, const void *data, size_t len, off_t at)
 {
 	if (!reached(kind_of_file(fd, false)))
 		return syscall(SYS_pwrite64, fd, data, len, at);
-	switch ((enum point_how)points->how) {
+	switch ((enum point_how)points->hit_how) {
 	case POINT_FAIL:
 		errno = ENOSPC;
 		return -1;
@@ -155,11 +156,11 @@ static int whole(enum point_kind kind, long number, long a, long b, long c, long
 {
 	if (!reached(kind))
 		return (int)syscall(number, a, b, c, d);
-	if (points->how == POINT_FAIL) {
+	if (points->hit_how == POINT_FAIL) {
 		errno = EIO;
 		return -1;
 	}
-	if (points->how == POINT_AFTER)
+	if (points->hit_how == POINT_AFTER)
 		syscall(number, a, b, c, d);
 	die();
 }
@@ -270,9 +271,13 @@ static ssize_t send_message(int fd, const struct msghdr *m, int flags)
 {
 	if (!reached(kind_of_socket(fd)))
 		return syscall(SYS_sendmsg, fd, m, flags);
-	if (points->how == POINT_AFTER)
+	if (points->hit_how == POINT_FAIL) {
+		errno = ECONNRESET;
+		return -1;
+	}
+	if (points->hit_how == POINT_AFTER)
 		syscall(SYS_sendmsg, fd, m, flags);
-	else if (points->how == POINT_TORN)
+	else if (points->hit_how == POINT_TORN)
 		send_half(fd, m, flags);
 	die();
 }

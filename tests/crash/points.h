@@ -39,7 +39,7 @@ enum point_how {
 	POINT_BEFORE,
 	POINT_AFTER,
 	POINT_TORN, /* after half of a write or of a send, where there is a half; else as BEFORE */
-	POINT_FAIL, /* does not die: the call fails once, with ENOSPC or EIO */
+	POINT_FAIL, /* does not die: the call fails once, with ENOSPC, EIO or ECONNRESET */
 	POINT_HOWS
 };
 
@@ -57,7 +57,7 @@ struct points {
 	/* by the library */
 	_Atomic uint32_t passed[POINT_KINDS];
 	_Atomic uint32_t hit; /* 1: the armed point was reached, and these tell which */
-	uint32_t hit_kind, hit_phase, hit_number;
+	uint32_t hit_kind, hit_how, hit_phase, hit_number;
 };
 
 #endif
