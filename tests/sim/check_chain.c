@@ -447,9 +447,9 @@ static void told_final(struct machine *m, const struct qtxid *id, uint64_t heigh
 	if (!p && m->replica) {
 		chain_turn(m, w);
 		p = chain_paid(c, id);
+		if (!p && w->height < ledger_height(m->replica->ledger).n && fault_on(m->sim, FAULT_STORE))
+			return; /* its disk cannot be read now */
 	}
-	if (!p && w->height < ledger_height(m->replica->ledger).n && fault_on(m->sim, FAULT_STORE))
-		return; /* its disk cannot be read now */
 	if (!p || p->height != height)
 		sim_broken(m->sim,
 		           "outcome: replica %u says that a transaction is final at height %" PRIu64 ": %s",
