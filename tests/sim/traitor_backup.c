@@ -99,6 +99,30 @@ static uint64_t commit_to_one(struct traitor *t, const struct outgoing *o, uint6
 	return to & bit(t->victim);
 }
 
+/* What a traitor does to come to power: with one more replica away, only views of its own make progress. */
+static uint64_t starve(struct traitor *t, const struct outgoing *o, uint64_t to)
+{
+	if (!mine(o) || !sim_honest(t->s, primary(t, vote_of(o)->view.n)) || !deed(t, B_STARVE))
+		return to;
+	acted(t, B_STARVE, o->id, HV(vote_of(o)->height.n, vote_of(o)->view.n));
+	return 0;
+}
+
+/* Who waits shall not wait alone. */
+static void starve_sees(struct traitor *t, struct message *m)
+{
+	uint64_t view = m->m.qmessage_u.view_change.view.n;
+
+	if (!sim_honest(t->s, m->sender) || view <= t->view || !deed(t, B_STARVE))
+		return;
+	for (unsigned id = 0; id < t->s->n; id++) {
+		if (sim_honest(t->s, id) || change_of(t, id, view))
+			continue;
+		acted(t, B_STARVE, id, "asks v=%" PRIu64, view);
+		say_change(t, id, view, everybody(t));
+	}
+}
+
 /* ---- Y19
  * --------------------------------------------------------------------------------------------------- */
 
