@@ -25,7 +25,7 @@ const char *behaviour_text(enum behaviour b)
 	return behaviours[b].text;
 }
 
-/* ---- chance --------------------------------------------------------------------------------------- */
+/* ---- chance ------------------------------------------------------------------------------------------ */
 
 /* splitmix64, begun anew for each deed */
 uint64_t draw(struct traitor *t, uint64_t below)
@@ -110,7 +110,7 @@ void acted(struct traitor *t, enum behaviour b, unsigned id, const char *fmt, ..
 	trace_line(t->s, "traitor %u %s %s", id, behaviours[b].name, text);
 }
 
-/* ---- sending ---------------------------------------------------------------------------------------- */
+/* ---- sending ----------------------------------------------------------------------------------------- */
 
 void say_envelope(struct traitor *t, unsigned id, const struct qenvelope *env, uint64_t to)
 {
@@ -212,7 +212,7 @@ void traitor_send(struct machine *m, struct message *message, uint64_t replicas)
 	say_as_replica(t, m->id, m->slot, message, replicas);
 }
 
-/* ---- hearing ------------------------------------------------------------------------------------------ */
+/* ---- hearing ----------------------------------------------------------------------------------------- */
 
 /*
  * Rule OWN1 would silence a traitor's replica that is shown what the adversary signed behind its back. It is
@@ -309,8 +309,7 @@ static void think(struct traitor *t)
 	t->pending_cnt = 0;
 }
 
-/* ---- time ------------------------------------------------------------------------------------------------
- */
+/* ---- time -------------------------------------------------------------------------------------------- */
 
 /* Whom it works against stays the same for a while: half-measures against everybody achieve nothing. */
 static void new_round(struct traitor *t)
@@ -383,8 +382,7 @@ void traitor_tick(struct sim *s)
 	t->depth--;
 }
 
-/* ---- start and end ----------------------------------------------------------------------------------------
- */
+/* ---- start and end ----------------------------------------------------------------------------------- */
 
 static void collect(struct traitor *t, const struct tactic *list)
 {

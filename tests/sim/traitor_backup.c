@@ -28,8 +28,7 @@ static struct qhash other_block(struct traitor *t, uint64_t height, const struct
 	return hash;
 }
 
-/* ---- Y16 ------------------------------------------------------------------------------------------------
- */
+/* ---- Y16 --------------------------------------------------------------------------------------------- */
 
 static uint64_t double_vote(struct traitor *t, enum behaviour b, const struct outgoing *o, uint64_t to)
 {
@@ -57,8 +56,7 @@ static uint64_t double_commit(struct traitor *t, const struct outgoing *o, uint6
 	return double_vote(t, B_DOUBLE_COMMIT, o, to);
 }
 
-/* ---- Y17: before anybody has prepared it ------------------------------------------------------------------
- */
+/* ---- Y17: before anybody has prepared it ------------------------------------------------------------- */
 
 static void commit_unprepared(struct traitor *t, struct message *m)
 {
@@ -76,8 +74,7 @@ static void commit_unprepared(struct traitor *t, struct message *m)
 	}
 }
 
-/* ---- Y18 --------------------------------------------------------------------------------------------------
- */
+/* ---- Y18 --------------------------------------------------------------------------------------------- */
 
 static uint64_t vote_to_some(struct traitor *t, const struct outgoing *o, uint64_t to)
 {
@@ -123,8 +120,7 @@ static void starve_sees(struct traitor *t, struct message *m)
 	}
 }
 
-/* ---- Y19
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Y19 --------------------------------------------------------------------------------------------- */
 
 static uint64_t shifted_vote(struct traitor *t, const struct outgoing *o, uint64_t to)
 {
@@ -140,8 +136,7 @@ static uint64_t shifted_vote(struct traitor *t, const struct outgoing *o, uint64
 	return chance(t, 60) ? to : 0; /* in place of the true one, or with it */
 }
 
-/* ---- Y20
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Y20 --------------------------------------------------------------------------------------------- */
 
 static void flood_future(struct traitor *t, unsigned id)
 {
@@ -168,8 +163,7 @@ static void flood_future(struct traitor *t, unsigned id)
 	}
 }
 
-/* ---- Y21
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Y21 --------------------------------------------------------------------------------------------- */
 
 static uint64_t wrong_checkpoint(struct traitor *t, const struct outgoing *o, uint64_t to)
 {
@@ -208,8 +202,7 @@ static void early_checkpoint(struct traitor *t, unsigned id)
 	say_vote(t, id, QCHECKPOINT, &vote, chance(t, 50) ? everybody(t) : t->victims);
 }
 
-/* ---- Y22
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Y22 --------------------------------------------------------------------------------------------- */
 
 static void replay_own(struct traitor *t, unsigned id)
 {
@@ -229,8 +222,7 @@ static void replay_own(struct traitor *t, unsigned id)
 	say_message(t, id, m, everybody(t));
 }
 
-/* ---- Y23, Y24: in another's name, of another kind
- * ------------------------------------------------------------ */
+/* ---- Y23, Y24: in another's name, of another kind ---------------------------------------------------- */
 
 static uint64_t claim_sender(struct traitor *t, const struct outgoing *o, uint64_t to)
 {
@@ -276,8 +268,7 @@ static void retag(struct traitor *t, struct message *m)
 	bytes_free(&body);
 }
 
-/* ---- silence
- * -------------------------------------------------------------------------------------------------- */
+/* ---- silence ----------------------------------------------------------------------------------------- */
 
 static void fall_silent(struct traitor *t, unsigned id)
 {

@@ -4,7 +4,7 @@
 #include "merkle.h"
 #include "traitor_impl.h"
 
-/* ---- votes and certificates ----------------------------------------------------------------------- */
+/* ---- votes and certificates -------------------------------------------------------------------------- */
 
 void sign_vote(struct traitor *t, unsigned id, enum qkind kind, const struct qvote *vote, struct qsig *sig)
 {
@@ -55,7 +55,7 @@ bool cert_of(struct traitor *t, struct statement *st, struct qcert *cert)
 	return true;
 }
 
-/* ---- proposals ---------------------------------------------------------------------------------------- */
+/* ---- proposals --------------------------------------------------------------------------------------- */
 
 void draft_of(const struct message *proposal, struct draft *d)
 {
@@ -182,7 +182,7 @@ void draft_say(struct traitor *t, unsigned id, const struct draft *d, uint64_t t
 	message_unref(m);
 }
 
-/* ---- transactions -------------------------------------------------------------------------------------- */
+/* ---- transactions ------------------------------------------------------------------------------------ */
 
 /* By a key of the adversary's own: an output that does not exist, another's, or the same that is final. */
 struct tx *invalid_tx(struct traitor *t, uint64_t which)
@@ -208,8 +208,7 @@ struct tx *invalid_tx(struct traitor *t, uint64_t which)
 	return tx;
 }
 
-/* ---- view changes ----------------------------------------------------------------------------------------
- */
+/* ---- view changes ------------------------------------------------------------------------------------ */
 
 void copy_of(const struct message *m, struct qmessage *copy)
 {

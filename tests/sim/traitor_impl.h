@@ -157,7 +157,7 @@ extern const struct tactic primary_tactics[], backup_tactics[], view_tactics[], 
 #define K(kind) (1u << (kind))
 #define ALL_KINDS (~0u)
 
-/* ---- traitor.c ------------------------------------------------------------------------------------ */
+/* ---- traitor.c --------------------------------------------------------------------------------------- */
 
 /* Does this behaviour act now? Then chance starts anew for it. ask: when an occasion comes; tick: each tick.
  */
@@ -206,7 +206,7 @@ void say_later(struct traitor *t, unsigned id, const struct message *m, uint64_t
 /* Through all behaviours, as if id's machine had said it. */
 void say_as_replica(struct traitor *t, unsigned id, unsigned slot, struct message *m, uint64_t to);
 
-/* ---- traitor_memory.c ------------------------------------------------------------------------------ */
+/* ---- traitor_memory.c -------------------------------------------------------------------------------- */
 
 void memory_see(struct traitor *t, const struct packet *p);
 void memory_free(struct traitor *t);
@@ -279,7 +279,7 @@ void say_new_view(struct traitor *t, unsigned id, uint64_t view, struct message 
 struct message *own_change(struct traitor *t, unsigned id, uint64_t view, const struct claim *c); /* owned */
 struct tx *invalid_tx(struct traitor *t, uint64_t which); /* owned; breaks a rule that needs the ledger */
 
-/* ---- others -------------------------------------------------------------------------------------------- */
+/* ---- others ------------------------------------------------------------------------------------------ */
 
 void puppet_tick(struct traitor *t, unsigned id);
 void puppet_sees(struct traitor *t, struct message *m);

@@ -16,7 +16,7 @@ static bool mine(const struct outgoing *o)
 	return o->m->sender == o->id;
 }
 
-/* ---- which VIEW-CHANGEs there are --------------------------------------------------------------------- */
+/* ---- which VIEW-CHANGEs there are -------------------------------------------------------------------- */
 
 struct changes {
 	struct message *list[SIM_REPLICAS_MAX]; /* references */
@@ -77,8 +77,7 @@ static void keep_quorum(struct traitor *t, struct changes *c, bool least)
 	}
 }
 
-/* ---- Y34, Y36
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Y34, Y36 ---------------------------------------------------------------------------------------- */
 
 static uint64_t choose_changes(struct traitor *t, const struct outgoing *o, uint64_t to)
 {
@@ -109,8 +108,7 @@ static uint64_t two_new_views(struct traitor *t, const struct outgoing *o, uint6
 	return to & ~t->side;
 }
 
-/* ---- Y35, forged ones
- * --------------------------------------------------------------------------------------------- */
+/* ---- Y35, forged ones -------------------------------------------------------------------------------- */
 
 static uint64_t short_new_view(struct traitor *t, const struct outgoing *o, uint64_t to)
 {
@@ -181,8 +179,7 @@ static uint64_t forged_change(struct traitor *t, const struct outgoing *o, uint6
 	return chance(t, 50) ? to : 0;
 }
 
-/* ---- who hears it, and when
- * ---------------------------------------------------------------------------------------- */
+/* ---- who hears it, and when -------------------------------------------------------------------------- */
 
 /* Y37 */
 static uint64_t withhold(struct traitor *t, const struct outgoing *o, uint64_t to)

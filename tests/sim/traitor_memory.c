@@ -3,7 +3,7 @@
  */
 #include "traitor_impl.h"
 
-/* ---- statements ---------------------------------------------------------------------------------- */
+/* ---- statements -------------------------------------------------------------------------------------- */
 
 static bool same_vote(const struct qvote *a, const struct qvote *b)
 {
@@ -40,7 +40,7 @@ static struct statement *statement_add(struct traitor *t, enum qkind kind, const
 	return st;
 }
 
-/* ---- blocks -------------------------------------------------------------------------------------- */
+/* ---- blocks ------------------------------------------------------------------------------------------ */
 
 struct kblock *block_find(struct traitor *t, const struct qhash *hash)
 {
@@ -95,7 +95,7 @@ struct kblock *block_other(struct traitor *t, uint64_t height, const struct qhas
 	return NULL;
 }
 
-/* ---- transactions ---------------------------------------------------------------------------------- */
+/* ---- transactions ------------------------------------------------------------------------------------ */
 
 struct ktx *tx_by_leaf(struct traitor *t, const struct qhash *leaf)
 {
@@ -117,7 +117,7 @@ struct ktx *tx_note(struct traitor *t, struct tx *tx)
 	return k;
 }
 
-/* ---- what is final --------------------------------------------------------------------------------- */
+/* ---- what is final ----------------------------------------------------------------------------------- */
 
 const struct qhash *final_at(struct traitor *t, uint64_t height)
 {
@@ -184,7 +184,7 @@ static void note_cert(struct traitor *t, const struct qcert *c)
 		memory_note(t, c->kind, &c->vote, c->sigs.sigs_val[i].replica, &c->sigs.sigs_val[i].sig);
 }
 
-/* ---- messages ------------------------------------------------------------------------------------------ */
+/* ---- messages ---------------------------------------------------------------------------------------- */
 
 static void raise_to(uint64_t *to, uint64_t value)
 {

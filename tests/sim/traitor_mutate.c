@@ -25,7 +25,7 @@ struct fields {
 
 #define ELEMENTS_MAX 6 /* of a list's elements, the first ones and the last are walked */
 
-/* ---- walking --------------------------------------------------------------------------------- */
+/* ---- walking ----------------------------------------------------------------------------------------- */
 
 static void add(struct fields *f, const char *where, const char *name, enum field_type type, void *at)
 {
@@ -222,7 +222,7 @@ static void walk(struct fields *f, struct qmessage *m)
 	}
 }
 
-/* ---- changing -------------------------------------------------------------------------------- */
+/* ---- changing ---------------------------------------------------------------------------------------- */
 
 struct change {
 	const struct field *f;
@@ -334,7 +334,7 @@ static bool neighbour(const struct change *c)
 	return false;
 }
 
-/* ---- lists ---- */
+/* ---- lists ------------------------------------------------------------------------------------------- */
 
 static uint8_t *elements(const struct field *f)
 {
@@ -444,7 +444,7 @@ static bool adopt(const struct change *c)
 	return true;
 }
 
-/* ---- bytes ---- */
+/* ---- bytes ------------------------------------------------------------------------------------------- */
 
 static bool flip_byte(const struct change *c)
 {
@@ -517,7 +517,7 @@ static const struct {
                 {adopt, "adopt"}},
 };
 
-/* ---- one mutation ------------------------------------------------------------------------------ */
+/* ---- one mutation ------------------------------------------------------------------------------------ */
 
 static bool same_field(const struct field *a, const struct field *b)
 {

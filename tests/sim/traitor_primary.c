@@ -22,7 +22,7 @@ static void instead(struct traitor *t, const struct outgoing *o, struct draft *d
 	draft_clear(d);
 }
 
-/* ---- Y01: two proposals at one place ------------------------------------------------------------------- */
+/* ---- Y01: two proposals at one place ----------------------------------------------------------------- */
 
 static struct split *split_find(struct traitor *t, uint64_t view, uint64_t height)
 {
@@ -137,8 +137,7 @@ static void equivocate_sees(struct traitor *t, struct message *m)
 	}
 }
 
-/* ---- who hears it, and when -------------------------------------------------------------------------------
- */
+/* ---- who hears it, and when -------------------------------------------------------------------------- */
 
 /* Y02 */
 static uint64_t all_but_one(struct traitor *t, const struct outgoing *o, uint64_t to)
@@ -195,8 +194,7 @@ static uint64_t slow_primary(struct traitor *t, const struct outgoing *o, uint64
 	return 0;
 }
 
-/* ---- what is in it
- * ------------------------------------------------------------------------------------------ */
+/* ---- what is in it ----------------------------------------------------------------------------------- */
 
 /* Y05 */
 static uint64_t wrong_root(struct traitor *t, const struct outgoing *o, uint64_t to)
@@ -442,8 +440,7 @@ static uint64_t grind(struct traitor *t, const struct outgoing *o, uint64_t to)
 	return 0;
 }
 
-/* ---- where and when it may not
- * ------------------------------------------------------------------------------ */
+/* ---- where and when it may not ----------------------------------------------------------------------- */
 
 /* Y03 */
 static void skip_height(struct traitor *t, unsigned id)

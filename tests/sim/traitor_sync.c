@@ -6,7 +6,7 @@
 #include "clients.h"
 #include "traitor_impl.h"
 
-/* ---- bodies of what is made up ------------------------------------------------------------------------- */
+/* ---- bodies of what is made up ----------------------------------------------------------------------- */
 
 /* What the adversary alone has, to those who shall have it. */
 static void serve_txs(struct traitor *t, unsigned id, const struct qget_txs *q, unsigned to)
@@ -58,8 +58,7 @@ void serve(struct traitor *t, unsigned id, const struct message *m)
 		serve_body(t, id, &m->m.qmessage_u.get_bodies.blocks.blocks_val[i], m->sender);
 }
 
-/* ---- CHAIN
- * -------------------------------------------------------------------------------------------------- */
+/* ---- CHAIN ------------------------------------------------------------------------------------------- */
 
 /* Y39 */
 static uint64_t forged_chain(struct traitor *t, const struct outgoing *o, uint64_t to)
@@ -187,8 +186,7 @@ static void fork_suffix_tick(struct traitor *t, unsigned id)
 	fork_to(t, id, above, everybody(t));
 }
 
-/* ---- STATUS: Y40
- * --------------------------------------------------------------------------------------------------- */
+/* ---- STATUS: Y40 ------------------------------------------------------------------------------------- */
 
 static uint64_t lying_status(struct traitor *t, const struct outgoing *o, uint64_t to)
 {
@@ -224,8 +222,7 @@ static uint64_t lying_status(struct traitor *t, const struct outgoing *o, uint64
 	return to & ~liars;
 }
 
-/* ---- bodies: Y41
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- bodies: Y41 ------------------------------------------------------------------------------------- */
 
 static uint64_t wrong_body(struct traitor *t, const struct outgoing *o, uint64_t to)
 {
@@ -282,9 +279,7 @@ static uint64_t slow_drip(struct traitor *t, const struct outgoing *o, uint64_t 
 	return 0;
 }
 
-/* ---- asking
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- asking ------------------------------------------------------------------------------------------ */
 
 static void request_flood(struct traitor *t, unsigned id)
 {
@@ -321,8 +316,7 @@ static void request_flood(struct traitor *t, unsigned id)
 		say(t, id, &m, everybody(t));
 }
 
-/* ---- transactions: Y43, Y44
- * ---------------------------------------------------------------------------------------------- */
+/* ---- transactions: Y43, Y44 -------------------------------------------------------------------------- */
 
 static void flood_txs(struct traitor *t, unsigned id)
 {

@@ -27,7 +27,7 @@ static uint64_t instead(struct traitor *t, enum behaviour b, const struct outgoi
 	return 0;
 }
 
-/* ---- P ------------------------------------------------------------------------------------------------ */
+/* ---- P ----------------------------------------------------------------------------------------------- */
 
 /* At least one entry to spoil: where nothing was prepared, a block with whatever signatures there are. */
 static bool need_prepared(struct traitor *t, struct qview_change *vc)
@@ -235,8 +235,7 @@ static uint64_t stale_prepared(struct traitor *t, const struct outgoing *o, uint
 	return instead(t, B_STALE_PREPARED, o, &m, to);
 }
 
-/* ---- tip and checkpoint
- * ------------------------------------------------------------------------------------ */
+/* ---- tip and checkpoint ------------------------------------------------------------------------------ */
 
 static struct claim old_claim(struct traitor *t)
 {
@@ -295,8 +294,7 @@ static uint64_t forged_checkpoint(struct traitor *t, const struct outgoing *o, u
 	return instead(t, B_FORGED_CHECKPOINT, o, &m, to);
 }
 
-/* ---- Y29
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Y29 --------------------------------------------------------------------------------------------- */
 
 static uint64_t two_view_changes(struct traitor *t, const struct outgoing *o, uint64_t to)
 {
@@ -317,8 +315,7 @@ static uint64_t two_view_changes(struct traitor *t, const struct outgoing *o, ui
 	return to & ~t->side;
 }
 
-/* ---- Y30, Y31: asking
- * ------------------------------------------------------------------------------------------ */
+/* ---- Y30, Y31: asking -------------------------------------------------------------------------------- */
 
 static void view_spam(struct traitor *t, unsigned id)
 {

@@ -6,7 +6,7 @@
 #include "traitor_impl.h"
 #include "traitor_mutate.h"
 
-/* ---- small changes ------------------------------------------------------------------------------------- */
+/* ---- small changes ----------------------------------------------------------------------------------- */
 
 struct mending {
 	struct traitor *t;
@@ -70,8 +70,7 @@ static uint64_t mutate_send(struct traitor *t, const struct outgoing *o, uint64_
 	return chance(t, 50) ? to : to & ~some; /* with the true one, or in its place */
 }
 
-/* ---- envelopes --------------------------------------------------------------------------------------------
- */
+/* ---- envelopes --------------------------------------------------------------------------------------- */
 
 /* Signed as it is, but no canonical encoding. */
 static void not_canonical(struct traitor *t, const struct outgoing *o, uint64_t to, uint64_t way)
@@ -120,8 +119,7 @@ static uint64_t foreign(struct traitor *t, const struct outgoing *o, uint64_t to
 	return to;
 }
 
-/* ---- what others said
- * ---------------------------------------------------------------------------------------- */
+/* ---- what others said -------------------------------------------------------------------------------- */
 
 static void relay_old(struct traitor *t, unsigned id)
 {

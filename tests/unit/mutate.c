@@ -32,8 +32,7 @@ static struct bytes sample_of(size_t i)
 	return rules_encode(samples[i].type, samples[i].value);
 }
 
-/* ---- every field ------------------------------------------------------------------------------------------
- */
+/* ---- every field ------------------------------------------------------------------------------------- */
 
 struct names {
 	char name[NAMES_MAX][80];
@@ -110,8 +109,7 @@ static void fields_are_all_that_a_message_holds(void **state)
 	}
 }
 
-/* ---- what comes out
- * -------------------------------------------------------------------------------------------- */
+/* ---- what comes out ---------------------------------------------------------------------------------- */
 
 static void a_mutant_is_another_message_or_said_to_be_none(void **state)
 {
