@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -240,6 +241,10 @@ _Noreturn static void child_slice(const struct sweep *s, const struct worker *w)
 	struct sim_options run = s->o->run;
 	struct sim_result r;
 
+	/* A world is made and thrown away many times a second: its memory stays with the process. */
+	mallopt(M_MMAP_THRESHOLD, 1 << 30);
+	mallopt(M_TRIM_THRESHOLD, 1 << 30);
+	mallopt(M_TOP_PAD, 16 << 20);
 	run.trace = NULL;
 	for (uint64_t seed = w->seed;; seed += s->o->jobs) {
 		run.seed = seed;

@@ -1,0 +1,118 @@
+/*
+ * cmd_sim_table.c: what each single behaviour of a traitor costs the others: the same load with it and
+ * without.
+ */
+#include "cmd_sim.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "traitor.h"
+
+#define TABLE_STORM_MS 20000
+#define TABLE_LOAD 40
+#define TABLE_SEEDS 3
+
+struct cost {
+	uint64_t txs, gap_ms, view_changes;
+	unsigned violations;
+	char violation[256];
+};
+
+static struct cost cost_of(const struct sim_args *args, int64_t faults, uint64_t behaviours)
+{
+	struct sim_options o = args->run;
+	struct cost cost = {0};
+	uint64_t first = args->seeds_given ? args->first : 1;
+	uint64_t last = args->seeds_given ? args->last : TABLE_SEEDS;
+
+	o.n = o.n ? o.n : 4;
+	o.storm_ms = o.storm_ms ? o.storm_ms : TABLE_STORM_MS;
+	o.load = o.load ? o.load : TABLE_LOAD;
+	o.real_crypto = 0;
+	o.unchecked_calm = true;
+	o.faults = faults;
+	o.behaviours = behaviours;
+	for (o.seed = first; o.seed <= last; o.seed++) {
+		struct sim_result r;
+		sweep_apart(&o, args->hang_s * 1000, &r);
+		free(r.states);
+		cost.txs += r.throughput_txs;
+		cost.gap_ms = r.commit_gap_ms > cost.gap_ms ? r.commit_gap_ms : cost.gap_ms;
+		cost.view_changes += r.view_changes;
+		if (r.violations && cost.violations++ == 0)
+			snprintf(cost.violation, sizeof cost.violation, "%.255s", r.violation);
+	}
+	return cost;
+}
+
+struct cost_line {
+	const char *name;
+	struct cost cost;
+};
+
+static uint64_t percent(const struct cost_line *line, const struct cost_line *base)
+{
+	return base->cost.txs ? 100 * line->cost.txs / base->cost.txs : 0;
+}
+
+static void costs_json(const struct cost_line *lines, unsigned cnt)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < cnt; i++) {
+		const struct cost *c = &lines[i].cost;
+		json_t *j = json_object();
+		sim_json_add(j, "behaviour", json_string(lines[i].name));
+		sim_json_add(j, "transactions", sim_json_number(c->txs));
+		sim_json_add(j, "percent", sim_json_number(percent(&lines[i], &lines[0])));
+		sim_json_add(j, "commit_gap_ms", sim_json_number(c->gap_ms));
+		sim_json_add(j, "view_changes", sim_json_number(c->view_changes));
+		sim_json_add(j, "violations", sim_json_number(c->violations));
+		json_array_append_new(list, j);
+	}
+	out_json_take(list);
+}
+
+static void costs_text(const struct cost_line *lines, unsigned cnt)
+{
+	struct out_table *t =
+	    out_table_new(6, (const char *const[]){"BEHAVIOUR", "TRANSACTIONS", "OF FAULT-FREE",
+	                                           "LONGEST WAIT", "VIEW CHANGES", ""});
+
+	for (unsigned i = 0; i < cnt; i++) {
+		const struct cost *c = &lines[i].cost;
+		out_table_cell(t, "%s", lines[i].name);
+		out_table_cell(t, "%" PRIu64, c->txs);
+		out_table_cell(t, "%" PRIu64 "%%", percent(&lines[i], &lines[0]));
+		out_table_cell(t, "%.2f s", sim_seconds(c->gap_ms));
+		out_table_cell(t, "%" PRIu64, c->view_changes);
+		out_table_cell(t, "%s", c->violations ? c->violation : "");
+		out_table_style(t, OUT_BAD);
+	}
+	out_table_end(t);
+}
+
+int sim_behaviour_table(const struct sim_args *args)
+{
+	struct cost_line lines[BEHAVIOUR_CNT + 1];
+	bool terminal = isatty(STDERR_FILENO);
+	unsigned cnt = 0, violations;
+
+	lines[cnt++] = (struct cost_line){"none", cost_of(args, 0, 0)};
+	violations = lines[0].cost.violations;
+	for (unsigned b = 0; b < BEHAVIOUR_CNT; b++) {
+		uint64_t bit = UINT64_C(1) << b;
+		if (args->run.behaviours && !(args->run.behaviours & bit))
+			continue;
+		if (terminal)
+			fprintf(stderr, CLEAR_LINE "%s", behaviour_name(b));
+		lines[cnt] =
+		    (struct cost_line){behaviour_name(b), cost_of(args, INT64_C(1) << FAULT_TRAITOR, bit)};
+		violations += lines[cnt++].cost.violations;
+	}
+	if (terminal)
+		fputs(CLEAR_LINE, stderr);
+	(args->common.json ? costs_json : costs_text)(lines, cnt);
+	return violations ? EXIT_NO : EXIT_DONE;
+}
