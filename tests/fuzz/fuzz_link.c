@@ -257,6 +257,7 @@ static void setup(void)
 	add_frames(0, pull, "\1", 1);
 	fuzz_seed_as(0, push, 3);
 	fuzz_seed_as(0, HELLO "\x50\0\0\0\0\0\0\x80\0\1", 16);
+	fuzz_seed_as(0, HELLO "\x50\0\0\0\0\0\0\x80\0\0", 16);
 	fuzz_seed_as(0, HELLO "\x50\0\xff\xff\xff\xff\xff\xff\xff\xff", 16);
 	add_frames(DIALLED, pull, "", 0);
 	add_frames(DIALLED | 2, pull, "\0\0\0", 3);

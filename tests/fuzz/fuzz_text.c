@@ -220,13 +220,14 @@ static void json(const char *text, size_t len)
 
 static void setup(void)
 {
-	static const char *const texts[5][5] = {
+	static const char *const texts[5][7] = {
 	    {"0", "1", "9223372036854775807", "18446744073709551616", "007"},
 	    {"00", "0123456789abcdef", "abcdefABCDEF",
 	     "0000000000000000000000000000000000000000000000000000000000000000", "g"},
 	    {"127.0.0.1:7480", "[::1]:0", "localhost:65536", "tcp://127.0.0.1:7580", "ipc:///tmp/x"},
 	    {"statussttaus", "aaaabaab", "a", "", "genesisgenese"},
-	    {"{\"name\": \"12\", \"key\": [1, 3, 1000, 1001, -1, 1.5, null]}",
+	    {"[1, 2, 3, 4, 5, 6, 7, 8, 9]", "[1, 2, 3, 4, 5, 6, 7, 8]",
+	     "{\"name\": \"12\", \"key\": [1, 3, 1000, 1001, -1, 1.5, null]}",
 	     "{\"name\": {\"name\": {}}, \"other\": 1}", "[\"9223372036854775807\", \"0\", \"\"]",
 	     "{\"name\": "
 	     "\"0000000000000000000000000000000000000000000000000000000000000000\"}",
@@ -234,7 +235,7 @@ static void setup(void)
 	};
 
 	for (uint8_t i = 0; i < 5; i++)
-		for (uint8_t k = 0; k < 5; k++)
+		for (uint8_t k = 0; k < 7 && texts[i][k]; k++)
 			fuzz_seed_as(i, texts[i][k], strlen(texts[i][k]));
 }
 
