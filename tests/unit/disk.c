@@ -1,6 +1,6 @@
 /*
- * The simulator's disks: SQLite works on them, keeps what it committed through a loss of power at any point,
- * and is told of every fault. Links: q_sim
+ * The simulator's disks: SQLite works on them, keeps what it committed whenever the power goes, and is told
+ * of every fault. Links: q_sim
  */
 #include <sqlite3.h>
 
@@ -656,17 +656,6 @@ static void disks_are_copied_wiped_and_files_removed(void **state)
 
 #define PAYMENTS 24
 
-/* A vote log that has not voted, as votes_create() makes one on a real disk. */
-static void make_votes(const char *path, const struct qreplica_key *key)
-{
-	struct err err = {0};
-	struct votes *v = votes_open(path, key, DISK_VFS, &err);
-
-	if (!v || !votes_recovered(v, &err) || !votes_commit(v, &err))
-		fail_msg("%s", err.text);
-	votes_close(v);
-}
-
 static void lose_power(struct cluster *c, unsigned i, struct disk *d, uint64_t seed)
 {
 	disk_power_off(d, chance, &seed);
@@ -677,6 +666,7 @@ static void lose_power(struct cluster *c, unsigned i, struct disk *d, uint64_t s
 static struct cluster *cluster_on_disks(struct disk *disks[4])
 {
 	struct cluster *c = cluster_new(4, PAYMENTS, NULL);
+	struct err err = {0};
 
 	c->vfs = DISK_VFS;
 	for (unsigned i = 0; i < 4; i++) {
@@ -687,7 +677,8 @@ static struct cluster *cluster_on_disks(struct disk *disks[4])
 		disks[i] = disk_new(i);
 		snprintf(m->ledger, sizeof m->ledger, "/%u/ledger.db", i);
 		snprintf(m->votes, sizeof m->votes, "/%u/votes.db", i);
-		make_votes(m->votes, &c->rules.g.g.replicas.replicas_val[i].key);
+		if (!votes_create(m->votes, &c->rules.g.g.replicas.replicas_val[i].key, DISK_VFS, &err))
+			fail_msg("%s", err.text);
 		cluster_start(c, i);
 	}
 	return c;
