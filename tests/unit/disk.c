@@ -1,6 +1,7 @@
 /*
  * The simulator's disks: SQLite works on them, keeps what it committed whenever the power goes, and is told
- * of every fault. Links: q_sim
+ * of every fault.
+ * Links: q_sim
  */
 #include <sqlite3.h>
 
