@@ -126,8 +126,9 @@ static const char *leads(const struct claim *x)
 	    !qhash_eq(&root, &p->header.merkle_root))
 		return "the header does not describe the leaves";
 	const struct known *parent = known_find(x->c, &p->header.parent);
-	if (x->height > 1 && !(parent && parent->shown))
-		return "nobody knows the parent";
+	if (x->height > 1 &&
+	    !(parent && parent->shown)) /* on its disk alone: the power went before it was sent */
+		return x->m->lives > 1 ? NULL : "nobody knows the parent";
 	uint64_t parent_ms = x->height > 1 ? parent->header.time_ms : g->g.time_ms;
 	if (x->height > 1 ? parent->header.height.n != x->height - 1
 	                  : !qhash_eq(&p->header.parent, &g->chain))
