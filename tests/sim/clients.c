@@ -234,8 +234,10 @@ bool deal_hand(struct clients *c, struct deal *d, unsigned slot, enum tx_verdict
 		return false;
 	}
 	trace_line(c->s, "client tx=%u id=%s machine=%u %s", d->number, id, slot, tx_verdict_info(*v)->code);
-	if (*v == TX_OK || *v == TX_KNOWN)
+	if (*v == TX_OK || *v == TX_KNOWN) {
 		d->life[slot] = m->lives;
+		d->taken = true;
+	}
 	if (sim_honest(c->s, m->id)) {
 		judge_answer(m, d, *v, &winner);
 		check_submitted(m, &d->tx->id, *v, height);
@@ -459,14 +461,24 @@ static unsigned choose_machine(const struct clients *c, const struct deal *d, co
 	return any;
 }
 
+/* A client knows what it has not been able to hand in yet. */
+static bool parents_taken(const struct deal *d)
+{
+	for (size_t i = 0; i < d->in_cnt; i++)
+		if (d->ins[i].from && !d->ins[i].from->taken && !d->ins[i].from->final)
+			return false;
+	return true;
+}
+
 static void hand_to_somebody(struct clients *c, struct deal *d, uint64_t *rng)
 {
 	unsigned slots[SIM_MACHINES_MAX], cnt = clients_machines(c, slots), to;
-	uint64_t patience = draw_between(rng, 1500, 5000), soon = draw_between(rng, 150, 900);
+	uint64_t patience = draw_between(rng, 1500, 5000), soon = draw_between(rng, 50, 500);
+	bool hasty = chance(rng, 10);
 	enum tx_verdict v = TX_POOL_FULL;
 
 	d->again_ms = c->s->now_ms + soon;
-	if (cnt == 0)
+	if (cnt == 0 || (!hasty && !parents_taken(d)))
 		return;
 	to = choose_machine(c, d, slots, cnt, rng);
 	if (d->tries > 0) { /* the next one */

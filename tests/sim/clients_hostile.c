@@ -8,7 +8,7 @@
 
 #include "clients_impl.h"
 
-#define DEED_PPM 200000 /* a tick */
+#define DEED_PPM 350000 /* a tick */
 #define LOOT_MAX 4096   /* outputs remembered */
 #define COLLUDE_MAX 200 /* transactions lent to traitors in a run */
 

@@ -38,6 +38,7 @@ struct deal {
 	unsigned number;
 	enum deal_kind kind;
 	bool invalid; /* breaks a rule that needs the ledger: nobody may accept it */
+	bool taken;   /* somebody accepted it once */
 	bool final, dead /* its expiry has passed without it */;
 	unsigned tries, at; /* at: the machine that it was handed to last */
 	uint64_t again_ms;  /* when it is handed in again */
