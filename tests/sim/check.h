@@ -2,10 +2,10 @@
  * check.h: what must hold, checked after every event by code that shares nothing with what it checks but the
  * wire format and the primitives. A violation ends the run with one line.
  *
- *   check.c          the list, run after every event
- *   check_votes.c    what honest replicas sign: no two statements for one place, view discipline, durable
- * before sent check_cert.c     certificates, by a second, naive verifier; agreement on what is certified
- *   check_chain.c    ledgers: continuity, exactly once, value in 128 bits, a naive ledger beside the real one
+ *   check.c          the doors, and what runs after every event; envelopes that do not open; stopping
+ *   check_votes.c    what honest replicas sign: once, in their views, on disk before it leaves
+ *   check_cert.c     certificates, by a second, naive verifier; agreement on what is certified
+ *   check_chain.c    ledgers: continuity, exactly once, value; a naive ledger beside the real ones
  *   check_bounds.c   memory and queues
  *   heal.c           liveness: bounds that hold once the storm is over
  */
