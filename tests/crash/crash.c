@@ -63,9 +63,10 @@ struct harness {
 	struct load *l;
 	struct chance chance;
 	bool small_disk, full;
-	unsigned cycles;       /* ends at points so far */
-	uint64_t down;         /* nodes that do not run: a set */
-	uint64_t stopping;     /* were sent SIGTERM */
+	unsigned cycles;   /* ends at points so far */
+	uint64_t down;     /* nodes that do not run: a set */
+	uint64_t stopping; /* were sent SIGTERM */
+	uint64_t paused;
 	uint64_t mined;        /* may end at any time */
 	uint64_t may_fail;     /* have met a store's error that the test made */
 	uint32_t start_points; /* of the last start that came up */
@@ -195,7 +196,8 @@ static void tell_standstill(struct harness *h)
 {
 	for (unsigned i = 0; i < N; i++) {
 		int status;
-		json_t *said = h->down >> i & 1 ? NULL : chain_get(h->s->chain, i, &status, "/v1/status");
+		json_t *said =
+		    (h->down | h->paused) >> i & 1 ? NULL : chain_get(h->s->chain, i, &status, "/v1/status");
 		char *text = said ? json_dumps(said, 0) : NULL;
 		print_message("node %u: %s\n%s\n", i, text ? text : "no answer", nodes_tell(h->s, i));
 		free(text);
@@ -389,8 +391,8 @@ static void a_connection_that_breaks(struct harness *h)
 {
 	unsigned i = some_node(h);
 	arm(h, i, chance(&h->chance, 2) == 0 ? BIT(POINT_SEND) : BIT(POINT_ANSWER), POINT_FAIL,
-	    1 + (uint32_t)chance(&h->chance, 100));
-	await_payments(h, ACCOUNTS);
+	    1 + (uint32_t)chance(&h->chance, 20));
+	await_payments(h, (size_t)2 * ACCOUNTS);
 	h->broken += atomic_load(&h->s->node[i].points->hit);
 }
 
@@ -434,12 +436,14 @@ static void a_pause(struct harness *h)
 {
 	unsigned i = some_node(h);
 	uint64_t until = now() + chance(&h->chance, options.pause_ms);
-	load_avoid(h->l, BIT(i));
+	h->paused = BIT(i);
+	load_avoid(h->l, h->paused);
 	nodes_signal(h->s, i, SIGSTOP);
 	do {
 		await_payments(h, ACCOUNTS);
 	} while (now() < until);
 	nodes_signal(h->s, i, SIGCONT);
+	h->paused = 0;
 	load_avoid(h->l, 0);
 	h->pauses++;
 }
@@ -466,7 +470,7 @@ static const struct {
     {all, 10},
     {a_failing_store, 6},
     {a_store_that_fails_at_the_start, 3},
-    {a_connection_that_breaks, 2},
+    {a_connection_that_breaks, 5},
     {a_full_disk, 2},
     {a_pause, 2},
     {a_mine, 1},

@@ -40,6 +40,7 @@ struct load {
 	struct payer *payer;
 	struct chance chance;
 	unsigned node, turns;
+	bool answers; /* the node of this turn: its silence costs one time-out, not one a receipt */
 	pthread_t thread;
 	bool runs;
 	int wake_fd;
@@ -92,7 +93,9 @@ static bool receipt_holds(struct load *l, unsigned node, const struct qtxid *id,
 	struct qtxid proven;
 	struct qheight at;
 	snprintf(path, sizeof path, "/v1/receipts/%s", hex_encode(hex, id->b, sizeof id->b));
-	if (!http_call(l->client[node], path, NULL, NULL, 0, &status, &text, &len, &err))
+	l->answers =
+	    l->answers && http_call(l->client[node], path, NULL, NULL, 0, &status, &text, &len, &err);
+	if (!l->answers)
 		return false;
 	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 	free(text);
@@ -241,6 +244,7 @@ static void turn(struct load *l)
 	json_t *said;
 	size_t i;
 	l->turns++;
+	l->answers = true;
 	for (unsigned k = 0; k < l->payer_cnt; k++)
 		which[k] = l->payer[k].tx[1] != NULL && (l->turns + k) % 2 == 1;
 	json_t *results = submit(l, node, which);
