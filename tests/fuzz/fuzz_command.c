@@ -147,7 +147,7 @@ static int run_words(char *const *list, int cnt)
 	must(child >= 0);
 	if (child == 0)
 		run(argv, cnt + 1);
-	must(waitpid(child, &status, 0) == child);
+	must(TEMP_FAILURE_RETRY(waitpid(child, &status, 0)) == child); /* libFuzzer has an alarm */
 	return status;
 }
 

@@ -20,6 +20,7 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -29,7 +30,7 @@
 
 #define BODY_MAX 65536
 #define ANSWER_MAX (1u << 20)
-#define PATIENCE_MS 10000
+#define PATIENCE_MS 25000
 
 static struct place *place;
 static struct reader *reader;
@@ -265,7 +266,7 @@ static int dial(void)
 static void send_all(int fd, const uint8_t *data, size_t len)
 {
 	for (size_t at = 0; at < len;) {
-		ssize_t sent = send(fd, data + at, len - at, MSG_NOSIGNAL);
+		ssize_t sent = TEMP_FAILURE_RETRY(send(fd, data + at, len - at, MSG_NOSIGNAL));
 		if (sent <= 0)
 			return;
 		at += (size_t)sent;
@@ -284,8 +285,9 @@ static size_t exchange(const uint8_t *data, size_t len, unsigned pieces)
 	shutdown(fd, SHUT_WR);
 	for (;;) {
 		struct pollfd ready = {.fd = fd, .events = POLLIN};
-		must(poll(&ready, 1, PATIENCE_MS) == 1);
-		ssize_t n = recv(fd, answers + got, ANSWER_MAX - got, 0);
+		/* libFuzzer's alarm comes in between */
+		must(TEMP_FAILURE_RETRY(poll(&ready, 1, PATIENCE_MS)) == 1);
+		ssize_t n = TEMP_FAILURE_RETRY(recv(fd, answers + got, ANSWER_MAX - got, 0));
 		if (n <= 0)
 			break;
 		got += (size_t)n;

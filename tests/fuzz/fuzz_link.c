@@ -10,6 +10,7 @@
  * Links: q_link
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -22,7 +23,7 @@
 #include "link.h"
 
 #define HELLO "\0SP\0\0"
-#define PATIENCE_MS 10000
+#define PATIENCE_MS 25000
 #define DIALLED 0x80 /* in the first byte */
 #define FRAMES_MAX 64
 
@@ -66,7 +67,7 @@ static void send_pieces(int fd, const uint8_t *data, size_t len, unsigned pieces
 {
 	for (size_t at = 0; at < len;) {
 		size_t piece = len / pieces + 1 < len - at ? len / pieces + 1 : len - at;
-		ssize_t sent = send(fd, data + at, piece, MSG_NOSIGNAL);
+		ssize_t sent = TEMP_FAILURE_RETRY(send(fd, data + at, piece, MSG_NOSIGNAL));
 		if (sent <= 0)
 			return; /* hung up, as it may */
 		at += (size_t)sent;
@@ -81,8 +82,9 @@ static size_t read_all(int fd, uint8_t *buf, size_t cap, size_t enough, bool *re
 	*reset = false;
 	while (got < enough) {
 		struct pollfd ready = {.fd = fd, .events = POLLIN};
-		must(poll(&ready, 1, PATIENCE_MS) == 1);
-		ssize_t n = recv(fd, buf + got, cap - got, 0);
+		/* libFuzzer's alarm comes in between */
+		must(TEMP_FAILURE_RETRY(poll(&ready, 1, PATIENCE_MS)) == 1);
+		ssize_t n = TEMP_FAILURE_RETRY(recv(fd, buf + got, cap - got, 0));
 		if (n <= 0) {
 			*reset = n < 0;
 			break;
@@ -195,7 +197,7 @@ static void be_dialled(const uint8_t *data, size_t len, unsigned pieces)
 	struct link *l = link_start(&config, &err);
 	must(l != NULL);
 	link_send(l, 1, &env);
-	int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+	int fd = TEMP_FAILURE_RETRY(accept4(listening, NULL, NULL, SOCK_CLOEXEC));
 	must(fd >= 0);
 	send_pieces(fd, data, len, pieces);
 	if (!right)
