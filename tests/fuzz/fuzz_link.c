@@ -197,7 +197,7 @@ static void be_dialled(const uint8_t *data, size_t len, unsigned pieces)
 	struct link *l = link_start(&config, &err);
 	must(l != NULL);
 	link_send(l, 1, &env);
-	int fd = TEMP_FAILURE_RETRY(accept4(listening, NULL, NULL, SOCK_CLOEXEC));
+	int fd = (int)TEMP_FAILURE_RETRY(accept4(listening, NULL, NULL, SOCK_CLOEXEC));
 	must(fd >= 0);
 	send_pieces(fd, data, len, pieces);
 	if (!right)
