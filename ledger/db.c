@@ -330,6 +330,11 @@ static bool open_checked(struct db *db, enum db_mode mode, const char *vfs, bool
 	if (!set_pragmas(db, mode, err))
 		return false;
 	if (mode == DB_WRITE) {
+		/* A process that was killed before its sync, or whose sync failed, leaves commits that are
+		 * written but not on disk. What is relied on from here must be: this syncs them, and writes
+		 * them again. */
+		if (!exec(db, "PRAGMA wal_checkpoint(PASSIVE)", "make durable what was found", err))
+			return false;
 		/* Again under the lock: another process may have made the file just now. */
 		if (!db_begin(db, err) || !identify(db, &version, err) || !migrate(db, version, err))
 			return false;
