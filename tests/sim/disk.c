@@ -209,6 +209,19 @@ void disk_power_off(struct disk *d, disk_random *random, void *ctx)
 	d->off = true;
 }
 
+void disk_kill(struct disk *d)
+{
+	must(!d->off);
+	for (size_t i = 0; i < d->dir.cnt; i++) {
+		const struct entry *e = &d->dir.list[i];
+		struct entry *copy = dir_add(&d->after, e->name, file_clone(e->states[0]));
+		for (size_t k = 1; k < e->state_cnt; k++)
+			entry_push(copy, e->states[k] == e->states[k - 1] ? file_ref(copy->states[k - 1])
+			                                                  : file_clone(e->states[k]));
+	}
+	d->off = true;
+}
+
 void disk_power_on(struct disk *d)
 {
 	must(d->off && d->open == 0);

@@ -50,7 +50,9 @@ typedef uint64_t disk_random(void *ctx, uint64_t below);
  * content in place.
  */
 void disk_power_off(struct disk *d, disk_random *random, void *ctx); /* it is on */
-void disk_power_on(struct disk *d);                                  /* it is off; nothing open */
+/* The process alone is killed: as disk_power_off(), but all that it wrote survives, synced or not. */
+void disk_kill(struct disk *d);
+void disk_power_on(struct disk *d); /* it is off; nothing open */
 
 /*
  * From the after-th operation of the fault's own kind on (0: the next), until disk_heal(): writes that make a

@@ -125,6 +125,18 @@ struct file *file_copy(const struct file *f, bool logged)
 	return copy;
 }
 
+struct file *file_clone(const struct file *f)
+{
+	if (!f)
+		return NULL;
+	struct file *clone = file_copy(f, f->logged);
+	clone->change_cnt = clone->change_cap = f->change_cnt;
+	clone->changes = f->change_cnt ? xmemdup(f->changes, f->change_cnt * sizeof *f->changes) : NULL;
+	clone->old_len = clone->old_cap = f->old_len;
+	clone->old = f->old_len ? xmemdup(f->old, f->old_len) : NULL;
+	return clone;
+}
+
 /* On a copy that stands where f stood right after the change. */
 static void undo(const struct file *f, const struct change *c, struct file *copy)
 {

@@ -50,6 +50,7 @@ void file_truncate(struct file *f, size_t size);
 void file_sync(struct file *f); /* changes so far can no longer be lost */
 /* Copies, fully synced: of the content now, at the last sync, and of what a power loss leaves. */
 struct file *file_copy(const struct file *f, bool logged);
+struct file *file_clone(const struct file *f); /* with what was not synced as yet; NULL is fine */
 struct file *file_copy_synced(const struct file *f, bool logged);
 struct file *file_survivor(const struct file *f, disk_random *random, void *ctx);
 

@@ -16,6 +16,7 @@
 
 #define WAITING_MAX 4096 /* messages kept for a machine that stands still: what a link's buffers hold */
 #define RETRY_MS 500     /* before a replica that could not start tries again */
+#define RECOVERY_CRASH_PPM 150000
 #define POINTS_OFF INT64_C(-1)
 
 /* ---- power --------------------------------------------------------------------------------------- */
@@ -29,15 +30,19 @@ static void cut_power(struct machine *m)
 {
 	m->off = true;
 	m->points = POINTS_OFF;
-	disk_power_off(m->disk, disk_chance, m->sim);
-	trace_line(m->sim, "power machine %u goes at point %" PRIu64, m->slot, m->point_cnt);
+	if (m->kill)
+		disk_kill(m->disk);
+	else
+		disk_power_off(m->disk, disk_chance, m->sim);
+	trace_line(m->sim, "%s machine %u at point %" PRIu64, m->kill ? "kill" : "power", m->slot,
+	           m->point_cnt);
 }
 
 static void point(void *ctx)
 {
 	struct machine *m = ctx;
 
-	if (m->off || !m->replica)
+	if (m->off || !m->running)
 		return;
 	m->point_cnt++;
 	if (m->points > 0 && --m->points == 0)
@@ -46,10 +51,9 @@ static void point(void *ctx)
 
 static void close_replica(struct machine *m)
 {
-	struct replica *r = m->replica;
-
+	replica_close(m->replica);
 	m->replica = NULL;
-	replica_close(r);
+	m->running = false;
 }
 
 static void come_back_at(struct machine *m, uint64_t at_ms)
@@ -63,8 +67,7 @@ static bool bury(struct machine *m)
 {
 	if (!m->off)
 		return false;
-	if (m->replica)
-		close_replica(m);
+	close_replica(m);
 	disk_power_on(m->disk);
 	m->off = false;
 	if (m->down_until_ms <= m->sim->now_ms)
@@ -78,6 +81,7 @@ void machine_power_off(struct machine *m, uint64_t points, uint64_t down_ms)
 	if (!m->replica)
 		return;
 	m->down_until_ms = m->sim->now_ms + down_ms;
+	m->kill = sim_random(m->sim, STREAM_MACHINE, 3) == 0;
 	m->points = (int64_t)points;
 	if (points > 0)
 		return;
@@ -212,8 +216,7 @@ void machine_init(struct sim *s, unsigned slot, unsigned id)
 
 void machine_free(struct machine *m)
 {
-	if (m->replica)
-		close_replica(m);
+	close_replica(m);
 	for (size_t i = 0; i < m->waiting_cnt; i++)
 		packet_unref(m->waiting[i]);
 	free(m->waiting);
@@ -221,20 +224,33 @@ void machine_free(struct machine *m)
 		disk_free(m->disk);
 }
 
+static void file_path(const struct machine *m, const char *name, char path[32])
+{
+	snprintf(path, 32, "/%u/%s", m->slot, name);
+}
+
+/* What `quorate node init` does, once; whoever loses power during it does it again. */
+static void install(struct machine *m)
+{
+	struct err err = {0};
+	char votes[32];
+
+	file_path(m, "votes.db", votes);
+	if (!votes_create(votes, &m->sim->g.g.replicas.replicas_val[m->id].key, DISK_VFS, &err))
+		must_failed(err.text, __FILE__, __LINE__);
+}
+
 static struct replica *open_replica(struct machine *m, struct err *err)
 {
 	struct sim *s = m->sim;
 	char ledger[32], votes[32];
-	const struct qreplica_key *key = &s->g.g.replicas.replicas_val[m->id].key;
 
-	snprintf(ledger, sizeof ledger, "/%u/ledger.db", m->slot);
-	snprintf(votes, sizeof votes, "/%u/votes.db", m->slot);
-	if (m->lives++ == 0 && !votes_create(votes, key, DISK_VFS, err))
-		return NULL;
+	file_path(m, "ledger.db", ledger);
+	file_path(m, "votes.db", votes);
 	return replica_open(&(struct replica_config){.genesis = &s->g,
 	                                             .self = m->id,
 	                                             .signer = {sign, m},
-	                                             .key = key,
+	                                             .key = &s->g.g.replicas.replicas_val[m->id].key,
 	                                             .ledger_path = ledger,
 	                                             .votes_path = votes,
 	                                             .vfs = DISK_VFS,
@@ -267,11 +283,19 @@ bool machine_start(struct machine *m)
 	struct err err = {0};
 
 	must(!m->replica);
+	if (m->lives++ == 0)
+		install(m);
 	m->points = POINTS_OFF;
 	m->point_cnt = 0;
+	if (sim_strikes(m->sim, FAULT_CRASH, RECOVERY_CRASH_PPM)) /* power goes again while it recovers */
+		m->points = 1 + (int64_t)sim_random(m->sim, STREAM_MACHINE, 128);
+	m->running = true;
 	m->replica = open_replica(m, &err);
+	if (bury(m))
+		return false;
 	trace_line(m->sim, "start machine %u life %u %s", m->slot, m->lives, m->replica ? "up" : "failed");
 	if (!m->replica) {
+		m->running = false;
 		stopped(m, &err);
 		operate(m, &err);
 		come_back_at(m, m->sim->now_ms + RETRY_MS);
@@ -287,8 +311,8 @@ bool machine_start(struct machine *m)
 
 void machine_stop(struct machine *m)
 {
-	if (m->replica)
-		close_replica(m);
+	m->points = POINTS_OFF;
+	close_replica(m);
 	m->down_until_ms = UINT64_MAX;
 }
 
@@ -321,7 +345,8 @@ static void turn(struct machine *m)
 	if (!ok) {
 		close_replica(m);
 		stopped(m, &err);
-		come_back_at(m, m->sim->now_ms + RETRY_MS);
+		if (!bury(m))
+			come_back_at(m, m->sim->now_ms + RETRY_MS);
 	} else if (sim_honest(m->sim, m->id)) {
 		check_turn(m);
 	}

@@ -138,8 +138,10 @@ struct machine {
 	unsigned id;   /* the replica that it is: slot for the first n, the twin's identity above */
 	struct disk *disk;
 	struct replica *replica; /* NULL: down */
+	bool running;            /* a process is there, perhaps just opening or closing its files */
 	unsigned lives;          /* starts */
 	bool woken;              /* due a turn */
+	bool kill;               /* only the process dies next time: what was written stays, synced or not */
 	bool off;                /* power went in the middle of a turn: nothing it does from there happened */
 	int64_t points;          /* numbered points left until the power goes; -1: it stays */
 	uint64_t point_cnt;      /* numbered points passed in this life */
