@@ -117,7 +117,7 @@ static uint64_t hide_head(struct traitor *t, const struct outgoing *o, uint64_t 
 	acted(t, B_HIDE_HEAD, o->id, "up to %" PRIu64 " of %" PRIu64, top, c->cert.vote.height.n);
 	cert_anyhow(t, found, &old->cert);
 	unsigned had = old->headers.headers_len;
-	old->headers.headers_len = top < first ? 0 : (unsigned)(top - first + 1);
+	old->headers.headers_len = had == 0 || top < first ? 0 : (unsigned)(top - first + 1);
 	say(t, o->id, &m, to);
 	old->headers.headers_len = had;
 	wire_free(WIRE(qmessage), &m);
