@@ -310,6 +310,23 @@ static bool check_schema(struct db *db, struct err *err)
 	return ok;
 }
 
+/*
+ * A process that was killed before its sync, or whose sync failed, leaves commits that are written but not on
+ * disk, and the next one finds them all the same.  What it relies on must be durable: a checkpoint syncs the
+ * WAL, and writes it all once more, to the database itself.
+ */
+static bool settle(struct db *db, struct err *err)
+{
+	char busy[32];
+
+	if (!ask(db, "PRAGMA wal_checkpoint(PASSIVE)", busy, err))
+		return false;
+	if (strcmp(busy, "0") == 0)
+		return true;
+	return err_set(err, ERR_WORLD, "%s %s: make durable what was found: locked by another process",
+	               db->kind->what, db->path);
+}
+
 static bool open_checked(struct db *db, enum db_mode mode, const char *vfs, bool *fresh, struct err *err)
 {
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -330,10 +347,7 @@ static bool open_checked(struct db *db, enum db_mode mode, const char *vfs, bool
 	if (!set_pragmas(db, mode, err))
 		return false;
 	if (mode == DB_WRITE) {
-		/* A process that was killed before its sync, or whose sync failed, leaves commits that are
-		 * written but not on disk. What is relied on from here must be: this syncs them, and writes
-		 * them again. */
-		if (!exec(db, "PRAGMA wal_checkpoint(PASSIVE)", "make durable what was found", err))
+		if (!settle(db, err))
 			return false;
 		/* Again under the lock: another process may have made the file just now. */
 		if (!db_begin(db, err) || !identify(db, &version, err) || !migrate(db, version, err))
