@@ -64,7 +64,7 @@ enum engine_output_kind {
 	OUT_WANT_BODY,      /* .want_body: obtain it, then IN_BODY (at once if it is here already) */
 	OUT_VALIDATE,       /* .block: check it on its parent, then IN_VALIDATED */
 	OUT_WANT_CHAIN,     /* .want_chain: ask this replica for certified headers */
-	OUT_RESEND_PENDING, /* half of the timeout has passed: send what is pending to everybody */
+	OUT_RESEND_PENDING, /* T1, T4: send what is pending to everybody */
 	OUT_EVIDENCE,       /* .journal: as OUT_JOURNAL, and a person should know */
 	OUT_VIEW,           /* .view: a new view was entered (the pool resets its fairness counts) */
 	OUT_MUTE,           /* .reason: this replica must not vote any more (see protocol, F8) */

@@ -160,6 +160,7 @@ struct engine {
 	uint64_t timer_ms;   /* suspicion, or the new-view timer */
 	uint64_t timeout_ms; /* of the present view (change) */
 	bool resent;         /* half-way: what is pending was sent to all */
+	uint64_t resend_ms;  /* T4: it will be again; checked with every STATUS, at the latest */
 	uint64_t status_ms;
 	uint64_t chain_ms;   /* catch-up may be asked for again */
 	unsigned chain_peer; /* whom it was asked of last */

@@ -3,10 +3,13 @@
  *
  *   T1  something is pending, or a block above the tip is accepted or bound, and nothing was committed in
  * this view for the time-out: suspect; never alone for want of a transaction that the others were not sent:
- * half-way, what is pending goes to everybody [F9] T2  nobody suspects a proposer who is held up by the high
- * watermark T3  the new-view timer starts once Q distinct replicas ask for the view or a later one [F3]; it
- * doubles with each view that fails, up to the cap; nothing stops it but a commit in that view above the tip
- * at its entry, or nothing being pending [F10]; then it returns to its base
+ *       half-way, what is pending goes to everybody [F9]
+ *   T2  nobody suspects a proposer who is held up by the high watermark
+ *   T3  the new-view timer starts once Q distinct replicas ask for the view or a later one [F3]; it doubles
+ *       with each view that fails, up to the cap; nothing stops it but a commit in that view above the tip at
+ *       its entry, or nothing being pending [F10]; then it returns to its base
+ *   T4  who is in no view, or silent, sends what is pending to everybody once a time-out: else nobody might
+ *       ever hear of a transaction that only its clients know
  */
 #include "pbft.h"
 
@@ -76,6 +79,18 @@ static void active(struct engine *e)
 	}
 }
 
+static void resend(struct engine *e) /* T4 */
+{
+	if ((e->active && may_speak(e)) || !e->pending)
+		e->resend_ms = 0;
+	else if (e->resend_ms == 0)
+		e->resend_ms = e->now_ms + e->params->timeout_ms;
+	else if (e->now_ms >= e->resend_ms) {
+		e->resend_ms = e->now_ms + e->params->timeout_ms;
+		emit(e, OUT_RESEND_PENDING);
+	}
+}
+
 void pbft_timer(struct engine *e)
 {
 	if (e->halted)
@@ -86,6 +101,7 @@ void pbft_timer(struct engine *e)
 		active(e);
 	else
 		changing(e);
+	resend(e);
 	/* What was lost must be found before a time-out mistakes it for a faulty proposer. */
 	bool busy = !e->active || waiting(e) || e->executed.n < e->tip.n;
 	uint64_t interval = busy ? smaller(e->params->timeout_ms / 4, PBFT_STATUS_MS) : PBFT_STATUS_MS;

@@ -840,6 +840,40 @@ static void serves_each_peer_a_bounded_amount(void **state)
 	cluster_free(c);
 }
 
+/* T4: nobody but a client of replica 1 knew of its payment while its links were down, and it left its view
+ * alone. */
+static bool nothing_leaves_1(struct cluster *c, unsigned from, unsigned to, const struct message *m)
+{
+	(void)c;
+	(void)to;
+	(void)m;
+	return from == 1;
+}
+
+static bool replica_1_left_its_view(struct cluster *c)
+{
+	return !cluster_status(c, 1).engine.active;
+}
+
+static void who_left_its_view_alone_still_serves_its_clients(void **state)
+{
+	struct cluster *c = cluster_new(4, 4, NULL);
+	struct tx *tx = pay_allocation(&c->rules, 0, 9, "patience");
+	struct qtxid id = tx->id;
+
+	(void)state;
+	cluster_run(c, 100);
+	c->drop = nothing_leaves_1;
+	cluster_pay(c, 1, tx);
+	assert_true(cluster_run_until(c, replica_1_left_its_view, c->now_ms + 60000));
+	c->drop = NULL;
+	cluster_settle(c, 3 * c->rules.g.g.params.timeout_ms);
+	assert_non_null(cluster_told(c, 1, &id));
+	assert_int_equal(cluster_told(c, 1, &id)->verdict, TX_FINAL);
+	assert_int_equal(cluster_status(c, 0).engine.view_changes, 0);
+	cluster_free(c);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -852,6 +886,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(four_replicas_agree_on_what_is_handed_to_each),
 	    cmocka_unit_test(goes_on_without_its_primary_which_catches_up_later),
 	    cmocka_unit_test(one_replica_alone_goes_on_without_its_vote_log),
+	    cmocka_unit_test(who_left_its_view_alone_still_serves_its_clients),
 	    cmocka_unit_test(who_slept_does_not_suspect_the_proposer_for_it),
 	    cmocka_unit_test(signs_the_checkpoint_that_was_due_when_it_stopped),
 	    cmocka_unit_test(suspects_from_the_moment_a_transaction_comes),
