@@ -19,7 +19,9 @@ struct packet *packet_new(struct sim *s, unsigned from, const struct qenvelope *
 	p->refs = 1;
 	p->number = ++s->packet_numbers;
 	p->from = from;
-	if (verify_envelope(&s->g, s->cache, env, &p->verified, &p->verdict)) {
+	bool opens = verify_envelope(&s->g, s->cache, env, &p->verified, &p->verdict);
+	check_envelope(s, env, p->verdict);
+	if (opens) {
 		p->message = p->verified.message;
 		p->kind = p->message->m.kind;
 	}
