@@ -215,6 +215,16 @@ static void check_place(uint64_t shown, unsigned statement, const char *kind)
 			          named_blocks[statement_block(statement)].name);
 }
 
+/* VC1: a view that was left gets no vote that it had not. */
+static void check_view(uint64_t shown, unsigned statement, const char *kind)
+{
+	for (unsigned w = statement_view(statement) + 1; w <= VIEWS_MAX; w++)
+		if (node()->s.change[w] && !(shown >> statement & 1))
+			violation("replica %u shows %s(%u, %s) after VIEW-CHANGE(%u)", node()->self, kind,
+			          statement_view(statement), named_blocks[statement_block(statement)].name,
+			          w);
+}
+
 static void must_be_kept(enum vote_record_kind kind, uint64_t view, uint64_t height)
 {
 	if (!log_find(kind, view, height))
@@ -230,11 +240,13 @@ static void show_vote(const struct message *m)
 	if (m->m.kind == QPREPARE) {
 		must_be_kept(REC_PREPARE, v->view.n, v->height.n);
 		check_place(s->prepares, st, "PREPAREs");
+		check_view(s->prepares, st, "PREPARE");
 		check_prepare((unsigned)v->view.n, block);
 		s->prepares |= UINT64_C(1) << st;
 	} else if (m->m.kind == QCOMMIT) {
 		must_be_kept(REC_COMMIT, v->view.n, v->height.n);
 		check_place(s->commits, st, "COMMITs");
+		check_view(s->commits, st, "COMMIT");
 		check_commit((unsigned)v->view.n, block);
 		s->commits |= UINT64_C(1) << st;
 	} else {
