@@ -448,14 +448,16 @@ static void a_pause(struct harness *h)
 	h->pauses++;
 }
 
-/* Folding the WAL in happens once in 64 MiB: a node may run with this mine for a long time. Taken off when
- * something else is armed. */
+/* Folding the WAL in happens once in 64 MiB: a node may run with this mine for a long time, until something
+ * else is armed. A fold that fails may be borne: the WAL holds everything still. */
 static void a_mine(struct harness *h)
 {
 	unsigned i = some_node(h);
-	arm(h, i, BIT(POINT_FOLD_WRITE) | BIT(POINT_FOLD_SYNC), some_how(h),
-	    1 + (uint32_t)chance(&h->chance, 400));
+	enum point_how how = chance(&h->chance, 4) == 0 ? POINT_FAIL : some_how(h);
+	arm(h, i, BIT(POINT_FOLD_WRITE) | BIT(POINT_FOLD_SYNC), how, 1 + (uint32_t)chance(&h->chance, 400));
 	h->mined |= BIT(i);
+	if (how == POINT_FAIL)
+		h->may_fail |= BIT(i);
 	await_payments(h, ACCOUNTS);
 }
 

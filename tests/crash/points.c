@@ -77,6 +77,11 @@ static bool ends_with(const char *text, const char *end)
 	return len >= end_len && strcmp(text + len - end_len, end) == 0;
 }
 
+/*
+ * A commit writes to the WAL, then syncs it. A sync of a WAL to which nothing was written since is a
+ * checkpoint's, which folds it into the database file: another thing, since SQLite keeps quiet about errors
+ * of those that it makes by itself.
+ */
 static enum point_kind kind_of_path(const char *path, bool sync)
 {
 	static const struct {
@@ -90,9 +95,14 @@ static enum point_kind kind_of_path(const char *path, bool sync)
 	    {"/votes.db-journal", POINT_FOLD_WRITE, POINT_FOLD_SYNC},
 	    {"/ledger.db-journal", POINT_FOLD_WRITE, POINT_FOLD_SYNC},
 	};
+	static atomic_bool written[sizeof kinds / sizeof *kinds];
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-		if (ends_with(path, kinds[i].end))
-			return sync ? kinds[i].sync : kinds[i].write;
+		if (!ends_with(path, kinds[i].end))
+			continue;
+		if (sync)
+			return atomic_exchange(&written[i], false) ? kinds[i].sync : POINT_FOLD_SYNC;
+		atomic_store(&written[i], true);
+		return kinds[i].write;
 	}
 	return NO_KIND;
 }
@@ -100,6 +110,7 @@ static enum point_kind kind_of_path(const char *path, bool sync)
 static enum point_kind kind_of_file(int fd, bool sync)
 {
 	char link[64], path[512];
+	struct stat st;
 	if (points == NULL)
 		return NO_KIND;
 	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
@@ -107,7 +118,6 @@ static enum point_kind kind_of_file(int fd, bool sync)
 	if (len <= 0)
 		return NO_KIND;
 	path[len] = '\0';
-	struct stat st;
 	if (sync && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
 		return POINT_FOLD_SYNC; /* a directory, for a file that was made or removed */
 	return kind_of_path(path, sync);

@@ -25,7 +25,7 @@ enum point_kind {
 	POINT_VOTES_SYNC,
 	POINT_LEDGER_WRITE, /* the ledger's WAL: execute; the journal's part of persist */
 	POINT_LEDGER_SYNC,
-	POINT_FOLD_WRITE, /* a database file itself: made, or its WAL folded in */
+	POINT_FOLD_WRITE, /* a database file itself: made, or its WAL folded in by a checkpoint */
 	POINT_FOLD_SYNC,
 	POINT_TRUNCATE,
 	POINT_CREATE, /* open() that may make a file */
