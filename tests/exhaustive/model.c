@@ -183,7 +183,7 @@ static void rename_blocks(struct state *s)
 	each_block(s, mark, used);
 	for (unsigned b = 2; b < BLOCKS; b++) {
 		bool swap = !used[b & ~1u] && used[b | 1u];
-		map[b] = (uint8_t)(map[b >> 1] << 1 | ((b & 1) ^ swap));
+		map[b] = (uint8_t)(2u * map[b >> 1] + ((b & 1) ^ swap));
 		any |= swap;
 	}
 	if (any)
@@ -804,9 +804,9 @@ static bool removals(void)
 static bool all_of_check(void)
 {
 	bool ok = base(1, 1, UINT64_MAX) && base(1, 2, UINT64_MAX) && base(2, 1, UINT64_MAX) &&
-	          base(2, 2, 300000) && base(3, 1, 300000);
+	          base(2, 2, 1500000) && base(3, 1, 1000000);
 	heights = views = 3;
-	return ok && walk(300) && removals();
+	return ok && walk(3000) && removals();
 }
 
 static bool rule_named(const char *name)

@@ -613,6 +613,11 @@ static void put(uint64_t byte)
 	text[text_len++] = (uint8_t)byte;
 }
 
+static unsigned flag(bool set, unsigned bit)
+{
+	return set ? 1u << bit : 0;
+}
+
 static void put_word(uint64_t word)
 {
 	must(text_len + sizeof word <= sizeof text);
@@ -648,8 +653,8 @@ static void put_slot(const struct engine *e, const struct slot *s)
 {
 	put(s->height.n);
 	put(s->cur ? block_number(&s->cur->hash) : 255);
-	put((s->proposal != NULL) | s->prepare_sent << 1 | s->prepared << 2 | s->commit_sent << 3 |
-	    s->prep_stored << 4);
+	put(flag(s->proposal != NULL, 0) | flag(s->prepare_sent, 1) | flag(s->prepared, 2) |
+	    flag(s->commit_sent, 3) | flag(s->prep_stored, 4));
 	put(s->prep ? block_number(&s->prep->hash) : 255);
 	put(s->prep ? s->prep_cert.vote.view.n : 255);
 	put_message(s->early);
@@ -678,8 +683,8 @@ static void put_blocks(const struct engine *e)
 		if (!p)
 			continue;
 		put(b);
-		put((p->leaves != NULL) | p->here << 1 | p->wanted << 2 | p->asked << 3 | p->valid << 4 |
-		    p->invalid << 5 | p->stored << 6);
+		put(flag(p->leaves != NULL, 0) | flag(p->here, 1) | flag(p->wanted, 2) | flag(p->asked, 3) |
+		    flag(p->valid, 4) | flag(p->invalid, 5) | flag(p->stored, 6));
 	}
 	put(255);
 }
@@ -688,7 +693,7 @@ static void put_engine(struct engine *e)
 {
 	put(e->asked.n);
 	put(e->entered.n);
-	put(e->active | e->halted << 1 | (e->muted != NULL) << 2);
+	put(flag(e->active, 0) | flag(e->halted, 1) | flag(e->muted != NULL, 2));
 	put_message(e->new_view);
 	put(block_number(&e->tip_hash));
 	put(e->tip_cert.kind == QCHECKPOINT);

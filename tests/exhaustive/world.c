@@ -624,7 +624,9 @@ static int run(const struct world *w, bool bounded)
 	world = w;
 	if (bounded && w->states && bounds.states == UINT32_MAX)
 		bounds.states = w->states;
-	exit(search());
+	int code = search();
+	fflush(stdout);
+	_exit(code); /* what is kept is kept to the end */
 }
 
 int main(int argc, char **argv)
