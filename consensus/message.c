@@ -49,7 +49,8 @@ static bool is_final(const struct genesis *g, const struct qcert *c)
 
 static bool proposal_shape(const struct qproposal *p)
 {
-	return p->header.height.n > 0;
+	return p->header.height.n > 0 && p->header.height.n <= CERT_NUMBER_MAX &&
+	       p->view.n <= CERT_NUMBER_MAX;
 }
 
 /* Heights above the tip, ascending, within the window; each prepared in a view below the one asked for. */
@@ -78,7 +79,7 @@ static bool prepared_shape(const struct genesis *g, const struct qview_change *v
 
 static bool view_change_shape(const struct genesis *g, const struct qview_change *vc)
 {
-	if (vc->view.n == 0)
+	if (vc->view.n == 0 || vc->view.n > CERT_NUMBER_MAX)
 		return false;
 	if (vc->tip.tip_len && !is_final(g, &vc->tip.tip_val[0]))
 		return false;
@@ -98,7 +99,13 @@ static bool new_view_shape(const struct genesis *g, unsigned sender, const struc
 	for (unsigned i = 1; i < cnt; i++)
 		if (nv->changes.changes_val[i].sender <= nv->changes.changes_val[i - 1].sender)
 			return false;
-	return true;
+	return nv->view.n <= CERT_NUMBER_MAX;
+}
+
+/* f + 1 may move this replica to the view that they ask for; the other numbers are but compared. */
+static bool status_shape(const struct genesis *g, const struct qstatus *s)
+{
+	return s->slots.slots_len <= g->g.params.window && s->asked.n <= CERT_NUMBER_MAX;
 }
 
 static bool has_shape(const struct genesis *g, const struct message *msg)
@@ -117,7 +124,7 @@ static bool has_shape(const struct genesis *g, const struct message *msg)
 	case QNEW_VIEW:
 		return new_view_shape(g, msg->sender, &m->qmessage_u.new_view);
 	case QSTATUS:
-		return m->qmessage_u.status.slots.slots_len <= g->g.params.window;
+		return status_shape(g, &m->qmessage_u.status);
 	case QCHAIN:
 		return cert_chain_well_formed(g, &m->qmessage_u.chain);
 	case QTXS:

@@ -25,6 +25,8 @@ bool vote_well_formed(enum qkind kind, const struct qvote *vote)
 {
 	if (vote->height.n == 0) /* the genesis is never voted on */
 		return false;
+	if (vote->height.n > CERT_NUMBER_MAX || vote->view.n > CERT_NUMBER_MAX)
+		return false;
 	if (kind == QPREPARE || kind == QCOMMIT)
 		return qhash_is_zero(&vote->state);
 	return kind == QCHECKPOINT && vote->view.n == 0;

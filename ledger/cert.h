@@ -13,7 +13,12 @@
 #define CERT_STATEMENT_MAX 128
 size_t cert_statement(enum qkind kind, const struct qvote *vote, uint8_t buf[CERT_STATEMENT_MAX]);
 
-/* Shape only: kind is a vote's, unused fields are zero, the height is not the genesis'. Total. */
+/* Views and heights are counted up one by one, so a greater one is a liar's. Sums with those that are taken
+ * do not overflow, and SQLite's integers hold them. */
+#define CERT_NUMBER_MAX (UINT64_C(1) << 62)
+
+/* Shape only: kind is a vote's, unused fields are zero, the height is not the genesis', numbers are within
+ * CERT_NUMBER_MAX. Total. */
 bool vote_well_formed(enum qkind kind, const struct qvote *vote);
 
 bool vote_verify(const struct genesis *g, unsigned replica, enum qkind kind, const struct qvote *vote,

@@ -20,6 +20,7 @@ static bool damaged(struct err *err, const char *what)
 	               what);
 }
 
+/* What is in the log is as good as what a peer sends: SQLite does not notice a bit that a disk lost. */
 static struct message *open_record(struct engine *e, const struct vote_record *r)
 {
 	struct qenvelope env;
@@ -28,7 +29,35 @@ static struct message *open_record(struct engine *e, const struct vote_record *r
 		return NULL;
 	struct message *m = message_open(e->g, &env, &verdict);
 	wire_free(WIRE(qenvelope), &env);
-	return m;
+	if (!m || m->sender == e->self || r->kind == REC_NEW_VIEW)
+		return m;
+	message_unref(m);
+	return NULL;
+}
+
+/* Nothing to free if it does not hold. */
+static bool open_cert(const struct engine *e, const struct vote_record *r, struct qcert *cert)
+{
+	if (!wire_decode(WIRE(qcert), r->data, r->len, cert))
+		return false;
+	bool final = cert->kind == QCHECKPOINT || (cert->kind == QCOMMIT && r->kind == REC_TIP);
+	if (final && cert_verify(e->g, cert, NULL))
+		return true;
+	wire_free(WIRE(qcert), cert);
+	return false;
+}
+
+static bool open_prepared(const struct engine *e, const struct vote_record *r, struct qprepared *p)
+{
+	struct qhash hash;
+	if (!wire_decode(WIRE(qprepared), r->data, r->len, p))
+		return false;
+	block_hash(&p->header, &hash);
+	if (p->cert.kind == QPREPARE && p->cert.vote.height.n == p->header.height.n &&
+	    qhash_eq(&p->cert.vote.block, &hash) && cert_verify(e->g, &p->cert, NULL))
+		return true;
+	wire_free(WIRE(qprepared), p);
+	return false;
 }
 
 static void adopt_stable(struct engine *e, const struct qcert *cert)
@@ -49,7 +78,7 @@ static bool restore_stable(struct engine *e, const struct vote_record *r, struct
 {
 	struct qjournal j = {.kind = QJ_STABLE};
 	struct qcert *cert = &j.qjournal_u.stable;
-	if (!wire_decode(WIRE(qcert), r->data, r->len, cert))
+	if (!open_cert(e, r, cert))
 		return damaged(err, "stable checkpoint");
 	if (cert->vote.height.n > e->stable.n) {
 		adopt_stable(e, cert);
@@ -62,7 +91,7 @@ static bool restore_stable(struct engine *e, const struct vote_record *r, struct
 static bool restore_tip(struct engine *e, const struct vote_record *r, struct err *err)
 {
 	struct qcert cert;
-	if (!wire_decode(WIRE(qcert), r->data, r->len, &cert))
+	if (!open_cert(e, r, &cert))
 		return damaged(err, "certified tip");
 	if (cert.vote.height.n > e->tip.n) {
 		e->tip = cert.vote.height;
@@ -105,7 +134,7 @@ static bool restore_view_change(struct engine *e, const struct vote_record *r, s
 static bool restore_prepared(struct engine *e, const struct vote_record *r, struct err *err)
 {
 	struct qprepared p;
-	if (!wire_decode(WIRE(qprepared), r->data, r->len, &p))
+	if (!open_prepared(e, r, &p))
 		return damaged(err, "prepared certificate");
 	struct slot *s = slot_at(e, p.header.height);
 	if (!s) {

@@ -81,7 +81,8 @@ static bool naive(const struct rules *r, const struct qcert *c)
 	bool seen[Q_REPLICAS_MAX] = {false};
 	unsigned cnt = 0, highest = 0, f = (r->g.n - 1) / 3;
 
-	if (c->vote.height.n == 0)
+	if (c->vote.height.n == 0 || c->vote.height.n > 0x4000000000000000 ||
+	    c->vote.view.n > 0x4000000000000000)
 		return false;
 	if (c->kind != QPREPARE && c->kind != QCOMMIT && c->kind != QCHECKPOINT)
 		return false;

@@ -329,6 +329,32 @@ static void add_second_proposals(void)
 	}
 }
 
+/* All three say the same, with a view or height at the end of numbers; then time-outs pass. */
+static void add_extremes(void)
+{
+	static const struct {
+		enum qkind kind;
+		uint8_t at;
+	} places[] = {{QSTATUS, 4},      {QSTATUS, 20}, {QVIEW_CHANGE, 4},
+	              {QCHECKPOINT, 12}, {QCOMMIT, 4},  {QCOMMIT, 12}};
+
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+		size_t at = 0;
+		while (chronicle.kept[at]->m.kind != places[i].kind)
+			at++;
+		for (uint8_t number = 2; number < 5; number++) {
+			struct deed list[24];
+			for (uint8_t sender = 0; sender < 4; sender++)
+				list[sender] = one(BEND, at, sender,
+				                   (struct bend){0, places[i].at, number, BEND_NUMBER});
+			list[4] = one(SUBMIT, 0, 0, (struct bend){0});
+			for (size_t k = 5; k < 24; k++)
+				list[k] = one(PASS_TIME, 0, 0, (struct bend){.value = 100});
+			fuzz_seed(list, sizeof list);
+		}
+	}
+}
+
 /* The history to its end from where the replica stands; then each kind of message bent in each manner. */
 static void setup(void)
 {
@@ -336,6 +362,7 @@ static void setup(void)
 
 	chronicle_setup();
 	add_second_proposals();
+	add_extremes();
 	size_t cnt = 0;
 	for (size_t at = chronicle.early.from; at < chronicle.kept_cnt && cnt < DEEDS_MAX; at += 64)
 		list[cnt++] = one(TELL, at, 0, (struct bend){.value = 63});

@@ -287,26 +287,35 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 /* ---- genuine lists ---------------------------------------------------------------------------------- */
 
+/* One edit of the later log, beside the ledger that it belongs to. */
+static void add(uint8_t what, uint8_t row, uint8_t kind, uint8_t number, struct bend bend)
+{
+	struct edit e = {(uint8_t)(what | LATE_VOTES | LATE_LEDGER), row, kind, number, bend};
+
+	fuzz_seed(&e, sizeof e);
+	e.what = (uint8_t)(what | LATE_VOTES);
+	fuzz_seed(&e, sizeof e);
+}
+
 static void setup(void)
 {
+	enum { ROWS = 16 };
+
 	chronicle_setup();
 	fuzz_seed("", 0);
-	for (uint8_t what = 0; what < WHAT_CNT; what++)
-		for (uint8_t files = 0; files < 4; files++) {
-			struct edit list[2] = {
-			    {(uint8_t)(what | files << 6),
-			     (uint8_t)(3 * what),
-			     (uint8_t)(0x10 * files + what),
-			     (uint8_t)(17 * files),
-			     {0, (uint8_t)(20 * what), 7, BEND_SMALL}},
-			    {(uint8_t)what, (uint8_t)(5 * what), 0, 1, {0, 100, 2, BEND_FLIP}},
-			};
-			fuzz_seed(list, sizeof list);
-		}
+	for (uint8_t number = 0; number < 8; number++)
+		add(META, 0, 0, number, (struct bend){0});
+	for (uint8_t row = 0; row < ROWS; row++) {
+		add(DROP, row, 0, 0, (struct bend){0});
+		add(KEY, row, (uint8_t)(0x10 + row % 3 * 0x10), (uint8_t)(row * 17), (struct bend){0});
+		add(ANEW, row, 0, 1, (struct bend){0, (uint8_t)(4 + 8 * (row % 3)), 2, BEND_NUMBER});
+		add(FOREIGN, row, 0, 0, (struct bend){0, (uint8_t)(row * 9), 0, 0});
+	}
+	add(FILE_BYTES, 40, 0, 0, (struct bend){0, 100, 0x40, BEND_FLIP});
 }
 
 const struct fuzz_target fuzz_target = {.name = "votes",
-                                        .runs = 150,
+                                        .runs = 80,
                                         .record = sizeof(struct edit),
                                         .setup = setup,
                                         .teardown = chronicle_teardown};
