@@ -392,21 +392,51 @@ static void collect(struct traitor *t, const struct tactic *list)
 	}
 }
 
-/* A handful, each in earnest or in passing; now and then a little of everything. */
+#define B(name) (UINT64_C(1) << (B_##name))
+
+/* Behaviours that are worth more together. */
+static const uint64_t campaigns[] = {
+    /* a block that one replica knows committed is to be lost in the next views */
+    B(COMMIT_TO_ONE) | B(STARVE) | B(HIDE_PREPARED) | B(STALE_PREPARED) | B(CHOOSE_CHANGES),
+    B(VOTE_TO_SOME) | B(STARVE) | B(HIDE_TIP) | B(TWO_VIEW_CHANGES) | B(PUSH_VIEW),
+    /* two blocks at one place */
+    B(EQUIVOCATE) | B(DOUBLE_PREPARE) | B(DOUBLE_COMMIT) | B(COMMIT_UNPREPARED) | B(STARVE),
+    B(TWO_NEW_VIEWS) | B(OVER_BOUND) | B(EQUIVOCATE) | B(COMMIT_UNPREPARED) | B(STARVE),
+    B(TWINS) | B(STARVE) | B(STALE_PREPARED) | B(PUSH_VIEW),
+    /* no view shall come to rest */
+    B(WITHHOLD_NEW_VIEW) | B(LATE_NEW_VIEW) | B(STARVE) | B(PUSH_VIEW) | B(STOP_AT_QUORUM),
+    /* who is behind shall stay behind, or go astray */
+    B(FORGED_CHAIN) | B(HIDE_HEAD) | B(FORK_SUFFIX) | B(LYING_STATUS) | B(WRONG_BODY) | B(SLOW_DRIP),
+    B(HIDE_BODY) | B(COLLUDE) | B(WRONG_BODY) | B(ALL_BUT_ONE) | B(LEAVE_GAP) | B(GHOSTS),
+    /* the same with more views than votes: forged certificates of every kind */
+    B(FORGED_PREPARED) | B(INFLATED_VIEW) | B(FORGED_CHECKPOINT) | B(FORGED_CHANGE) | B(STARVE),
+    B(WRONG_CHECKPOINT) | B(EARLY_CHECKPOINT) | B(HIDE_TIP) | B(STARVE)};
+
+/* A campaign, or a handful; each in earnest or in passing; now and then a little of everything. */
 static void choose(struct traitor *t)
 {
 	static const unsigned often[] = {1000000, 1000000, 700000, 300000, 100000, 30000};
-	const uint64_t all = UINT64_MAX >> (64 - BEHAVIOUR_CNT);
-	uint64_t asked = t->s->o.behaviours & all;
-	bool medley = draw(t, 16) == 0 && !asked;
+	/* What wants power: leading, and view changes. */
+	const uint64_t all = UINT64_MAX >> (64 - BEHAVIOUR_CNT), leading = B(DOUBLE_PREPARE) - B(EQUIVOCATE),
+	               changing = B(FORGED_CHAIN) - B(FORGED_PREPARED);
+	uint64_t plan = draw(t, 16);
+	bool medley = plan == 0 && !t->s->o.behaviours;
 
-	t->enabled = asked ? asked : medley ? all & ~bit(B_TWINS) : 0;
-	for (uint64_t left = 1 + draw(t, 6); left > 0 && !asked && !medley; left--)
-		t->enabled |= bit((unsigned)draw(t, BEHAVIOUR_CNT));
-	/* What is done in view changes and in leading wants power first. */
-	if (!asked && !medley && (t->enabled & (bit(B_FORGED_CHAIN) - bit(B_FORGED_PREPARED))) &&
-	    draw(t, 4) != 0)
-		t->enabled |= bit(B_STARVE);
+	if (t->s->o.behaviours) {
+		t->enabled = t->s->o.behaviours & all;
+	} else if (medley) {
+		t->enabled = all & ~B(TWINS);
+	} else if (plan < 6) {
+		t->enabled = campaigns[draw(t, sizeof campaigns / sizeof *campaigns)];
+	} else {
+		for (uint64_t left = 1 + draw(t, 6); left > 0; left--)
+			t->enabled |= bit((unsigned)draw(t, BEHAVIOUR_CNT));
+		/* Who leads the first view makes use of it; who does not has to come by power first. */
+		if ((t->s->traitors & 1) && draw(t, 3) != 0)
+			t->enabled |= bit(B_EQUIVOCATE + (unsigned)draw(t, B_DOUBLE_PREPARE - B_EQUIVOCATE));
+		else if ((t->enabled & (leading | changing)) && draw(t, 4) != 0)
+			t->enabled |= B(STARVE);
+	}
 	for (unsigned b = 0; b < BEHAVIOUR_CNT; b++)
 		t->intensity[b] = often[draw(t, sizeof often / sizeof *often)] / (medley ? 12 : 1);
 }

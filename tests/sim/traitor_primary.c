@@ -112,6 +112,11 @@ static uint64_t equivocate(struct traitor *t, const struct outgoing *o, uint64_t
 		sp = split_make(t, o);
 		if (sp)
 			acted(t, B_EQUIVOCATE, o->id, HV(sp->height, sp->view));
+		if (sp && chance(t, 30)) { /* and each side hears of the other's, a little later */
+			uint64_t a_side = to & ~sp->to_b, ms = 1 + draw(t, 80);
+			say_later(t, o->id, sp->b_message, a_side, ms);
+			say_later(t, o->id, o->m, to & sp->to_b, ms);
+		}
 	}
 	if (!sp)
 		return to;
