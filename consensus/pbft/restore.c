@@ -47,6 +47,7 @@ static bool open_cert(const struct engine *e, const struct vote_record *r, struc
 	return false;
 }
 
+/* NV5: whatever a view brought is younger in the log than its NEW-VIEW, which is read by now. */
 static bool open_prepared(const struct engine *e, const struct vote_record *r, struct qprepared *p)
 {
 	struct qhash hash;
@@ -54,7 +55,8 @@ static bool open_prepared(const struct engine *e, const struct vote_record *r, s
 		return false;
 	block_hash(&p->header, &hash);
 	if (p->cert.kind == QPREPARE && p->cert.vote.height.n == p->header.height.n &&
-	    qhash_eq(&p->cert.vote.block, &hash) && cert_verify(e->g, &p->cert, NULL))
+	    p->cert.vote.view.n <= e->entered.n && qhash_eq(&p->cert.vote.block, &hash) &&
+	    cert_verify(e->g, &p->cert, NULL))
 		return true;
 	wire_free(WIRE(qprepared), p);
 	return false;
