@@ -18,6 +18,7 @@
 struct nemesis {
 	uint64_t every_ms; /* mean time between two blows */
 	uint64_t cut_until_ms;
+	unsigned leader;                       /* machine that proposed last */
 	bool cuts_new_views;                   /* partitions fall on NEW-VIEWs, too */
 	struct disk *copies[SIM_MACHINES_MAX]; /* of disks, to be put back later */
 };
@@ -27,9 +28,12 @@ static uint64_t chance(struct sim *s, uint64_t below)
 	return sim_random(s, STREAM_MACHINE, below);
 }
 
+/* More often than by chance the one that leads: nothing moves like a view change. */
 static struct machine *any_machine(struct sim *s)
 {
-	return &s->machines[chance(s, s->machine_cnt)];
+	uint64_t any = chance(s, s->machine_cnt + 2);
+
+	return &s->machines[any < s->machine_cnt ? any : s->nemesis->leader];
 }
 
 /* Mostly short, now and then long: every order of magnitude up to 2^bits is as likely. */
@@ -155,6 +159,8 @@ static void partition(struct sim *s, uint64_t ms)
 /* The moment at which a partition hurts most. */
 void nemesis_sees(struct sim *s, const struct packet *p)
 {
+	if (p->kind == QPRE_PREPARE)
+		s->nemesis->leader = p->from;
 	if (p->kind == QNEW_VIEW && s->storm && s->nemesis->cuts_new_views &&
 	    sim_strikes(s, FAULT_PARTITION, 300000))
 		partition(s, 20 + some_time(s, 11));

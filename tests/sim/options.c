@@ -92,7 +92,12 @@ static uint64_t choose_traitors(struct sim *s)
 
 	if (!(s->faults >> FAULT_TRAITOR & 1) || s->f == 0)
 		return 0;
-	for (uint64_t left = 1 + draw(s, s->f); left > 0; left--)
+	uint64_t cnt = 1 + draw(s, s->f);
+	if (draw(s, 2) == 0) { /* it leads from the start; else it must wait for its turn */
+		traitors = 1;
+		cnt--;
+	}
+	for (; cnt > 0; cnt--)
 		traitors |= UINT64_C(1) << draw(s, s->n);
 	return traitors;
 }
