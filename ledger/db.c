@@ -49,9 +49,7 @@ const struct db_kind db_votes = {
 
 #define OPEN_WAIT_MS 250         /* another process may just be recovering the WAL or leaving */
 #define ROW_BYTES_MAX (64 << 20) /* above any entry of the schema: bounds what a row can make us allocate */
-#define CHECKPOINT_PAGES                                                                   \
-	"16000" /* 64 MiB: blocks touch the same index pages again and again; few rewrites \
-	         */
+#define FOLD_PAGES 16000         /* 64 MiB of WAL: blocks touch the same index pages again; few rewrites */
 #define WRITER_CACHE_KIB (-64 * 1024) /* negative: KiB; holds the upper levels of the random-key indexes */
 
 /* ---- errors ------------------------------------------------------------- */
@@ -184,8 +182,7 @@ static bool set_pragmas(struct db *db, enum db_mode mode, struct err *err)
 		return pragma(db, "query_only", "ON", "1", err);
 	snprintf(text, sizeof text, "PRAGMA cache_size = %d", WRITER_CACHE_KIB);
 	return pragma(db, "journal_mode", "WAL", "wal", err) && pragma(db, "synchronous", "FULL", "2", err) &&
-	       pragma(db, "wal_autocheckpoint", CHECKPOINT_PAGES, CHECKPOINT_PAGES, err) &&
-	       exec(db, text, "open", err);
+	       pragma(db, "wal_autocheckpoint", "0", "0", err) && exec(db, text, "open", err);
 }
 
 /* Is this a file of our kind and of a version that we know? *version is -1 where it is fresh. */
@@ -327,6 +324,30 @@ static bool settle(struct db *db, struct err *err)
 	               db->kind->what, db->path);
 }
 
+/* After each commit: pages in the WAL. */
+static int wal_grew(void *ctx, sqlite3 *handle, const char *name, int pages)
+{
+	struct db *db = ctx;
+
+	(void)handle;
+	(void)name;
+	db->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+/*
+ * Folds a long WAL into the database. SQLite would do it by itself, but it passes over what goes wrong; here
+ * an error of the disk fails the writer like any other. A reader in the way is none: then it is done later.
+ */
+static bool fold(struct db *db, struct err *err)
+{
+	if (db->wal_pages < FOLD_PAGES)
+		return true;
+	db->wal_pages = 0;
+	int rc = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	return rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY || fail(db, err, "fold the WAL");
+}
+
 static bool open_checked(struct db *db, enum db_mode mode, const char *vfs, bool *fresh, struct err *err)
 {
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -347,6 +368,7 @@ static bool open_checked(struct db *db, enum db_mode mode, const char *vfs, bool
 	if (!set_pragmas(db, mode, err))
 		return false;
 	if (mode == DB_WRITE) {
+		sqlite3_wal_hook(db->handle, wal_grew, db);
 		if (!settle(db, err))
 			return false;
 		/* Again under the lock: another process may have made the file just now. */
@@ -416,7 +438,7 @@ bool db_commit(struct db *db, struct err *err)
 	if (!db->in_tx)
 		return true;
 	db->in_tx = false;
-	return exec(db, "COMMIT", "commit", err);
+	return exec(db, "COMMIT", "commit", err) && fold(db, err);
 }
 
 bool db_view(struct db *db, struct err *err)

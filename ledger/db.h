@@ -49,6 +49,7 @@ struct db {
 	int64_t version_seen; /* PRAGMA data_version: moves when another connection commits */
 	bool writable, in_tx, failed;
 	unsigned views; /* begun and not ended */
+	int wal_pages;  /* after the last commit */
 };
 
 enum db_mode { DB_READ, DB_WRITE };

@@ -213,6 +213,50 @@ static void ledger_too(void **state)
 	assert_true(found_unsynced > 0);
 }
 
+/* ---- folding the WAL ---------------------------------------------------------------- */
+
+/* Commits of 16 pages each; returns the first that changes more of the disk than the one before, or fails. */
+static unsigned first_fold(struct disk *d, struct votes *v, unsigned fail_at, bool *failed)
+{
+	static uint8_t data[60000];
+	uint64_t before = 0, usual = UINT64_MAX;
+	struct err err = {0};
+
+	for (unsigned k = 1;; k++) {
+		struct vote_record record = {
+		    .kind = REC_COMMIT, .height = {10 + k}, .data = data, .len = sizeof data};
+		before = disk_operations(d);
+		if (k == fail_at)
+			disk_fail(d, DISK_IO_SYNC, 1); /* the commit's own sync works */
+		*failed = !votes_put(v, &record, &err) || !votes_commit(v, &err);
+		uint64_t did = disk_operations(d) - before;
+		if (*failed || (k > 3 && did > 10 * usual))
+			return k;
+		usual = did;
+		assert_true(k < 3000);
+	}
+}
+
+/* SQLite's own checkpoints pass over a disk that fails; ours stop the replica. */
+static void a_disk_that_fails_while_the_wal_is_folded_is_noticed(void **state)
+{
+	struct disk *d = fresh();
+	struct votes *v = open_votes();
+	bool failed;
+	unsigned at = first_fold(d, v, 0, &failed);
+
+	(void)state;
+	assert_false(failed);
+	votes_close(v);
+	disk_free(d);
+	d = fresh();
+	v = open_votes();
+	assert_int_equal(first_fold(d, v, at, &failed), at);
+	assert_true(failed);
+	votes_close(v);
+	disk_free(d);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -234,6 +278,7 @@ int main(void)
 	    cmocka_unit_test(stopped_by_a_failed_sync),
 	    cmocka_unit_test(sync_still_fails),
 	    cmocka_unit_test(ledger_too),
+	    cmocka_unit_test(a_disk_that_fails_while_the_wal_is_folded_is_noticed),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
