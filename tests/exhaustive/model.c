@@ -803,8 +803,8 @@ static bool removals(void)
 
 static bool all_of_check(void)
 {
-	bool ok = base(1, 1, UINT64_MAX) && base(1, 2, UINT64_MAX) && base(2, 1, UINT64_MAX) &&
-	          base(2, 2, 1500000) && base(3, 1, 1000000);
+	bool ok = base(1, 1, UINT64_MAX) && base(1, 2, UINT64_MAX) && base(1, 3, UINT64_MAX) &&
+	          base(2, 1, UINT64_MAX) && base(2, 2, 1500000) && base(3, 1, 1000000);
 	heights = views = 3;
 	return ok && walk(3000) && removals();
 }
