@@ -4,7 +4,7 @@
  * in.
  *
  * A node has the real ones from its first instruction to its last: no file, argument or peer has a say.
- * primitives_use() is tests/sim/standin.c's alone.  It must not be called while other threads use crypto/,
+ * primitives_use() is for tests/ alone (tests/rules).  It must not be called while other threads use crypto/,
  * and what was hashed or signed by one table means nothing to another.  An identity or account keeps to the
  * table that made it.
  */
