@@ -290,7 +290,7 @@ static void note_gap(struct clients *c)
 static void settle(struct clients *c)
 {
 	uint64_t txs = check_transactions(c->s), height = check_height(c->s);
-	struct deal *d, *next;
+	struct deal *d = NULL, *next = NULL;
 
 	if (!c->open)
 		c->quiet_since_ms = c->s->now_ms;

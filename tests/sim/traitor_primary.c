@@ -521,7 +521,7 @@ static void stop_at_quorum(struct traitor *t, struct message *m)
 /* Where the NEW-VIEW binds O: something else, or the same height with what is not bound. */
 static void over_bound(struct traitor *t, struct message *m)
 {
-	uint64_t view = m->m.qmessage_u.new_view.view.n, top = t->tip, least = t->tip;
+	uint64_t view = m->m.qmessage_u.new_view.view.n, top = t->tip, least = top;
 	struct draft d;
 
 	if (sim_honest(t->s, primary(t, view)) || !deed(t, B_OVER_BOUND))
