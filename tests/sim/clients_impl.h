@@ -96,7 +96,7 @@ void plan_init(struct plan *d);          /* cheap: leaves the arrays as they are
 uint64_t plan_sum(const struct plan *d); /* of the inputs */
 void plan_pay(const struct clients *c, struct plan *d, unsigned account, uint64_t amount);
 /* Parsed and signed; NULL: this very transaction was made before. */
-struct deal *deal_make(struct clients *c, const struct plan *d, enum deal_kind kind);
+struct deal *deal_make(struct clients *c, const struct plan *plan, enum deal_kind kind);
 struct coin deal_output(const struct clients *c, struct deal *d, unsigned index);
 
 /* Machines that take transactions now; returns how many. */
