@@ -77,8 +77,10 @@ void check_sent(struct machine *m, struct message *message, uint64_t replicas)
 void check_packet(struct sim *s, const struct packet *p)
 {
 	bounds_event(s->checks);
-	if (p->message)
-		cert_look(s->checks, p->message);
+	if (!p->message)
+		return;
+	votes_heard(s->checks, p->message);
+	cert_look(s->checks, p->message);
 }
 
 void check_turn(struct machine *m)

@@ -102,6 +102,7 @@ struct committed {
 /* One replica over all its lives. */
 struct voter {
 	uint64_t asked;    /* highest view of a VIEW-CHANGE that it sent */
+	uint64_t heard;    /* highest view that anything with its signature asks for */
 	uint64_t entered;  /* highest view in which it voted */
 	uint64_t height;   /* highest height at which it voted */
 	uint64_t reported; /* height of the tip in its last VIEW-CHANGE */
@@ -254,6 +255,7 @@ void cert_free(struct checks *c);
 
 /* ---- check_votes.c ------------------------------------------------------------------------------------ */
 
+void votes_heard(struct checks *c, const struct message *m); /* of anybody, when it is sent */
 void votes_sent(struct machine *m, struct message *message);
 void votes_turn(struct machine *m, struct watched *w, bool born);
 void votes_free(struct checks *c);

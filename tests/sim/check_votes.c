@@ -108,6 +108,60 @@ static const char *hides_nothing(const struct claim *x)
 	return NULL;
 }
 
+/* VC3, T3: a replica goes on to the next view by itself; further only where f+1 others are. */
+static const char *joins(const struct claim *x)
+{
+	uint64_t own = voter_of(x)->asked, entered = x->m->replica->engine->entered.n;
+	unsigned there = 0;
+
+	if (x->kind != QVIEW_CHANGE || !x->first)
+		return NULL;
+	own = entered > own ? entered : own;
+	for (unsigned i = 0; i < x->c->sim->n; i++)
+		there += i != x->m->id && x->c->voters[i].heard >= x->view;
+	return x->view <= own + 1 || there > x->c->sim->f ? NULL : "not f+1 others ask for that view";
+}
+
+static const char *below_watermark(const struct claim *x) /* PP3 */
+{
+	uint64_t high =
+	    x->m->replica->engine->stable.n + 2 * (uint64_t)x->c->sim->g.g.params.checkpoint_interval;
+
+	if ((x->kind != QPREPARE && x->kind != QPRE_PREPARE) || !x->first)
+		return NULL;
+	return x->height <= high ? NULL : "it is above the high watermark";
+}
+
+/* PP9. Where clocks are wrong, they may have jumped since the vote was made. */
+static const char *not_of_the_future(const struct claim *x)
+{
+	const struct engine *e = x->m->replica->engine;
+	const struct slot *slot = &e->slots[x->height % e->params->window];
+
+	if (x->kind != QPREPARE || !x->first || fault_on(x->c->sim, FAULT_CLOCK) || !slot->proposal ||
+	    !slot->cur || !qhash_eq(&slot->cur->hash, &x->block))
+		return NULL;
+	return slot->cur->header.time_ms <= SIM_WALL_MS + x->c->sim->now_ms + e->params->drift_ms
+	           ? NULL
+	           : "its time is too far ahead";
+}
+
+/* What anybody says of the view that he asks for. */
+void votes_heard(struct checks *c, const struct message *m)
+{
+	struct voter *v = &c->voters[m->sender];
+	uint64_t view = 0;
+
+	if (m->m.kind == QVIEW_CHANGE)
+		view = m->m.qmessage_u.view_change.view.n;
+	else if (m->m.kind == QSTATUS)
+		view = m->m.qmessage_u.status.asked.n;
+	else if (m->m.kind == QNEW_VIEW) /* it shows others' */
+		for (unsigned i = 0; i < m->m.qmessage_u.new_view.changes.changes_len; i++)
+			votes_heard(c, m->changes[i]);
+	v->heard = view > v->heard ? view : v->heard;
+}
+
 static const char *leads(const struct claim *x)
 {
 	const struct qproposal *p = &x->message->m.qmessage_u.proposal;
@@ -388,7 +442,10 @@ static const struct {
     {"equivocation", ALL_BUT_ROTTEN, once}, /* knows its exemptions */
     {"view left", WHO_REMEMBERS, not_after_leaving},
     {"view change", WHO_REMEMBERS, hides_nothing},
+    {"join", WHO_REMEMBERS, joins},
     {"primary", ALL_BUT_ROTTEN, leads},
+    {"watermark", WHO_REMEMBERS, below_watermark},
+    {"clock", ALL_BUT_ROTTEN, not_of_the_future},
     {"new view", WHO_REMEMBERS, in_its_view},
     {"block", ALL_BUT_ROTTEN, for_a_block},
     {"commit", WHO_REMEMBERS, prepared},

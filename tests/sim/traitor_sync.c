@@ -61,6 +61,27 @@ void serve(struct traitor *t, unsigned id, const struct message *m)
 /* ---- CHAIN ------------------------------------------------------------------------------------------- */
 
 /* Y39 */
+/* Prepared passes for committed: a certificate that holds, of a block in the middle of the chain. */
+static bool prepared_for_committed(struct traitor *t, struct qchain *c)
+{
+	struct statement *st;
+	size_t from = 0;
+
+	while ((st = statement_next(t, QPREPARE, &from)))
+		for (unsigned i = c->headers.headers_len; i-- > 0;) {
+			struct qhash hash;
+			struct qcert cert;
+			block_hash(&c->headers.headers_val[i], &hash);
+			if (!qhash_eq(&hash, &st->vote.block) || !cert_of(t, st, &cert))
+				continue;
+			wire_free(WIRE(qcert), &c->cert);
+			c->cert = cert;
+			c->headers.headers_len = i + 1;
+			return true;
+		}
+	return false;
+}
+
 static uint64_t forged_chain(struct traitor *t, const struct outgoing *o, uint64_t to)
 {
 	struct qmessage m;
@@ -69,8 +90,11 @@ static uint64_t forged_chain(struct traitor *t, const struct outgoing *o, uint64
 		return to;
 	copy_of(o->m, &m);
 	struct qchain *c = &m.qmessage_u.chain;
-	uint64_t way = draw(t, 6);
-	if (way == 0)
+	uint64_t way = draw(t, 7);
+	unsigned had = c->headers.headers_len;
+	if (way == 6 && prepared_for_committed(t, c))
+		;
+	else if (way == 0)
 		c->cert.sigs.sigs_len = (unsigned)draw(t, t->s->q);
 	else if (way == 1)
 		for (unsigned i = 1; i < c->cert.sigs.sigs_len; i++)
@@ -85,8 +109,7 @@ static uint64_t forged_chain(struct traitor *t, const struct outgoing *o, uint64
 		c->cert.vote.height.n += 1 + draw(t, 3);
 	acted(t, B_FORGED_CHAIN, o->id, "way=%" PRIu64 " up to %" PRIu64, way, c->cert.vote.height.n);
 	say(t, o->id, &m, to);
-	if (way == 3 && o->m->m.qmessage_u.chain.headers.headers_len > 1)
-		c->headers.headers_len++; /* to be freed */
+	c->headers.headers_len = had; /* to be freed */
 	wire_free(WIRE(qmessage), &m);
 	return chance(t, 30) ? to : 0;
 }

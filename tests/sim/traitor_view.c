@@ -262,6 +262,18 @@ static uint64_t hide_tip(struct traitor *t, const struct outgoing *o, uint64_t t
 }
 
 /* Y28, too high */
+/* A tip that is but prepared, certificate and all. */
+static bool prepared_tip(struct traitor *t, struct qcert *cert)
+{
+	struct statement *st;
+	size_t from = 0;
+
+	while ((st = statement_next(t, QPREPARE, &from)))
+		if (st->vote.height.n > t->tip && cert_of(t, st, cert))
+			return true;
+	return false;
+}
+
 static uint64_t forged_checkpoint(struct traitor *t, const struct outgoing *o, uint64_t to)
 {
 	struct qview_change *vc;
@@ -288,6 +300,12 @@ static uint64_t forged_checkpoint(struct traitor *t, const struct outgoing *o, u
 	*val = xcalloc(1, sizeof **val);
 	*len = 1;
 	st.signers = (bit(t->s->q) - 1) & ~t->s->traitors;
+	if (tip && chance(t, 50) && prepared_tip(t, *val)) {
+		for (unsigned i = 0; i < vc->prepared.prepared_len; i++)
+			wire_free(WIRE(qprepared), &vc->prepared.prepared_val[i]);
+		vc->prepared.prepared_len = 0;
+		return instead(t, B_FORGED_CHECKPOINT, o, &m, to);
+	}
 	cert_anyhow(t, &st, *val);
 	if (chance(t, 30))
 		(*val)->sigs.sigs_len = (unsigned)draw(t, (*val)->sigs.sigs_len + 1);
