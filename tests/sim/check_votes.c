@@ -136,10 +136,10 @@ static const char *below_watermark(const struct claim *x) /* PP3 */
 static const char *not_of_the_future(const struct claim *x)
 {
 	const struct engine *e = x->m->replica->engine;
-	const struct slot *slot = &e->slots[x->height % e->params->window];
+	const struct slot *slot = e->slots ? &e->slots[x->height % e->params->window] : NULL;
 
-	if (x->kind != QPREPARE || !x->first || fault_on(x->c->sim, FAULT_CLOCK) || !slot->proposal ||
-	    !slot->cur || !qhash_eq(&slot->cur->hash, &x->block))
+	if (x->kind != QPREPARE || !x->first || fault_on(x->c->sim, FAULT_CLOCK) || !slot ||
+	    !slot->proposal || !slot->cur || !qhash_eq(&slot->cur->hash, &x->block))
 		return NULL;
 	return slot->cur->header.time_ms <= SIM_WALL_MS + x->c->sim->now_ms + e->params->drift_ms
 	           ? NULL

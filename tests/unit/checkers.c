@@ -533,10 +533,10 @@ static void a_view_change_is_made_once(void **state)
 	(void)state;
 	block_on(1, &rules.g.chain, 1, &a);
 	tip = cert(QCOMMIT, 0, 1, &a);
-	say(0, view_change(0, 2, NULL));
-	say(0, view_change(0, 2, NULL));
+	say(0, view_change(0, 1, NULL));
+	say(0, view_change(0, 1, NULL));
 	assert_whole();
-	say(0, view_change(0, 2, &tip));
+	say(0, view_change(0, 1, &tip));
 	assert_broken("equivocation");
 	wire_free(WIRE(qcert), &tip);
 }
@@ -547,6 +547,7 @@ static void nobody_votes_in_a_view_that_he_left(void **state)
 
 	(void)state;
 	block_on(1, &rules.g.chain, 1, &a);
+	say(0, view_change(0, 1, NULL));
 	say(0, view_change(0, 2, NULL));
 	assert_whole();
 	vote(0, QPREPARE, 0, 1, &a);
@@ -565,10 +566,62 @@ static void a_view_change_hides_nothing(void **state)
 		vote(i, QPREPARE, 0, 1, &a);
 	vote(0, QCOMMIT, 0, 1, &a);
 	assert_whole();
-	say(1, view_change(1, 2, NULL));
+	say(1, view_change(1, 1, NULL));
 	assert_whole();
-	say(0, view_change(0, 2, NULL));
+	say(0, view_change(0, 1, NULL));
 	assert_broken("view change");
+}
+
+static void nobody_jumps_over_views_alone(void **state)
+{
+	struct message *one = view_change(1, 3, NULL), *two = view_change(2, 4, NULL);
+
+	(void)state;
+	show(one);
+	say(0, view_change(0, 3, NULL));
+	assert_broken("join");
+	show(two);
+	say(0, view_change(0, 3, NULL));
+	assert_whole();
+	message_unref(one);
+	message_unref(two);
+}
+
+static void nobody_votes_above_the_high_watermark(void **state)
+{
+	uint64_t high = 2 * (uint64_t)rules.g.g.params.checkpoint_interval;
+	struct qhash parent = rules_hash(7), a, b;
+
+	(void)state;
+	block_on(high, &parent, 1, &a);
+	vote(0, QPREPARE, 0, high, &a);
+	assert_whole();
+	block_on(high + 1, &a, 2, &b);
+	vote(0, QPREPARE, 0, high + 1, &b);
+	assert_broken("watermark");
+}
+
+static void nobody_votes_for_the_future(void **state)
+{
+	struct engine *e = &w.engines[0];
+	struct slot *slots = xcalloc(e->params->window, sizeof *slots);
+	struct slot *slot = &slots[1 % e->params->window];
+	struct qhash a;
+	struct qheader h = block_on(1, &rules.g.chain, 1, &a);
+	struct message *m = proposal(0, 0, h);
+	struct pblock block = {.hash = a, .header = h};
+
+	(void)state;
+	w.s.faults = 0; /* where clocks are right */
+	e->slots = slots;
+	slot->proposal = m;
+	slot->cur = &block;
+	block.header.time_ms = SIM_WALL_MS + w.s.now_ms + e->params->drift_ms + 1;
+	vote(0, QPREPARE, 0, 1, &a);
+	e->slots = NULL;
+	free(slots);
+	message_unref(m);
+	assert_broken("clock");
 }
 
 static void only_the_primary_proposes(void **state)
@@ -716,13 +769,13 @@ static void what_is_sent_is_on_disk(void **state)
 	assert_true(votes_create("/0/votes.db", key, DISK_VFS, &err));
 	votes = votes_open("/0/votes.db", key, DISK_VFS, &err);
 	assert_non_null(votes);
-	say(0, view_change(0, 2, NULL));
+	say(0, view_change(0, 1, NULL));
 	assert_broken("durable"); /* it is not in the log */
 
-	struct message *vc = view_change(0, 3, NULL);
+	struct message *vc = view_change(0, 1, NULL);
 	struct bytes b = rules_encode(WIRE(qenvelope), &vc->env);
 	assert_true(votes_put(
-	    votes, &(struct vote_record){.kind = REC_VIEW_CHANGE, .view = {3}, .data = b.data, .len = b.len},
+	    votes, &(struct vote_record){.kind = REC_VIEW_CHANGE, .view = {1}, .data = b.data, .len = b.len},
 	    &err));
 	check_sent(&w.s.machines[0], vc, 0);
 	assert_broken("durable"); /* in the log, but not synced */
@@ -1204,6 +1257,9 @@ int main(void)
 	    T(a_view_change_is_made_once),
 	    T(nobody_votes_in_a_view_that_he_left),
 	    T(a_view_change_hides_nothing),
+	    T(nobody_jumps_over_views_alone),
+	    T(nobody_votes_above_the_high_watermark),
+	    T(nobody_votes_for_the_future),
 	    T(only_the_primary_proposes),
 	    T(proposals_are_well_formed),
 	    T(votes_follow_the_new_view),
