@@ -93,8 +93,17 @@ static void hold_engine(const struct machine *m, const struct watched *w)
 	/* Votes above the stable checkpoint: of each view at most a window, one of each kind, and
 	 * checkpoints. */
 	uint64_t own = 4 * marks + 3 * (marks + window) + 3 * window * (w->unstable_views + 1);
+	const struct body *b, *next;
+	uint64_t old_blocks = 0, old_bodies = 0;
+	for (size_t i = 0; e->blocks && i < e->block_cnt; i++)
+		old_blocks += e->blocks[i]->header.height.n <= e->executed.n;
+	HASH_ITER (hh, r->bodies, b, next)
+		old_bodies += b->header.height.n <= e->executed.n;
 	struct bound bounds[] = {
 	    {"certified blocks ahead", e->chain_cnt, 2 * Q_CHAIN_MAX},
+	    {"blocks that were executed", old_blocks, 0},
+	    {"bodies that were executed", old_bodies, 0},
+	    {"ms of time-out", e->timeout_ms, p->timeout_cap_ms},
 	    {"blocks that it heard of", e->block_cnt, blocks},
 	    {"bodies", HASH_COUNT(r->bodies), blocks + window},
 	    {"own votes above its checkpoint", e->own_cnt, own},

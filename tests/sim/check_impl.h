@@ -157,7 +157,8 @@ struct watched {
 	bool was_spoiled;      /* when it was looked at last */
 	uint64_t view_changes; /* entered, in all lives */
 	uint64_t idle_views,
-	    unstable_views; /* views asked for or entered since it executed, since its checkpoint */
+	    unstable_views;       /* views asked for or entered since it executed, since its checkpoint */
+	uint64_t unfair_since_ms; /* its clock when nobody was passed over last */
 	/* messages handed to the network */
 	uint64_t sent_in_turn, second, sent_in_second;
 };

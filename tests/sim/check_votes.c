@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #include "disk.h"
+#include "pool_impl.h"
 
 /* What a message of an honest replica claims. */
 struct claim {
@@ -701,6 +702,41 @@ static void count_views(const struct machine *m, struct watched *w)
 		m->sim->result->view_changes = w->view_changes;
 }
 
+/* CP1, RE4: whoever executed a checkpoint height above the stable one has signed it. */
+static void signs_its_checkpoints(const struct machine *m)
+{
+	const struct engine *e = m->replica->engine;
+	const struct peer *me = &e->peers[m->id];
+	uint64_t due = e->executed.n - e->executed.n % m->sim->g.g.params.checkpoint_interval;
+
+	if (due > e->stable.n && !e->halted && !(me->has_checkpoint && me->checkpoint.height.n >= due))
+		sim_broken(m->sim,
+		           "checkpoint: replica %u executed height %" PRIu64 " and signed no CHECKPOINT",
+		           m->id, due);
+}
+
+#define BEARS_MS (3 * PBFT_STATUS_MS) /* the engine is told within one */
+
+/* Fairness: nobody bears for long that what it forwarded twice in a view was passed over each time. */
+static void bears_no_censor(const struct machine *m, struct watched *w)
+{
+	const struct replica *r = m->replica;
+	const struct engine *e = r->engine;
+	bool passed_over = false;
+
+	for (const struct entry *x = r->pool->forwarded; x; x = x->line_next)
+		passed_over = passed_over ||
+		              (x->forwards > 1 && r->now_ms >= x->forwarded_ms + r->patience.timeout_ms &&
+		               r->pool->executed.n > x->forwarded_height + r->patience.passed_max);
+	if (!passed_over || !e->active || e->muted || e->halted || e->n == 1 ||
+	    e->entered.n % e->n == m->id || e->executed.n < e->tip.n ||
+	    e->tip.n + 1 > e->stable.n + 2 * (uint64_t)e->params->checkpoint_interval)
+		w->unfair_since_ms = r->now_ms;
+	else if (r->now_ms - w->unfair_since_ms > BEARS_MS)
+		sim_broken(m->sim, "fairness: replica %u bears a proposer who passes a transaction over",
+		           m->id);
+}
+
 void votes_turn(struct machine *m, struct watched *w, bool born)
 {
 	const struct engine *e = m->replica->engine;
@@ -713,6 +749,12 @@ void votes_turn(struct machine *m, struct watched *w, bool born)
 		moves_forward(m, w);
 	if (!m->spoiled && e->muted)
 		sim_broken(m->sim, "mute: replica %u votes no more: %s", m->id, e->muted);
+	if (born)
+		w->unfair_since_ms = m->replica->now_ms;
+	if (!m->spoiled) {
+		signs_its_checkpoints(m);
+		bears_no_censor(m, w);
+	}
 	no_needless_view_change(m);
 	if (!m->rotten && e->tip.n > 0 && (born || e->tip.n != w->tip))
 		tip_is_certified(m);

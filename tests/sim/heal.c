@@ -373,6 +373,35 @@ static void come_to_rest(struct sim *s)
 		           clients_untold(s));
 }
 
+/* What nobody waits for, but must come all the same: the newest checkpoint is stable everywhere (CP1, ST2,
+ * ST3, RE4). */
+static bool checkpoints_are_stable(struct sim *s)
+{
+	uint64_t interval = s->g.g.params.checkpoint_interval;
+
+	for (unsigned i = 0; i < s->machine_cnt; i++) {
+		const struct machine *m = &s->machines[i];
+		if (!in_core(m))
+			continue;
+		if (!machine_up(m) ||
+		    engine_of(m)->stable.n < engine_of(m)->executed.n - engine_of(m)->executed.n % interval)
+			return false;
+	}
+	return true;
+}
+
+static void checkpoint(struct sim *s)
+{
+	uint64_t ms = 4 * STATUS + 16 * DELTA;
+
+	if (!sim_advance(s, s->now_ms + ms, checkpoints_are_stable))
+		sim_broken(
+		    s,
+		    "liveness: the newest checkpoint is not stable everywhere though all rests for %" PRIu64
+		    " ms",
+		    ms);
+}
+
 /* The machine's ledger as an ordinary file, which the audit wants. False: it could not be made. */
 static bool ledger_to_file(struct machine *m, const char *path)
 {
@@ -480,6 +509,8 @@ void heal_run(struct sim *s)
 		again[i](s);
 	if (!s->broken)
 		come_to_rest(s);
+	if (!s->broken)
+		checkpoint(s);
 	if (!s->broken)
 		audit(s);
 }

@@ -26,6 +26,7 @@ static struct world {
 	struct replica replicas[N];
 	struct engine engines[N];
 	struct peer peers[N][N];
+	struct pool pools[N];
 	struct peer_state peer_states[N][N];
 	struct qhash tip; /* of the naive ledger */
 } w;
@@ -81,6 +82,7 @@ static int setup(void **state)
 		w.replicas[i].peers = w.peer_states[i];
 		w.engines[i] =
 		    (struct engine){.g = &rules.g, .params = &rules.g.g.params, .n = N, .f = 1, .q = 3};
+		w.replicas[i].pool = &w.pools[i];
 		w.engines[i].self = i;
 		w.engines[i].peers = w.peers[i];
 		w.engines[i].tip_hash = rules.g.chain;
