@@ -479,6 +479,7 @@ static void audit(struct sim *s)
 	uint64_t one = sim_random(s, STREAM_CHECK, s->machine_cnt);
 
 	s->phase = AUDIT;
+	sim_describe(s); /* while they are up */
 	for (unsigned i = 0; i < s->machine_cnt; i++)
 		machine_stop(&s->machines[i]);
 	for (unsigned i = 0; i < s->machine_cnt && !s->broken; i++)

@@ -243,10 +243,13 @@ static void describe_machine(FILE *f, const struct machine *m)
 	        st.muted_because ? st.muted_because : "");
 }
 
-static void describe(struct sim *s)
+void sim_describe(struct sim *s)
 {
 	size_t len;
-	FILE *f = open_memstream(&s->result->states, &len);
+	FILE *f;
+
+	free(s->result->states);
+	f = open_memstream(&s->result->states, &len);
 
 	must(f);
 	for (unsigned i = 0; i < s->machine_cnt; i++)
@@ -263,7 +266,8 @@ static void end(struct sim *s)
 	r->blocks = check_height(s);
 	r->transactions = check_transactions(s);
 	r->trace_hash = trace_hash(s);
-	describe(s);
+	if (s->phase != AUDIT || s->broken)
+		sim_describe(s);
 	for (unsigned i = 0; i < s->machine_cnt; i++)
 		machine_free(&s->machines[i]);
 	while (s->queue_cnt) {

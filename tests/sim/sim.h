@@ -51,7 +51,7 @@
 	X(FAULT_PAUSE, "pause", "a process stands still, up to ten minutes")                      \
 	X(FAULT_CLOCK, "clock", "a wall clock is wrong, jumps or stands; a monotonic one drifts") \
 	X(FAULT_STORE, "store", "a disk is full or fails")                                        \
-	X(FAULT_ROT, "rot", "bits of a disk flip, to be found later")                             \
+	X(FAULT_ROT, "rot", "bits of a disk flip, to be found later, or its syncs are lies")      \
 	X(FAULT_WIPE, "wipe", "a disk is lost, or an old copy of it comes back")                  \
 	X(FAULT_TRAITOR, "traitor", "replicas under the adversary's control")                     \
 	X(FAULT_CLIENT, "client", "clients that cheat")
@@ -218,6 +218,9 @@ bool sim_strikes(struct sim *s, enum sim_fault fault, unsigned per_million);
 /* ---- events ------------------------------------------------------------------------------------------ */
 
 void sim_at(struct sim *s, uint64_t at_ms, struct sim_event e);
+
+/* Writes result->states: a line for each machine as it is. */
+void sim_describe(struct sim *s);
 
 /* A violation: "checker: what, where". The first stands; the run ends with the present event. */
 void sim_broken(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -71,6 +71,19 @@ static void mix(struct traitor *t, struct qcert *c)
 	c->sigs.sigs_val[i].sig.b[0] ^= 1;
 }
 
+/* A VIEW-CHANGE of its own to alter, with at least one entry: *m, to be freed; NULL: there is none. */
+static struct qview_change *with_prepared(struct traitor *t, const struct outgoing *o, enum behaviour b,
+                                          struct qmessage *m)
+{
+	if (!mine(o) || !deed(t, b))
+		return NULL;
+	copy_of(o->m, m);
+	if (need_prepared(t, &m->qmessage_u.view_change))
+		return &m->qmessage_u.view_change;
+	wire_free(WIRE(qmessage), m);
+	return NULL;
+}
+
 /* Y25: a certificate that lacks something */
 static void spoil_cert(struct traitor *t, struct qcert *c)
 {
@@ -101,14 +114,8 @@ static uint64_t forged_prepared(struct traitor *t, const struct outgoing *o, uin
 	struct qview_change *vc;
 	struct qmessage m;
 
-	if (!mine(o) || !deed(t, B_FORGED_PREPARED))
+	if (!(vc = with_prepared(t, o, B_FORGED_PREPARED, &m)))
 		return to;
-	copy_of(o->m, &m);
-	vc = &m.qmessage_u.view_change;
-	if (!need_prepared(t, vc)) {
-		wire_free(WIRE(qmessage), &m);
-		return to;
-	}
 	spoil_cert(t, &vc->prepared.prepared_val[draw(t, vc->prepared.prepared_len)].cert);
 	return instead(t, B_FORGED_PREPARED, o, &m, to);
 }
@@ -119,14 +126,8 @@ static uint64_t inflated_view(struct traitor *t, const struct outgoing *o, uint6
 	struct qview_change *vc;
 	struct qmessage m;
 
-	if (!mine(o) || !deed(t, B_INFLATED_VIEW))
+	if (!(vc = with_prepared(t, o, B_INFLATED_VIEW, &m)))
 		return to;
-	copy_of(o->m, &m);
-	vc = &m.qmessage_u.view_change;
-	if (!need_prepared(t, vc)) {
-		wire_free(WIRE(qmessage), &m);
-		return to;
-	}
 	struct qprepared *p = &vc->prepared.prepared_val[draw(t, vc->prepared.prepared_len)];
 	p->cert.vote.view.n = vc->view.n - 1 - draw(t, vc->view.n < 3 ? vc->view.n : 3);
 	for (unsigned i = 0; i < p->cert.sigs.sigs_len; i++) /* its own name to it, at least */
@@ -201,14 +202,8 @@ static uint64_t prepared_at_target(struct traitor *t, const struct outgoing *o, 
 	struct qview_change *vc;
 	struct qmessage m;
 
-	if (!mine(o) || !deed(t, B_PREPARED_AT_TARGET))
+	if (!(vc = with_prepared(t, o, B_PREPARED_AT_TARGET, &m)))
 		return to;
-	copy_of(o->m, &m);
-	vc = &m.qmessage_u.view_change;
-	if (!need_prepared(t, vc)) {
-		wire_free(WIRE(qmessage), &m);
-		return to;
-	}
 	struct qcert *c = &vc->prepared.prepared_val[draw(t, vc->prepared.prepared_len)].cert;
 	if (chance(t, 50) && c->vote.view.n > 0) {
 		vc->view.n = c->vote.view.n - draw(t, 2);
