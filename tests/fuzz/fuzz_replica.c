@@ -310,7 +310,7 @@ static struct deed one(uint8_t what, size_t pick, uint8_t sender, struct bend be
 /* A proposal of the history, then another in its place: one bit of its time differs. */
 static void add_second_proposals(void)
 {
-	const size_t time_at = 103; /* its last byte, in the encoded message */
+	const uint8_t time_at = 103; /* its last byte, in the encoded message */
 	size_t cnt = 0;
 
 	for (size_t at = chronicle.early.from; at < chronicle.kept_cnt && cnt < 8; at++) {
