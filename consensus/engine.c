@@ -30,6 +30,8 @@ static void output_clear(struct engine_output *o)
 	case OUT_VALIDATE:
 	case OUT_WANT_CHAIN:
 	case OUT_RESEND_PENDING:
+	case OUT_SEAL:
+	case OUT_SEAL_STOP:
 	case OUT_VIEW:
 	case OUT_MUTE:
 	case OUT_HALT:

@@ -14,6 +14,8 @@
 #include "block.h"
 #include "message.h"
 #include "record.h"
+#include "schedule.h"
+#include "seal.h"
 
 /* ---- inputs -------------------------------------------------------------- */
 
@@ -21,6 +23,7 @@ enum engine_input_kind {
 	IN_TICK,      /* time passes; also wakes everything that waits for a clock */
 	IN_MESSAGE,   /* .message: borrowed; PRE-PREPARE .. STATUS and CHAIN only */
 	IN_PROPOSE,   /* .propose: a batch for the height that engine_can_propose() named */
+	IN_SEALED,    /* .sealed: the answer to OUT_SEAL */
 	IN_BODY,      /* .body: the driver now holds this block's body (its root was checked) */
 	IN_VALIDATED, /* .validated: the answer to OUT_VALIDATE */
 	IN_EXECUTED,  /* .executed: the answer to OUT_EXECUTE; also the ledger is durable */
@@ -39,6 +42,9 @@ struct engine_input {
 			size_t leaf_cnt;            /* 1 .. block_txs_max */
 		} propose;
 		struct {
+			struct qheader header; /* that of OUT_SEAL, with a nonce that seals it */
+		} sealed;
+		struct {
 			struct qhash block;
 		} body;
 		struct {
@@ -49,6 +55,7 @@ struct engine_input {
 			struct qheight height;       /* of the run's last block */
 			const struct qhash *digests; /* borrowed: state digest after each block of the run */
 			size_t cnt;                  /* blocks in the run */
+			const struct qstaking *staking; /* borrowed: after the run */
 		} executed;
 	};
 };
@@ -60,6 +67,8 @@ enum engine_output_kind {
 	OUT_PERSIST_BLOCK,  /* .block: the body of this block, to the vote log */
 	OUT_JOURNAL,        /* .journal: to the ledger's journal */
 	OUT_SEND,           /* .send: to the replicas of the mask */
+	OUT_SEAL,           /* .seal: mine this header, then IN_SEALED; ends the search before */
+	OUT_SEAL_STOP,      /* the search is in vain: end it; its batch is free again */
 	OUT_EXECUTE,        /* .execute: a certified run on the executed tip, all bodies here */
 	OUT_WANT_BODY,      /* .want_body: obtain it, then IN_BODY (at once if it is here already) */
 	OUT_VALIDATE,       /* .block: check it on its parent, then IN_VALIDATED */
@@ -87,6 +96,7 @@ struct engine_output {
 			struct message *message; /* a reference of the list */
 			uint64_t to;             /* bit i: replica i; never the sender itself */
 		} send;
+		struct qheader seal;
 		struct {
 			size_t cnt;              /* blocks, in order of height */
 			struct qhash *hashes;    /* owned by the list */
@@ -120,7 +130,8 @@ void engine_outputs_clear(struct engine_outputs *out);
 struct engine_restore {
 	struct qheight executed; /* 0: only the genesis */
 	struct qhash executed_hash;
-	uint64_t executed_time_ms;
+	struct seal_parent executed_seal;
+	const struct qstaking *staking;    /* after that block */
 	const struct qcert *executed_cert; /* NULL at height 0 */
 	const struct qcert *stable;        /* NULL: none yet */
 	struct {
@@ -146,7 +157,10 @@ struct engine_status {
 	struct qview asked, entered;
 	bool active; /* in `entered`; false: waiting for the NEW-VIEW of `asked` */
 	bool muted;
-	unsigned primary; /* of `asked` */
+	unsigned primary;       /* of `asked`: who makes its NEW-VIEW */
+	unsigned proposer;      /* at the height above the tip, in `asked`; n: the stakes that decide are not
+	                           executed here yet */
+	struct qheight sealing; /* being mined here; 0: none */
 	struct qheight tip, executed, stable;
 	struct qhash tip_hash;
 	uint64_t view_changes; /* entered since the start */

@@ -22,6 +22,11 @@
 #define TIMEOUT_CAP_MAX_MS 3600000
 #define DRIFT_MAX_MS 3600000
 #define POOL_MAX 1000000
+#define POW_BITS_MAX 48
+#define POW_INTERVAL_MAX_MS 3600000
+#define MINING_MAX_MS 600000 /* whoever waits longer than that for a faulty proposer has no chain */
+#define EPOCH_MAX 1000000
+#define UNBONDING_EPOCHS 3 /* the stake that a table counts can be lost until its epoch is over */
 
 struct qparams genesis_default_params(void)
 {
@@ -37,6 +42,31 @@ struct qparams genesis_default_params(void)
 	    .pool_source_max = 20000,
 	    .pool_owner_max = 4096,
 	};
+}
+
+struct qpow_rules genesis_default_pow(void)
+{
+	return (struct qpow_rules){.bits = 20, .bits_max = 20, .interval_ms = 0, .hash_rate = 2000000};
+}
+
+struct qstake_rules genesis_default_stake(unsigned n)
+{
+	return (struct qstake_rules){
+	    .epoch = 256,
+	    .turn = 16,
+	    .proposers = n,
+	    .unbonding = 1024,
+	    .penalty = 50,
+	    .delegator_penalty = 0,
+	};
+}
+
+uint64_t genesis_mining_ms(const struct qpow_rules *r)
+{
+	if (r->bits_max > POW_BITS_MAX || r->hash_rate == 0)
+		return UINT64_MAX;
+	uint64_t tries = GENESIS_PATIENCE * (UINT64_C(1) << r->bits_max);
+	return tries / r->hash_rate * 1000 + (tries % r->hash_rate * 1000 + r->hash_rate - 1) / r->hash_rate;
 }
 
 static bool wrong(struct err *err, const char *field, uint64_t is, uint64_t min, uint64_t max)
@@ -63,6 +93,22 @@ static uint64_t window_fitting(unsigned n, unsigned quorum)
 	return heights - 2 < Q_WINDOW_MAX ? heights - 2 : Q_WINDOW_MAX;
 }
 
+struct rule {
+	const char *name;
+	uint64_t is, min, max;
+};
+
+static bool check_rules(const char *object, const struct rule *rules, size_t cnt, struct err *err)
+{
+	for (size_t i = 0; i < cnt; i++) {
+		char field[64];
+		snprintf(field, sizeof field, "%s.%s", object, rules[i].name);
+		if (rules[i].is < rules[i].min || rules[i].is > rules[i].max)
+			return wrong(err, field, rules[i].is, rules[i].min, rules[i].max);
+	}
+	return true;
+}
+
 static bool check_params(const struct genesis *g, struct err *err)
 {
 	const struct qparams *p = &g->g.params;
@@ -70,10 +116,7 @@ static bool check_params(const struct genesis *g, struct err *err)
 	if (window_max > 2 * (uint64_t)p->checkpoint_interval)
 		window_max =
 		    2 * (uint64_t)p->checkpoint_interval; /* L: the watermarks stop it there anyway */
-	const struct {
-		const char *name;
-		uint64_t is, min, max;
-	} rules[] = {
+	const struct rule rules[] = {
 	    {"checkpoint_interval", p->checkpoint_interval, CHECKPOINT_MIN, Q_CHAIN_MAX},
 	    {"window", p->window, WINDOW_MIN, window_max},
 	    {"block_txs_max", p->block_txs_max, 1, Q_BLOCK_TXS_MAX},
@@ -84,12 +127,55 @@ static bool check_params(const struct genesis *g, struct err *err)
 	    {"pool_source_max", p->pool_source_max, 1, POOL_MAX},
 	    {"pool_owner_max", p->pool_owner_max, 1, POOL_MAX},
 	};
-	for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-		char field[64];
-		snprintf(field, sizeof field, "params.%s", rules[i].name);
-		if (rules[i].is < rules[i].min || rules[i].is > rules[i].max)
-			return wrong(err, field, rules[i].is, rules[i].min, rules[i].max);
-	}
+	return check_rules("params", rules, sizeof rules / sizeof rules[0], err);
+}
+
+/* Difficulty is capped by the time that all would wait for a proposer who mines honestly. */
+static bool check_seal(const struct genesis *g, struct err *err)
+{
+	if (g->g.seal.kind == QSEAL_NONE)
+		return true;
+	const struct qpow_rules *p = &g->g.seal.qseal_rules_u.pow;
+	const struct rule rules[] = {
+	    {"bits", p->bits, 1, POW_BITS_MAX},
+	    {"bits_max", p->bits_max, p->bits, p->interval_ms > 0 ? POW_BITS_MAX : p->bits},
+	    {"interval_ms", p->interval_ms, 0, POW_INTERVAL_MAX_MS},
+	    {"hash_rate", p->hash_rate, 1, UINT32_MAX},
+	};
+	if (!check_rules("seal", rules, sizeof rules / sizeof rules[0], err))
+		return false;
+	uint64_t ms = genesis_mining_ms(p);
+	if (ms > MINING_MAX_MS)
+		return err_set(
+		    err, ERR_INPUT,
+		    "seal.bits_max: %u bits at seal.hash_rate %u take up to %" PRIu64
+		    " ms; must be at most %d ms: ask for fewer bits, or promise a higher hash rate",
+		    p->bits_max, p->hash_rate, ms, MINING_MAX_MS);
+	return true;
+}
+
+static bool check_proposer(const struct genesis *g, struct err *err)
+{
+	if (g->g.proposer.kind == QPROPOSER_PRIMARY)
+		return true;
+	const struct qstake_rules *p = &g->g.proposer.qproposer_rules_u.stake;
+	/* Every replica that may judge a proposal has executed the height that decided on its proposer. */
+	uint64_t epoch_min = 2 * (uint64_t)g->g.params.checkpoint_interval;
+	if (epoch_min < 3 * (uint64_t)g->g.params.window)
+		epoch_min = 3 * (uint64_t)g->g.params.window;
+	const struct rule rules[] = {
+	    {"epoch", p->epoch, epoch_min, EPOCH_MAX},
+	    {"turn", p->turn, 1, p->epoch},
+	    {"proposers", p->proposers, g->f + 1, g->n},
+	    {"unbonding", p->unbonding, UNBONDING_EPOCHS * (uint64_t)p->epoch, UINT32_MAX},
+	    {"penalty", p->penalty, 0, 100},
+	    {"delegator_penalty", p->delegator_penalty, 0, 100},
+	};
+	if (!check_rules("proposer", rules, sizeof rules / sizeof rules[0], err))
+		return false;
+	if (p->epoch % p->turn != 0)
+		return err_set(err, ERR_INPUT, "proposer.turn: is %u; must divide proposer.epoch, %u",
+		               p->turn, p->epoch);
 	return true;
 }
 
@@ -147,8 +233,18 @@ static bool check_replica(const struct qgenesis *g, unsigned i, struct err *err)
 		return err_set(err, ERR_INPUT, "replicas[%u].key: is not an Ed25519 public key", i);
 	if (r->address == NULL || !is_url(r->address))
 		return err_set(err, ERR_INPUT, "replicas[%u].address: must be tcp://HOST:PORT", i);
+	bool by_stake = g->proposer.kind == QPROPOSER_STAKE;
+	if (r->account.account_len != (by_stake ? 1 : 0))
+		return err_set(err, ERR_INPUT,
+		               by_stake ? "replicas[%u].account: is missing; proposers are by stake"
+		                        : "replicas[%u].account: has no meaning; proposers are not by stake",
+		               i);
 	for (unsigned j = 0; j < i; j++) {
 		const struct qreplica *other = &g->replicas.replicas_val[j];
+		if (by_stake && memcmp(r->account.account_val, other->account.account_val,
+		                       sizeof *r->account.account_val) == 0)
+			return err_set(err, ERR_INPUT, "replicas[%u].account: is that of replicas[%u], too",
+			               i, j);
 		if (strcmp(r->name, other->name) == 0)
 			return err_set(err, ERR_INPUT, "replicas[%u].name: is that of replicas[%u], too", i,
 			               j);
@@ -176,6 +272,15 @@ static bool check_allocations(struct genesis *g, struct err *err)
 			               "allocations[%u].amount: the sum so far exceeds %" PRId64, i,
 			               INT64_MAX);
 		g->supply += amount;
+		const struct qlock *lock = &g->g.allocations.allocations_val[i].lock;
+		if (lock->kind == QLOCK_NONE)
+			continue;
+		if (lock->kind != QLOCK_STAKE || g->g.proposer.kind != QPROPOSER_STAKE)
+			return err_set(err, ERR_INPUT, "allocations[%u].stake: proposers are not by stake",
+			               i);
+		if (lock->qlock_u.replica >= g->n)
+			return err_set(err, ERR_INPUT, "allocations[%u].stake: replica %u; must be 0 to %u",
+			               i, lock->qlock_u.replica, g->n - 1);
 	}
 	return true;
 }
@@ -195,7 +300,8 @@ static bool check(struct genesis *g, struct err *err)
 	for (unsigned i = 0; i < g->n; i++)
 		if (!check_replica(&g->g, i, err))
 			return false;
-	return check_params(g, err) && check_allocations(g, err);
+	return check_params(g, err) && check_seal(g, err) && check_proposer(g, err) &&
+	       check_allocations(g, err);
 }
 
 bool genesis_finish(struct genesis *g, struct err *err)
@@ -207,6 +313,10 @@ bool genesis_finish(struct genesis *g, struct err *err)
 	g->quorum = (g->n + g->f + 2) / 2; /* ceil((n + f + 1) / 2) */
 	if (!check(g, err))
 		return false;
+	uint64_t mining_ms =
+	    g->g.seal.kind == QSEAL_POW ? genesis_mining_ms(&g->g.seal.qseal_rules_u.pow) : 0;
+	g->timeout_ms = g->g.params.timeout_ms + mining_ms;
+	g->timeout_cap_ms = g->g.params.timeout_cap_ms + mining_ms;
 	struct bytes encoded;
 	must(wire_encode(WIRE(qgenesis), &g->g, &encoded));
 	hash_bytes("quorate/genesis/v1", encoded.data, encoded.len, g->chain.b);

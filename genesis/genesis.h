@@ -14,18 +14,30 @@
 #include "wire.h"
 
 struct genesis {
-	struct qgenesis g;     /* owned */
-	struct qhash chain;    /* the chain id; also the block hash of height 0 */
-	struct qtxid txid;     /* transaction id of the allocations' outputs */
-	uint64_t supply;       /* sum of the allocations */
-	unsigned n, f, quorum; /* f = (n-1)/3, quorum = ceil((n+f+1)/2) */
+	struct qgenesis g;                   /* owned */
+	struct qhash chain;                  /* the chain id; also the block hash of height 0 */
+	struct qtxid txid;                   /* transaction id of the allocations' outputs */
+	uint64_t supply;                     /* sum of the allocations */
+	unsigned n, f, quorum;               /* f = (n-1)/3, quorum = ceil((n+f+1)/2) */
+	uint64_t timeout_ms, timeout_cap_ms; /* those of params, and what mining may take on top */
 };
 
 /* Defaults of every parameter. */
 struct qparams genesis_default_params(void);
 
+struct qpow_rules genesis_default_pow(void);
+struct qstake_rules genesis_default_stake(unsigned n);
+
+/*
+ * The longest that mining may take an honest proposer, in ms: GENESIS_PATIENCE times the mean at the hardest
+ * target and the promised hash rate, rounded up; UINT64_MAX if that is beyond all measure.  The time is
+ * exponentially distributed, so a proposer is later than that once in e^20 (485 million) blocks.
+ */
+#define GENESIS_PATIENCE 20
+uint64_t genesis_mining_ms(const struct qpow_rules *r);
+
 /* Checks all rules (n is 1 or 4..64, distinct valid keys and names, bounds, sums) and derives
- * chain, txid, supply, n, f, quorum from g->g. */
+ * everything else from g->g. */
 bool genesis_finish(struct genesis *g, struct err *err);
 
 /* Reads and checks a file (at most 256 MiB).  NULL with *err naming file and field. */

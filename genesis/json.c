@@ -15,50 +15,118 @@
 
 #define FILE_MAX (256 << 20)
 
-/* The parameters by name: one list for reading and for writing. */
-static const struct param {
+/* The parameters by name: one list an object, for reading and for writing. */
+struct param {
 	const char *name;
-	size_t offset;
-} params[] = {
-#define PARAM(field)                                    \
-	{                                               \
-#field, offsetof(struct qparams, field) \
+	size_t offset; /* of a u_int */
+};
+#define PARAM(type, field)                           \
+	{                                            \
+#field, offsetof(struct type, field) \
 	}
-    PARAM(checkpoint_interval), PARAM(window),         PARAM(block_txs_max), PARAM(block_bytes_max),
-    PARAM(timeout_ms),          PARAM(timeout_cap_ms), PARAM(drift_ms),      PARAM(pool_source_max),
-    PARAM(pool_owner_max),
-#undef PARAM
+#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
+
+static const struct param params[] = {
+    PARAM(qparams, checkpoint_interval),
+    PARAM(qparams, window),
+    PARAM(qparams, block_txs_max),
+    PARAM(qparams, block_bytes_max),
+    PARAM(qparams, timeout_ms),
+    PARAM(qparams, timeout_cap_ms),
+    PARAM(qparams, drift_ms),
+    PARAM(qparams, pool_source_max),
+    PARAM(qparams, pool_owner_max),
 };
 #define PARAM_NAMES                                                                                    \
 	"checkpoint_interval window block_txs_max block_bytes_max timeout_ms timeout_cap_ms drift_ms " \
 	"pool_source_max pool_owner_max"
-#define PARAM_CNT (sizeof params / sizeof params[0])
-_Static_assert(sizeof(struct qparams) == PARAM_CNT * sizeof(u_int), "every parameter is in the list");
+_Static_assert(sizeof(struct qparams) == COUNT(params) * sizeof(u_int), "every parameter is in the list");
 
-static u_int *param_at(struct qparams *p, size_t i)
+static const struct param pow_rules[] = {
+    PARAM(qpow_rules, bits),
+    PARAM(qpow_rules, bits_max),
+    PARAM(qpow_rules, interval_ms),
+    PARAM(qpow_rules, hash_rate),
+};
+#define POW_NAMES "bits bits_max interval_ms hash_rate"
+_Static_assert(sizeof(struct qpow_rules) == COUNT(pow_rules) * sizeof(u_int), "every rule is in the list");
+
+static const struct param stake_fields[] = {
+    PARAM(qstake_rules, epoch),     PARAM(qstake_rules, turn),    PARAM(qstake_rules, proposers),
+    PARAM(qstake_rules, unbonding), PARAM(qstake_rules, penalty), PARAM(qstake_rules, delegator_penalty),
+};
+#define STAKE_NAMES "epoch turn proposers unbonding penalty delegator_penalty"
+_Static_assert(sizeof(struct qstake_rules) == COUNT(stake_fields) * sizeof(u_int),
+               "every rule is in the list");
+#undef PARAM
+
+static u_int *param_at(void *object, const struct param *p)
 {
-	return (u_int *)(void *)((char *)p + params[i].offset);
+	return (u_int *)(void *)((char *)object + p->offset);
 }
 
 /* ---- reading -------------------------------------------------------------- */
 
-static bool read_params(const struct jvalue *v, struct qparams *p, struct err *err)
+/* The fields of the list that are given; the others keep their defaults. Bounds: genesis_finish(). */
+static bool read_list(const struct jvalue *v, const struct param *list, size_t cnt, void *object,
+                      struct err *err)
 {
-	*p = genesis_default_params();
-	if (v->json == NULL)
-		return true;
-	if (!jread_object(v, "", PARAM_NAMES, err))
-		return false;
-	for (size_t i = 0; i < PARAM_CNT; i++) {
-		struct jvalue field = jread_field(v, params[i].name);
+	for (size_t i = 0; i < cnt; i++) {
+		struct jvalue field = jread_field(v, list[i].name);
 		uint64_t n;
 		if (field.json == NULL)
 			continue;
-		if (!jread_uint(&field, 0, UINT32_MAX, &n, err)) /* tighter bounds: genesis_finish() */
+		if (!jread_uint(&field, 0, UINT32_MAX, &n, err))
 			return false;
-		*param_at(p, i) = (u_int)n;
+		*param_at(object, &list[i]) = (u_int)n;
 	}
 	return true;
+}
+
+static bool read_params(const struct jvalue *v, struct qparams *p, struct err *err)
+{
+	*p = genesis_default_params();
+	return v->json == NULL ||
+	       (jread_object(v, "", PARAM_NAMES, err) && read_list(v, params, COUNT(params), p, err));
+}
+
+/* "kind" must be this word: an object that is left out means the other kind. */
+static bool read_kind(const struct jvalue *v, const char *word, struct err *err)
+{
+	struct jvalue kind = jread_field(v, "kind");
+	const char *text;
+	if (!jread_string(&kind, Q_NAME_MAX, &text, err))
+		return false;
+	return strcmp(text, word) == 0 || err_set(err, ERR_INPUT, "%s: must be \"%s\"", kind.path, word);
+}
+
+static bool read_seal(const struct jvalue *v, struct qseal_rules *seal, struct err *err)
+{
+	struct qpow_rules *r = &seal->qseal_rules_u.pow;
+	if (v->json == NULL)
+		return true;
+	if (!jread_object(v, "kind", POW_NAMES, err) || !read_kind(v, "pow", err))
+		return false;
+	seal->kind = QSEAL_POW;
+	*r = genesis_default_pow();
+	if (!read_list(v, pow_rules, COUNT(pow_rules), r, err))
+		return false;
+	if (jread_field(v, "bits_max").json == NULL)
+		r->bits_max = r->bits;
+	return true;
+}
+
+static bool read_proposer(const struct jvalue *v, unsigned n, struct qproposer_rules *proposer,
+                          struct err *err)
+{
+	struct qstake_rules *r = &proposer->qproposer_rules_u.stake;
+	if (v->json == NULL)
+		return true;
+	if (!jread_object(v, "kind", STAKE_NAMES, err) || !read_kind(v, "stake", err))
+		return false;
+	proposer->kind = QPROPOSER_STAKE;
+	*r = genesis_default_stake(n);
+	return read_list(v, stake_fields, COUNT(stake_fields), r, err);
 }
 
 static bool read_text(const struct jvalue *object, const char *key, size_t max, char **out, struct err *err)
@@ -71,11 +139,26 @@ static bool read_text(const struct jvalue *object, const char *key, size_t max, 
 	return true;
 }
 
+static bool read_address(const struct jvalue *v, struct qaddress *out, struct err *err)
+{
+	const char *text;
+	if (!jread_string(v, Q_ADDRESS_MAX, &text, err))
+		return false;
+	return address_parse(text, out, err) || err_prefix(err, "%s", v->path);
+}
+
 static bool read_replica(const struct jvalue *v, struct qreplica *r, struct err *err)
 {
-	if (!jread_object(v, "name key address", "", err))
+	if (!jread_object(v, "name key address", "account", err))
 		return false;
 	struct jvalue key = jread_field(v, "key");
+	struct jvalue account = jread_field(v, "account");
+	if (account.json != NULL) {
+		r->account.account_val = xcalloc(1, sizeof *r->account.account_val);
+		r->account.account_len = 1;
+		if (!read_address(&account, r->account.account_val, err))
+			return false;
+	}
 	return read_text(v, "name", Q_NAME_MAX, &r->name, err) &&
 	       jread_hex(&key, r->key.b, sizeof r->key.b, err) &&
 	       read_text(v, "address", Q_ADDRESS_MAX, &r->address, err);
@@ -96,18 +179,33 @@ static bool read_replicas(const struct jvalue *v, struct qgenesis *g, struct err
 	return true;
 }
 
-static bool read_allocation(const struct jvalue *v, struct qoutput *out, struct err *err)
+/* The replica that an allocation is staked for, by name. */
+static bool read_stake(const struct jvalue *v, const struct qgenesis *g, struct qlock *lock, struct err *err)
 {
-	if (!jread_object(v, "address amount", "", err))
+	const char *name;
+	if (v->json == NULL)
+		return true;
+	if (!jread_string(v, Q_NAME_MAX, &name, err))
+		return false;
+	for (u_int i = 0; i < g->replicas.replicas_len; i++) {
+		if (strcmp(g->replicas.replicas_val[i].name, name) != 0)
+			continue;
+		*lock = (struct qlock){.kind = QLOCK_STAKE, .qlock_u.replica = i};
+		return true;
+	}
+	return err_set(err, ERR_INPUT, "%s: is the name of no replica", v->path);
+}
+
+static bool read_allocation(const struct jvalue *v, const struct qgenesis *g, struct qoutput *out,
+                            struct err *err)
+{
+	if (!jread_object(v, "address amount", "stake", err))
 		return false;
 	struct jvalue address = jread_field(v, "address");
 	struct jvalue amount = jread_field(v, "amount");
-	const char *text;
-	if (!jread_string(&address, Q_ADDRESS_MAX, &text, err))
-		return false;
-	if (!address_parse(text, &out->owner, err))
-		return err_prefix(err, "%s", address.path);
-	return jread_amount(&amount, &out->amount, err);
+	struct jvalue stake = jread_field(v, "stake");
+	return read_address(&address, &out->owner, err) && jread_amount(&amount, &out->amount, err) &&
+	       read_stake(&stake, g, &out->lock, err);
 }
 
 static bool read_allocations(const struct jvalue *v, struct qgenesis *g, struct err *err)
@@ -119,7 +217,7 @@ static bool read_allocations(const struct jvalue *v, struct qgenesis *g, struct 
 	g->allocations.allocations_len = (u_int)cnt;
 	for (size_t i = 0; i < cnt; i++) {
 		struct jvalue element = jread_element(v, i);
-		if (!read_allocation(&element, &g->allocations.allocations_val[i], err))
+		if (!read_allocation(&element, g, &g->allocations.allocations_val[i], err))
 			return false;
 	}
 	return true;
@@ -127,11 +225,14 @@ static bool read_allocations(const struct jvalue *v, struct qgenesis *g, struct 
 
 static bool read_genesis(const struct jvalue *root, struct qgenesis *g, struct err *err)
 {
-	if (!jread_object(root, "quorate-genesis name time_ms replicas allocations", "params", err))
+	if (!jread_object(root, "quorate-genesis name time_ms replicas allocations", "params seal proposer",
+	                  err))
 		return false;
 	struct jvalue format = jread_field(root, "quorate-genesis");
 	struct jvalue time = jread_field(root, "time_ms");
 	struct jvalue given = jread_field(root, "params");
+	struct jvalue seal = jread_field(root, "seal");
+	struct jvalue proposer = jread_field(root, "proposer");
 	struct jvalue replicas = jread_field(root, "replicas");
 	struct jvalue allocations = jread_field(root, "allocations");
 	uint64_t version;
@@ -140,7 +241,9 @@ static bool read_genesis(const struct jvalue *root, struct qgenesis *g, struct e
 	g->format = (u_int)version;
 	return read_text(root, "name", Q_NAME_MAX, &g->name, err) &&
 	       jread_uint(&time, 0, INT64_MAX, &g->time_ms, err) && read_params(&given, &g->params, err) &&
-	       read_replicas(&replicas, g, err) && read_allocations(&allocations, g, err);
+	       read_replicas(&replicas, g, err) && read_seal(&seal, &g->seal, err) &&
+	       read_proposer(&proposer, g->replicas.replicas_len, &g->proposer, err) &&
+	       read_allocations(&allocations, g, err);
 }
 
 struct genesis *genesis_parse(const char *text, size_t len, struct err *err)
@@ -206,8 +309,14 @@ static json_t *format_replicas(const struct qgenesis *g)
 		const struct qreplica *r = &g->replicas.replicas_val[i];
 		char key[2 * sizeof r->key.b + 1];
 		hex_encode(key, r->key.b, sizeof r->key.b);
-		json_array_append_new(
-		    array, json_pack("{s:s, s:s, s:s}", "name", r->name, "key", key, "address", r->address));
+		json_t *json =
+		    json_pack("{s:s, s:s, s:s}", "name", r->name, "key", key, "address", r->address);
+		if (r->account.account_len > 0) {
+			char account[ADDRESS_TEXT];
+			address_format(r->account.account_val, account);
+			json_object_set_new(json, "account", json_string(account));
+		}
+		json_array_append_new(array, json);
 	}
 	return array;
 }
@@ -219,23 +328,42 @@ static json_t *format_allocations(const struct qgenesis *g)
 		const struct qoutput *out = &g->allocations.allocations_val[i];
 		char address[ADDRESS_TEXT];
 		address_format(&out->owner, address);
-		json_array_append_new(array, json_pack("{s:s, s:o}", "address", address, "amount",
-		                                       jread_amount_json(out->amount)));
+		json_t *json =
+		    json_pack("{s:s, s:o}", "address", address, "amount", jread_amount_json(out->amount));
+		if (out->lock.kind == QLOCK_STAKE)
+			json_object_set_new(
+			    json, "stake",
+			    json_string(g->replicas.replicas_val[out->lock.qlock_u.replica].name));
+		json_array_append_new(array, json);
 	}
 	return array;
 }
 
+static void format_list(json_t *json, const struct param *list, size_t cnt, void *object)
+{
+	for (size_t i = 0; i < cnt; i++)
+		json_object_set_new(json, list[i].name, json_integer(*param_at(object, &list[i])));
+}
+
 char *genesis_format(const struct genesis *g)
 {
-	struct qparams p = g->g.params;
-	json_t *given = json_object();
-	for (size_t i = 0; i < PARAM_CNT; i++)
-		json_object_set_new(given, params[i].name, json_integer(*param_at(&p, i)));
-	json_t *json =
-	    json_pack("{s:i, s:s, s:I, s:o, s:o, s:o}", "quorate-genesis", (int)g->g.format, "name",
-	              g->g.name, "time_ms", (json_int_t)g->g.time_ms, "params", given, "replicas",
-	              format_replicas(&g->g), "allocations", format_allocations(&g->g));
+	struct qgenesis q = g->g; /* borrowed: param_at() takes it without const */
+	json_t *json = json_pack("{s:i, s:s, s:I, s:{}}", "quorate-genesis", (int)q.format, "name", q.name,
+	                         "time_ms", (json_int_t)q.time_ms, "params");
 	must(json != NULL);
+	format_list(json_object_get(json, "params"), params, COUNT(params), &q.params);
+	if (q.seal.kind == QSEAL_POW) {
+		json_t *seal = json_pack("{s:s}", "kind", "pow");
+		format_list(seal, pow_rules, COUNT(pow_rules), &q.seal.qseal_rules_u.pow);
+		json_object_set_new(json, "seal", seal);
+	}
+	if (q.proposer.kind == QPROPOSER_STAKE) {
+		json_t *proposer = json_pack("{s:s}", "kind", "stake");
+		format_list(proposer, stake_fields, COUNT(stake_fields), &q.proposer.qproposer_rules_u.stake);
+		json_object_set_new(json, "proposer", proposer);
+	}
+	json_object_set_new(json, "replicas", format_replicas(&q));
+	json_object_set_new(json, "allocations", format_allocations(&q));
 	char *text = json_dumps(json, JSON_INDENT(2));
 	must(text != NULL);
 	json_decref(json);

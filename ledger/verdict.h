@@ -21,6 +21,14 @@
 	V(TX_BAD_SIGNATURE, "bad_signature", 400, "a signature does not hold")                               \
 	V(TX_WRONG_WITNESS, "wrong_witness", 400, "the witnesses are not exactly the owners of the inputs")  \
 	V(TX_UNBALANCED, "unbalanced", 400, "inputs and outputs do not add up to the same amount")           \
+	V(TX_BAD_LOCK, "bad_lock", 400,                                                                      \
+	  "its outputs may not be locked so on this chain, or from these inputs")                            \
+	V(TX_PENALTY, "penalty", 409,                                                                        \
+	  "it must freeze exactly the penalty due on stake of a convicted replica")                          \
+	V(TX_BAD_OFFENCE, "bad_offence", 400, "the offence that it reports is none")                         \
+	V(TX_OLD_OFFENCE, "old_offence", 409, "the replica was convicted for that time already")             \
+	V(TX_EARLY_OFFENCE, "early_offence", 409, "the chain has not reached the height of the offence")     \
+	V(TX_LOCKED, "locked", 409, "an input is frozen, or stake that is not released yet")                 \
 	V(TX_EXPIRED, "expired", 409, "the expiry height has passed")                                        \
 	V(TX_UNKNOWN_OUTPUT, "unknown_output", 409, "an input names an output that is not known here (yet)") \
 	V(TX_DOUBLE_SPEND, "double_spend", 409, "an input was spent by another transaction")                 \

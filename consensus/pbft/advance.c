@@ -1,7 +1,7 @@
 /*
  * advance.c: what has become due: PREPAREs, COMMITs, executions.
  *
- *   PR1  PREPARE: the body is here; a fresh block was validated on its parent (PP8 to PP10), a bound one
+ *   PR1  PREPARE: the body is here; a fresh block was validated on its parent (PP8 to PP11), a bound one
  * needs no more than its body: its certificate proves that f+1 honest replicas validated it [F13] PR2
  * prepared: the body, and PREPAREs of Q distinct replicas in this view CO1  COMMIT only when every height
  * from the tip up is prepared in this view and linked (rule 4 of the protocol; "the parent is prepared"
@@ -32,10 +32,10 @@ static bool fresh_is_valid(struct engine *e, struct slot *s)
 	if (!b->valid) {
 		if (!ancestors_here(e, s->height.n))
 			return false;
-		uint64_t parent_ms = s->height.n == e->tip.n + 1
-		                         ? e->executed_time_ms
-		                         : slot_at(e, qheight_of(s->height.n - 1))->cur->header.time_ms;
-		if (b->header.time_ms <= parent_ms) { /* PP8 */
+		struct seal_parent below;
+		must(seal_parent_of(e, s->height.n, &below)); /* by ancestors_here() */
+		if (b->header.time_ms <= below.time_ms ||     /* PP8 */
+		    !seal_follows(e->g, &below, &b->header) /* PP11 */) {
 			b->invalid = true;
 			suspect(e);
 			return false;

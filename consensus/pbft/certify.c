@@ -5,6 +5,7 @@
  *   CE2  two certificates that do not lie on one chain: more than f replicas lie: keep both, and stop
  *   CE3  blocks execute strictly in order of height, in runs that end with a certificate
  *   CE4  catch-up takes certified headers only, linked down to what was executed; bodies are fetched by hash
+ *   CE5  every certified block carries its seal: a chain without it is not followed, whoever certified it
  *
  * Before: on_vote.c, on_checkpoint.c, on_new_view.c. After: the driver executes (ledger/).
  */
@@ -71,6 +72,20 @@ static void fork_found(struct engine *e, const struct qcert *other, uint64_t hei
 
 /* ---- certified ------------------------------------------------------------ */
 
+/* CE5: f+1 honest replicas checked the seals of a certified block and of its ancestors. */
+static bool seals_hold(struct engine *e, uint64_t base, struct pblock *const *path, size_t cnt)
+{
+	struct seal_parent below;
+	must(seal_parent_of(e, base + 1, &below)); /* all in chain[] */
+	for (size_t i = 0; i < cnt; i++) {
+		if (!seal_holds(e->g, &path[i]->header, &path[i]->hash) ||
+		    !seal_follows(e->g, &below, &path[i]->header))
+			return false;
+		seal_extend(&below, &path[i]->header);
+	}
+	return true;
+}
+
 /* CE1: appends the ancestors of a certified block to the chain, if all headers between are known. */
 static void link_down(struct engine *e, const struct qcert *cert)
 {
@@ -90,6 +105,12 @@ static void link_down(struct engine *e, const struct qcert *cert)
 		fork_found(e, cert, base,
 		           "a certificate does not lie on the certified chain of this replica: more than f "
 		           "replicas lie");
+		return;
+	}
+	if (!seals_hold(e, base, path, cnt)) { /* CE5 */
+		halt(e,
+		     "a certified block does not carry the proof of work that the chain asks for: more than "
+		     "f replicas lie");
 		return;
 	}
 	for (size_t i = 0; i < cnt; i++)
@@ -182,14 +203,15 @@ void pbft_execute(struct engine *e)
 	}
 }
 
-void pbft_executed(struct engine *e, struct qheight height, const struct qhash *digests, size_t cnt)
+void pbft_executed(struct engine *e, struct qheight height, const struct qhash *digests, size_t cnt,
+                   const struct qstaking *staking)
 {
 	must(height.n == e->executed.n + cnt && cnt <= e->chain_cnt && height.n <= e->executing.n);
 	for (size_t i = 0; i < cnt; i++) {
 		const struct pblock *b = e->chain[i].block;
 		e->executed = b->header.height;
 		e->executed_hash = b->hash;
-		e->executed_time_ms = b->header.time_ms;
+		seal_extend(&e->executed_seal, &b->header);
 		if (e->executed.n % e->params->checkpoint_interval == 0)
 			pbft_checkpoint(e, e->executed, &b->hash, &digests[i]);
 		if (e->chain[i].has_cert) {
@@ -197,6 +219,7 @@ void pbft_executed(struct engine *e, struct qheight height, const struct qhash *
 			e->executed_cert = e->chain[i].cert; /* moved */
 		}
 	}
+	proposer_settled(e, staking);
 	e->chain_cnt -= cnt;
 	memmove(e->chain, e->chain + cnt, e->chain_cnt * sizeof *e->chain);
 	pblocks_forget(e, e->executed);

@@ -1,27 +1,29 @@
 /*
  * on_pre_prepare.c: proposals.
  *
- *   PP1  only the proposer of the view may propose
+ *   PP1  only the proposer of the height in this view may propose
  *   PP2  in the entered and active view; one of a later view waits in its slot
  *   PP3  within the window (tip, tip + W] and not above the high watermark
  *   PP5  one block at one (view, height), bound by the NEW-VIEW or proposed [F1]; a second one is evidence
  *   PP6  on the block accepted or bound below, or the certified tip
- *   PP7  the envelope shows a well-formed block: format, proposer, count, root, distinct leaves, seal
+ *   PP7  the envelope shows a well-formed block: format, proposer, seal, count, root, distinct leaves
  *   PP8  time strictly after the parent's                      (advance.c)
  *   PP9  time at most the drift bound ahead of this clock, else it waits  (advance.c)
  *   PP10 transactions valid on the parent                      (advance.c, by the driver)
+ *   PP11 the seal's target is what the ancestors ask for       (advance.c)
  *
  * Before: net/link and node/verify, which checked signatures. After: advance.c.
  */
-#include "merkle.h"
 #include "pbft.h"
 
 /* PP7: what the one signed envelope shows by itself. */
 static bool well_formed(const struct engine *e, const struct message *m)
 {
 	const struct qproposal *p = &m->m.qmessage_u.proposal;
+	struct qhash hash;
+	block_hash(&p->header, &hash);
 	return p->header.format == 1 && p->header.proposer == m->sender &&
-	       p->header.seal.kind == QSEAL_NONE && p->header.tx_count <= e->params->block_txs_max &&
+	       seal_holds(e->g, &p->header, &hash) && p->header.tx_count <= e->params->block_txs_max &&
 	       block_leaves_match(&p->header, p->leaves.leaves_val, p->leaves.leaves_len);
 }
 
@@ -104,7 +106,7 @@ void on_pre_prepare(struct engine *e, struct message *m)
 	const struct qproposal *p = &m->m.qmessage_u.proposal;
 	struct qheight h = p->header.height;
 
-	if (m->sender != primary_of(e, p->view)) /* PP1 */
+	if (m->sender != proposer_of(e, h, p->view)) /* PP1 */
 		return;
 	/* PP3: who is far behind cannot judge a proposal; catch-up brings its block in time, and till then
 	 * what is agreed on meanwhile must not pile up in memory. */
@@ -152,68 +154,4 @@ void pbft_replay_early(struct engine *e)
 		on_pre_prepare(e, m);
 		message_unref(m);
 	}
-}
-
-static bool next_height(const struct engine *e, uint64_t *height, const struct pblock **parent)
-{
-	uint64_t h = e->tip.n + 1;
-	*parent = NULL;
-	for (; h <= e->tip.n + e->params->window; h++) {
-		const struct slot *s = &e->slots[h % e->params->window];
-		if (s->height.n != h || !s->cur)
-			break;
-		if (!s->cur->here || s->cur->invalid)
-			return false;
-		*parent = s->cur;
-	}
-	*height = h;
-	return h <= e->tip.n + e->params->window &&
-	       h <= e->stable.n + 2 * (uint64_t)e->params->checkpoint_interval;
-}
-
-bool pbft_can_propose(const struct engine *e, struct qheight *height, struct qhash *parent)
-{
-	const struct pblock *below;
-	uint64_t h;
-	if (!may_speak(e) || !e->active || primary_of(e, e->entered) != e->self ||
-	    e->executed.n != e->tip.n || !next_height(e, &h, &below))
-		return false;
-	*height = qheight_of(h);
-	*parent = below ? below->hash : e->tip_hash;
-	return true;
-}
-
-void pbft_propose(struct engine *e, const struct qhash *leaves, size_t cnt)
-{
-	const struct pblock *below;
-	struct qheight h;
-	struct qhash parent;
-	if (!pbft_can_propose(e, &h, &parent))
-		return;
-	next_height(e, &h.n, &below);
-	uint64_t parent_ms = below ? below->header.time_ms : e->executed_time_ms;
-
-	struct qmessage m = {.kind = QPRE_PREPARE};
-	struct qproposal *p = &m.qmessage_u.proposal;
-	p->view = e->entered;
-	p->header = (struct qheader){.format = 1,
-	                             .height = h,
-	                             .parent = parent,
-	                             .tx_count = (u_int)cnt,
-	                             .proposer = e->self,
-	                             .time_ms = e->wall_ms > parent_ms ? e->wall_ms : parent_ms + 1};
-	merkle_root(leaves, cnt, &p->header.merkle_root);
-	p->leaves.leaves_len = (u_int)cnt;
-	p->leaves.leaves_val = xmemdup(leaves, cnt * sizeof *leaves);
-
-	struct qvote vote = {.view = e->entered, .height = h};
-	block_hash(&p->header, &vote.block);
-	struct message *prepare = vote_message(e, QPREPARE, &vote);
-	p->prepare = prepare->env.sig;
-	message_unref(prepare);
-
-	struct message *proposal = make_message(e, &m);
-	free(p->leaves.leaves_val);
-	on_pre_prepare(e, proposal); /* by the rules of everybody; sent by advance.c once it is on disk */
-	message_unref(proposal);
 }

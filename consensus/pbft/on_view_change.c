@@ -45,7 +45,7 @@ void pbft_ask(struct engine *e, struct qview w)
 	e->asked = w; /* VC1 */
 	e->active = false;
 	uint64_t doubled = 2 * e->timeout_ms;
-	e->timeout_ms = doubled < e->params->timeout_cap_ms ? doubled : e->params->timeout_cap_ms;
+	e->timeout_ms = doubled < e->g->timeout_cap_ms ? doubled : e->g->timeout_cap_ms;
 	e->timer_ms = 0; /* starts when a quorum asks [F3] */
 	e->resent = false;
 	e->status_ms = e->now_ms;

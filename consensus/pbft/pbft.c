@@ -23,6 +23,7 @@ static void pbft_destroy(struct engine *e)
 	wire_free(WIRE(qcert), &e->tip_cert);
 	wire_free(WIRE(qcert), &e->stable_cert);
 	wire_free(WIRE(qcert), &e->executed_cert);
+	sealing_forget(e);
 	free(e->slots);
 	free(e->peers);
 	free(e->blocks);
@@ -43,10 +44,10 @@ static struct engine *pbft_create(const struct engine_config *c, const struct en
 	e->signer = c->signer;
 	e->out = out;
 	e->now_ms = e->status_ms = e->chain_ms = now_ms;
-	e->timeout_ms = e->params->timeout_ms;
+	e->timeout_ms = e->g->timeout_ms;
 	e->active = true;
 	e->tip_hash = e->executed_hash = e->g->chain;
-	e->executed_time_ms = e->g->g.time_ms;
+	seal_genesis(e->g, &e->executed_seal);
 	e->peers = xcalloc(e->n, sizeof *e->peers);
 	e->slots = xcalloc(e->params->window, sizeof *e->slots);
 	for (unsigned i = 0; i < e->params->window; i++) {
@@ -157,6 +158,9 @@ static void pbft_step(struct engine *e, const struct engine_input *in, struct en
 	case IN_PROPOSE:
 		pbft_propose(e, in->propose.leaves, in->propose.leaf_cnt);
 		break;
+	case IN_SEALED:
+		pbft_sealed(e, &in->sealed.header);
+		break;
 	case IN_BODY:
 		b = pblock_find(e, &in->body.block);
 		if (b)
@@ -171,12 +175,14 @@ static void pbft_step(struct engine *e, const struct engine_input *in, struct en
 		}
 		break;
 	case IN_EXECUTED:
-		pbft_executed(e, in->executed.height, in->executed.digests, in->executed.cnt);
+		pbft_executed(e, in->executed.height, in->executed.digests, in->executed.cnt,
+		              in->executed.staking);
 		break;
 	}
 	pbft_advance(e);
 	pbft_timer(e);
 	pbft_advance(e); /* the timer may have entered a view */
+	sealing_check(e);
 	pbft_check(e);
 }
 
@@ -207,6 +213,8 @@ static void pbft_status(const struct engine *e, struct engine_status *out)
 	                              .active = e->active,
 	                              .muted = e->muted != NULL,
 	                              .primary = primary_of(e, e->asked),
+	                              .proposer = proposer_of(e, qheight_of(e->tip.n + 1), e->asked),
+	                              .sealing = e->sealing.leaves ? e->sealing.header.height : qheight_of(0),
 	                              .tip = e->tip,
 	                              .executed = e->executed,
 	                              .stable = e->stable,

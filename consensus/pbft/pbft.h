@@ -13,7 +13,8 @@
  *        a height, for ever:      Q COMMITs, here or above --> certified --> executed
  *
  *   transition           function                    file
- *   propose              pbft_propose                on_pre_prepare.c
+ *   who proposes         proposer_of                 proposer.c
+ *   propose              pbft_propose                proposer.c
  *   accept a proposal    on_pre_prepare              on_pre_prepare.c
  *   votes                on_vote                     on_vote.c
  *   prepare, commit      pbft_advance                advance.c
@@ -129,9 +130,9 @@ struct engine {
 	struct qcert tip_cert; /* no signatures: the genesis */
 	struct qheight executed;
 	struct qhash executed_hash;
-	uint64_t executed_time_ms;
-	struct qcert executed_cert; /* as tip_cert */
-	struct qheight executing;   /* end of the runs given out to execute */
+	struct seal_parent executed_seal; /* what the seal above it follows from */
+	struct qcert executed_cert;       /* as tip_cert */
+	struct qheight executing;         /* end of the runs given out to execute */
 	struct certified chain[2 * Q_CHAIN_MAX];
 	size_t chain_cnt;
 
@@ -142,6 +143,17 @@ struct engine {
 		struct qheight height;
 		struct qhash block, state;
 	} digest[PBFT_DIGESTS];
+
+	/* who proposes, as far as it was settled here: proposer.c */
+	struct schedule schedules[Q_TABLES_MAX];
+	size_t schedule_cnt;
+
+	/* this replica's proposal that is being mined; leaves NULL: none */
+	struct {
+		struct qview view;
+		struct qheader header;
+		struct qhash *leaves;
+	} sealing;
 
 	struct slot *slots; /* params->window of them, height h at h % window */
 	struct peer *peers; /* n, [self] included */
@@ -214,9 +226,21 @@ void on_new_view(struct engine *e, struct message *m);
 void on_status(struct engine *e, struct message *m);
 void on_chain(struct engine *e, struct message *m);
 
-void pbft_propose(struct engine *e, const struct qhash *leaves, size_t cnt);
-bool pbft_can_propose(const struct engine *e, struct qheight *height, struct qhash *parent);
 void pbft_replay_early(struct engine *e);
+
+/* ---- proposer.c ------------------------------------------------------------ */
+
+/* Who proposes at h in view v; n if the stakes that decide were not executed here yet. */
+unsigned proposer_of(const struct engine *e, struct qheight h, struct qview v);
+/* The stakes after an executed block: its tables become schedules. */
+void proposer_settled(struct engine *e, const struct qstaking *staking);
+void pbft_propose(struct engine *e, const struct qhash *leaves, size_t cnt);
+void pbft_sealed(struct engine *e, const struct qheader *header);
+bool pbft_can_propose(const struct engine *e, struct qheight *height, struct qhash *parent);
+void sealing_check(struct engine *e); /* ends a search that is in vain */
+void sealing_forget(struct engine *e);
+/* What the seal of the block at h follows from, if all headers from the executed one to h - 1 are known. */
+bool seal_parent_of(struct engine *e, uint64_t h, struct seal_parent *p);
 
 /* Sends whatever PREPAREs, COMMITs and executions have become due. */
 void pbft_advance(struct engine *e);
@@ -226,7 +250,8 @@ void pbft_certify(struct engine *e, const struct qcert *cert);
 void pbft_stable(struct engine *e, const struct qcert *cert);
 void pbft_link_tip(struct engine *e); /* the headers below a restored tip may be here */
 void pbft_execute(struct engine *e);
-void pbft_executed(struct engine *e, struct qheight height, const struct qhash *digests, size_t cnt);
+void pbft_executed(struct engine *e, struct qheight height, const struct qhash *digests, size_t cnt,
+                   const struct qstaking *staking);
 void pbft_catch_up(struct engine *e, unsigned hint);
 /* Signs and sends the CHECKPOINT of an executed height. */
 void pbft_checkpoint(struct engine *e, struct qheight h, const struct qhash *block,

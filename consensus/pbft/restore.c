@@ -260,13 +260,14 @@ bool pbft_restore(struct engine *e, const struct engine_restore *r, struct err *
 	if (r->executed.n > 0) {
 		e->executed = e->executing = e->tip = r->executed;
 		e->executed_hash = e->tip_hash = r->executed_hash;
-		e->executed_time_ms = r->executed_time_ms;
+		e->executed_seal = r->executed_seal;
 		must(r->executed_cert != NULL);
 		cert_copy(&e->tip_cert, r->executed_cert);
 		cert_copy(&e->executed_cert, r->executed_cert);
 		e->tip = r->executed_cert->vote.height;
 		e->tip_hash = r->executed_cert->vote.block;
 	}
+	proposer_settled(e, r->staking);
 	if (r->stable)
 		adopt_stable(e, r->stable);
 	for (size_t i = 0; i < r->block_cnt; i++) {

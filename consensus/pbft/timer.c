@@ -1,6 +1,8 @@
 /*
  * timer.c: when to suspect the proposer, and for how long to wait for a new view. Monotonic time only.
  *
+ *   Time-outs are the genesis', with what mining may take an honest proposer on top (genesis.h).
+ *
  *   T1  something is pending, or a block above the tip is accepted or bound, and nothing was committed in
  * this view for the time-out: suspect; never alone for want of a transaction that the others were not sent:
  *       half-way, what is pending goes to everybody [F9]
@@ -35,7 +37,7 @@ void timer_progress(struct engine *e, struct qview view, struct qheight height)
 	if (!e->active || view.n != e->entered.n || height.n <= e->progress.n)
 		return;
 	e->progress = height;
-	e->timeout_ms = e->params->timeout_ms;
+	e->timeout_ms = e->g->timeout_ms;
 	e->timer_ms = 0;
 	e->resent = false;
 }
@@ -84,9 +86,9 @@ static void resend(struct engine *e) /* T4 */
 	if ((e->active && may_speak(e)) || !e->pending)
 		e->resend_ms = 0;
 	else if (e->resend_ms == 0)
-		e->resend_ms = e->now_ms + e->params->timeout_ms;
+		e->resend_ms = e->now_ms + e->g->timeout_ms;
 	else if (e->now_ms >= e->resend_ms) {
-		e->resend_ms = e->now_ms + e->params->timeout_ms;
+		e->resend_ms = e->now_ms + e->g->timeout_ms;
 		emit(e, OUT_RESEND_PENDING);
 	}
 }
@@ -104,7 +106,7 @@ void pbft_timer(struct engine *e)
 	resend(e);
 	/* What was lost must be found before a time-out mistakes it for a faulty proposer. */
 	bool busy = !e->active || waiting(e) || e->executed.n < e->tip.n;
-	uint64_t interval = busy ? smaller(e->params->timeout_ms / 4, PBFT_STATUS_MS) : PBFT_STATUS_MS;
+	uint64_t interval = busy ? smaller(e->g->timeout_ms / 4, PBFT_STATUS_MS) : PBFT_STATUS_MS;
 	if (e->now_ms >= e->status_ms) {
 		e->status_ms = e->now_ms + interval;
 		pbft_status_send(e);
