@@ -57,7 +57,7 @@ static void run(struct audit_pool *p, struct job *job)
 		note(p, &failure);
 	for (size_t i = 0; i < job->tx_cnt; i++) {
 		failure.seq = job->id.seq + (int64_t)i;
-		if (!tx_verify(job->txs[i]))
+		if (!tx_verify(p->g, job->txs[i]))
 			note(p, &failure);
 		tx_unref(job->txs[i]);
 	}

@@ -419,7 +419,7 @@ static void finish(struct replay *r)
 
 void book_replay(struct book *b)
 {
-	struct replay r = {.b = b, .state = state_new(), .next_seq = 0};
+	struct replay r = {.b = b, .state = state_new(b->g), .next_seq = 0};
 
 	b->hash_cap = 1;
 	b->hashes = xcalloc(b->hash_cap, sizeof *b->hashes);

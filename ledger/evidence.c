@@ -122,7 +122,7 @@ static struct tx *signed_tx(const struct genesis *g, const qtx_bytes *raw, struc
 {
 	enum tx_verdict v;
 	struct tx *tx = tx_parse(&g->chain, raw->qtx_bytes_val, raw->qtx_bytes_len, &v);
-	if (tx && !tx_verify(tx)) {
+	if (tx && !tx_verify(g, tx)) {
 		v = TX_BAD_SIGNATURE;
 		tx_unref(tx);
 		tx = NULL;

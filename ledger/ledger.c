@@ -71,13 +71,13 @@ static const struct db_sql statements[STATEMENT_CNT] = {
         {"read the journal's end",
          "SELECT (SELECT count(*) FROM journal), seq, link FROM journal ORDER BY seq DESC LIMIT 1"},
     [ALL_UNSPENT] = {"read the unspent outputs",
-                     "SELECT o.tx, t.txid, o.position, o.owner, o.amount"
+                     "SELECT o.tx, t.txid, o.position, o.owner, o.amount, t.height"
                      " FROM outputs o JOIN transactions t ON t.seq = o.tx WHERE o.spent_by IS NULL"},
     [CERTIFICATE_AT] = {"read a certificate", "SELECT certificate FROM certificates WHERE height = ?"},
     [NEWEST_STABLE] = {"read the newest stable checkpoint",
                        "SELECT entry FROM journal WHERE kind = 'stable' ORDER BY seq DESC LIMIT 1"},
     [BLOCK_AT] = {"read a block", "SELECT hash, first_tx + tx_count FROM blocks WHERE height = ?"},
-    [UNSPENT_AT] = {"read what was unspent", "SELECT o.tx, t.txid, o.position, o.owner, o.amount"
+    [UNSPENT_AT] = {"read what was unspent", "SELECT o.tx, t.txid, o.position, o.owner, o.amount, t.height"
                                              " FROM outputs o JOIN transactions t ON t.seq = o.tx"
                                              " WHERE o.tx < ?1 AND (o.spent_by IS NULL OR o.spent_by >= ?1)"},
 };
@@ -91,8 +91,8 @@ struct ledger {
 	struct state *state;
 	struct qheight height;
 	struct qhash tip;
-	uint64_t tip_time_ms;
-	int64_t next_seq; /* transactions.seq of the next transaction */
+	struct seal_parent seal; /* of the tip */
+	int64_t next_seq;        /* transactions.seq of the next transaction */
 	int64_t journal_count;
 	struct qhash journal_link;
 	bool journal_grew; /* meta does not say so yet */
@@ -212,8 +212,9 @@ static bool load_block(struct ledger *l, const struct qhash *parent, struct err 
 	block_hash(&header, &computed);
 	bool ok = header.height.n == (uint64_t)height && qhash_eq(&computed, &hash) &&
 	          qhash_eq(&header.parent, &row_parent) && (!parent || qhash_eq(&header.parent, parent));
-	uint64_t time_ms = header.time_ms;
 	uint32_t tx_count = header.tx_count;
+	if (ok)
+		seal_extend(&l->seal, &header);
 	wire_free(WIRE(qheader), &header);
 	if (!ok)
 		return db_damaged(db, err, "block %lld: hash or parent do not fit", (long long)height);
@@ -223,7 +224,6 @@ static bool load_block(struct ledger *l, const struct qhash *parent, struct err 
 		return db_damaged(db, err, "block %lld: its transactions are not the last ones",
 		                  (long long)height);
 	l->tip = hash;
-	l->tip_time_ms = time_ms;
 	return true;
 }
 
@@ -234,7 +234,7 @@ static bool load_tip(struct ledger *l, struct err *err)
 	struct qcert cert;
 
 	l->tip = l->genesis->chain;
-	l->tip_time_ms = l->genesis->g.time_ms;
+	seal_genesis(l->genesis, &l->seal);
 	enum found got = db_query(&l->db, LAST_BLOCKS, DB_ARGS(db_int(above)), err);
 	for (; got == FOUND; got = db_next(&l->db, LAST_BLOCKS, err)) {
 		struct qhash parent = l->tip;
@@ -291,14 +291,15 @@ static bool load_output(struct ledger *l, enum statement which, struct state *in
 {
 	struct db *db = &l->db;
 	struct unspent u = {0};
-	int64_t position, amount;
+	int64_t position, amount, height;
 
 	if (!db_get_int(db, which, 0, &u.row, err) ||
 	    !db_get_fixed(db, which, 1, u.point.tx.b, sizeof u.point.tx.b, err) ||
 	    !db_get_int(db, which, 2, &position, err) ||
 	    !db_get_fixed(db, which, 3, u.out.owner.b, sizeof u.out.owner.b, err) ||
-	    !db_get_int(db, which, 4, &amount, err))
+	    !db_get_int(db, which, 4, &amount, err) || !db_get_int(db, which, 5, &height, err))
 		return false;
+	u.made_at = qheight_of((uint64_t)height);
 	u.point.index = (uint32_t)position;
 	u.out.amount = (uint64_t)amount;
 	/* Also keeps the sum from overflowing, whatever the file holds. */
@@ -342,7 +343,7 @@ struct ledger *ledger_open(const char *path, const struct genesis *g, const char
 		free(l);
 		return NULL;
 	}
-	l->state = state_new();
+	l->state = state_new(l->genesis);
 	if ((!fresh || create(l, err)) && check_chain(l, err) && load_counts(l, &counts, err) &&
 	    load_tip(l, err) && load_journal(l, err) && load_state(l, &counts, err) && db_commit(&l->db, err))
 		return l;
@@ -367,9 +368,9 @@ const struct qhash *ledger_tip(const struct ledger *l)
 {
 	return &l->tip;
 }
-uint64_t ledger_tip_time(const struct ledger *l)
+struct seal_parent ledger_seal_parent(const struct ledger *l)
 {
-	return l->tip_time_ms;
+	return l->seal;
 }
 uint64_t ledger_tx_count(const struct ledger *l)
 {
@@ -476,7 +477,7 @@ static bool append_block(struct ledger *l, const struct block *b, struct overlay
 	l->next_seq += (int64_t)b->tx_cnt;
 	l->height = h->height;
 	l->tip = b->hash;
-	l->tip_time_ms = h->time_ms;
+	seal_extend(&l->seal, h);
 	return true;
 }
 
@@ -636,7 +637,7 @@ bool ledger_digest_at(struct ledger *l, struct qheight h, struct qhash *block, s
 	db_done(&l->db, BLOCK_AT);
 	if (!ok)
 		return false;
-	past = state_new();
+	past = state_new(l->genesis);
 	ok = load_past(l, next_seq, past, err);
 	state_digest(past, digest);
 	state_free(past);

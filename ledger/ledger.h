@@ -11,6 +11,7 @@
 #define QUORATE_LEDGER_H
 
 #include "cert.h"
+#include "seal.h"
 #include "state.h"
 
 struct ledger;
@@ -23,10 +24,10 @@ struct ledger;
 struct ledger *ledger_open(const char *path, const struct genesis *g, const char *vfs, struct err *err);
 void ledger_close(struct ledger *l); /* rolls back what was not committed */
 
-struct qheight ledger_height(const struct ledger *l);   /* 0: only the genesis */
-const struct qhash *ledger_tip(const struct ledger *l); /* hash of that block; the chain id at 0 */
-uint64_t ledger_tip_time(const struct ledger *l);       /* its time_ms; the genesis' at 0 */
-uint64_t ledger_tx_count(const struct ledger *l);       /* final transactions, the genesis not counted */
+struct qheight ledger_height(const struct ledger *l);          /* 0: only the genesis */
+const struct qhash *ledger_tip(const struct ledger *l);        /* hash of that block; the chain id at 0 */
+struct seal_parent ledger_seal_parent(const struct ledger *l); /* what the seal above it follows from */
+uint64_t ledger_tx_count(const struct ledger *l); /* final transactions, the genesis not counted */
 struct state *ledger_state(struct ledger *l);
 
 /*

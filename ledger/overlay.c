@@ -32,19 +32,21 @@ struct overlay {
 	unsigned refs;
 	bool applied; /* both maps are empty and the parent is gone: it now means the state */
 	const struct state *state;
+	struct qheight height;
 	struct overlay *parent; /* a reference; NULL: the state */
 	struct spend *spent;
 	struct made *made; /* also those spent again in the same block: `spent` is asked first */
 	int64_t tx_cnt;
 };
 
-struct overlay *overlay_new(const struct state *s, struct overlay *parent)
+struct overlay *overlay_new(const struct state *s, struct overlay *parent, struct qheight height)
 {
 	struct overlay *o = xcalloc(1, sizeof *o);
 
 	must(!parent || parent->state == s);
 	o->refs = 1;
 	o->state = s;
+	o->height = height;
 	o->parent = parent && !parent->applied ? overlay_ref(parent) : NULL;
 	return o;
 }
@@ -160,16 +162,16 @@ static void add_effect(struct overlay *o, const struct tx *tx)
 	}
 	for (unsigned i = 0; i < body->outputs.outputs_len; i++) {
 		struct made *m = xcalloc(1, sizeof *m);
-		m->u = (struct unspent){{tx->id, i}, body->outputs.outputs_val[i], o->tx_cnt};
+		m->u = (struct unspent){{tx->id, i}, body->outputs.outputs_val[i], o->height, o->tx_cnt};
 		HASH_ADD(hh, o->made, u.point, sizeof m->u.point, m);
 	}
 	o->tx_cnt++;
 }
 
-enum tx_verdict overlay_add(struct overlay *o, const struct tx *tx, struct qheight height)
+enum tx_verdict overlay_add(struct overlay *o, const struct tx *tx)
 {
 	must(!o->applied);
-	enum tx_verdict v = state_check(o->state, o, tx, height, NULL);
+	enum tx_verdict v = state_check(o->state, o, tx, o->height, NULL);
 
 	if (v == TX_OK)
 		add_effect(o, tx);
@@ -179,7 +181,7 @@ enum tx_verdict overlay_add(struct overlay *o, const struct tx *tx, struct qheig
 enum tx_verdict overlay_add_block(struct overlay *o, const struct block *b, size_t *bad)
 {
 	for (size_t i = 0; i < b->tx_cnt; i++) {
-		enum tx_verdict v = overlay_add(o, b->txs[i], b->header.height);
+		enum tx_verdict v = overlay_add(o, b->txs[i]);
 		if (v != TX_OK) {
 			*bad = i;
 			return v;

@@ -76,7 +76,7 @@ bool receipt_verify(const struct genesis *g, const struct qreceipt *r, struct qt
 		err_set(err, ERR_NO,
 		        "the receipt's Merkle path does not lead from the transaction to block %llu",
 		        (unsigned long long)first->height.n);
-	else if (!tx_verify(tx))
+	else if (!tx_verify(g, tx))
 		ok = err_set(err, ERR_NO, "a signature of the receipt's transaction does not hold");
 	else
 		ok = check_cert(g, &r->cert, err);

@@ -11,7 +11,7 @@
 #include "state.h"
 
 #define STATE_TAG "quorate/state/v1"
-#define ELEMENT_BYTES (36 + 28) /* encoded outpoint and output */
+#define ELEMENT_BYTES_MAX (36 + 36 + 8) /* encoded outpoint, output (locked) and height */
 
 /* The bytes of an outpoint are the key of the map. */
 _Static_assert(sizeof(struct qoutpoint) == 36, "qoutpoint has padding");
@@ -22,14 +22,18 @@ struct entry {
 };
 
 struct state {
+	const struct genesis *genesis;
 	struct entry *entries;
 	uint64_t value;
 	struct lthash sum;
 };
 
-struct state *state_new(void)
+struct state *state_new(const struct genesis *g)
 {
-	return xcalloc(1, sizeof(struct state));
+	struct state *s = xcalloc(1, sizeof *s);
+
+	s->genesis = g;
+	return s;
 }
 
 void state_free(struct state *s)
@@ -70,18 +74,26 @@ const struct unspent *state_find(const struct state *s, const struct qoutpoint *
 	return e ? &e->u : NULL;
 }
 
-/* What the digest is over. The row is local to one node and not part of it. */
-static void encode_element(const struct unspent *u, uint8_t buf[ELEMENT_BYTES])
+static void store_be64(uint8_t to[8], uint64_t n)
 {
-	size_t point_len = wire_encode_into(WIRE(qoutpoint), &u->point, buf, ELEMENT_BYTES);
-	size_t out_len = wire_encode_into(WIRE(qoutput), &u->out, buf + point_len, ELEMENT_BYTES - point_len);
+	for (int i = 7; i >= 0; i--, n >>= 8)
+		to[i] = (uint8_t)n;
+}
 
-	must(point_len + out_len == ELEMENT_BYTES);
+/* What the digest is over; returns its length. The row is local to one node and not part of it. */
+static size_t encode_element(const struct unspent *u, uint8_t buf[ELEMENT_BYTES_MAX])
+{
+	size_t len = wire_encode_into(WIRE(qoutpoint), &u->point, buf, ELEMENT_BYTES_MAX);
+	size_t out_len = wire_encode_into(WIRE(qoutput), &u->out, buf + len, ELEMENT_BYTES_MAX - len);
+
+	must(len > 0 && out_len > 0 && len + out_len + 8 <= ELEMENT_BYTES_MAX);
+	store_be64(buf + len + out_len, u->made_at.n);
+	return len + out_len + 8;
 }
 
 void state_insert(struct state *s, const struct unspent *u)
 {
-	uint8_t element[ELEMENT_BYTES];
+	uint8_t element[ELEMENT_BYTES_MAX];
 	struct entry *e;
 
 	must(!find(s, &u->point));
@@ -89,27 +101,19 @@ void state_insert(struct state *s, const struct unspent *u)
 	e->u = *u;
 	HASH_ADD(hh, s->entries, u.point, sizeof e->u.point, e);
 	s->value += u->out.amount;
-	encode_element(u, element);
-	lthash_add(&s->sum, element, sizeof element);
+	lthash_add(&s->sum, element, encode_element(u, element));
 }
 
 void state_remove(struct state *s, const struct qoutpoint *p)
 {
-	uint8_t element[ELEMENT_BYTES];
+	uint8_t element[ELEMENT_BYTES_MAX];
 	struct entry *e = find(s, p);
 
 	must(e);
-	encode_element(&e->u, element);
-	lthash_remove(&s->sum, element, sizeof element);
+	lthash_remove(&s->sum, element, encode_element(&e->u, element));
 	s->value -= e->u.out.amount;
 	HASH_DEL(s->entries, e);
 	free(e);
-}
-
-static void store_be64(uint8_t to[8], uint64_t n)
-{
-	for (int i = 7; i >= 0; i--, n >>= 8)
-		to[i] = (uint8_t)n;
 }
 
 void state_digest(const struct state *s, struct qhash *out)

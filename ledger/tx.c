@@ -174,8 +174,9 @@ bool tx_conflict(const struct tx *a, const struct tx *b)
 
 /* ---- signatures --------------------------------------------------------- */
 
-bool tx_verify(const struct tx *tx)
+bool tx_verify(const struct genesis *g, const struct tx *tx)
 {
+	(void)g;
 	for (unsigned i = 0; i < tx->q.witnesses.witnesses_len; i++) {
 		const struct qwitness *w = &tx->q.witnesses.witnesses_val[i];
 		if (!account_verify(&w->key, &tx->id, &w->sig))

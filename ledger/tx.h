@@ -10,6 +10,7 @@
 
 #include "account.h"
 #include "err.h"
+#include "genesis.h"
 #include "verdict.h"
 #include "wire.h"
 
@@ -29,15 +30,16 @@ struct tx {
 /*
  * Decodes `len` bytes and checks all rules that need neither ledger nor signatures:
  * canonical, bounded, 1+ inputs and outputs, amounts 1..TX_AMOUNT_MAX with their sum, no
- * duplicate input, witnesses 1..inputs in strictly ascending order of address.
+ * duplicate input, witnesses 1..inputs in strictly ascending order of address, an offence that is one.
  * Returns a transaction with one reference, or NULL with *verdict set.
  */
 struct tx *tx_parse(const struct qhash *chain, const uint8_t *raw, size_t len, enum tx_verdict *verdict);
 struct tx *tx_ref(struct tx *tx);
 void tx_unref(struct tx *tx); /* NULL is allowed */
 
-/* Verifies every witness signature (about 55 us each). */
-bool tx_verify(const struct tx *tx);
+/* Verifies every witness signature (about 55 us each), and those of an offence (offence.h). `g` may be NULL
+ * for a transaction that carries none. */
+bool tx_verify(const struct genesis *g, const struct tx *tx);
 
 /* Do they spend one output both?  Of two that do, at most one becomes final. */
 bool tx_conflict(const struct tx *a, const struct tx *b);

@@ -177,7 +177,7 @@ static bool make(struct send *s, const struct account *payer, const struct qoutp
 	if (draft_sign(&draft, payer, err))
 		s->tx = draft_finish(&draft, err);
 	draft_free(&draft);
-	must(s->tx == NULL || tx_verify(s->tx)); /* who says bad_signature lies */
+	must(s->tx == NULL || tx_verify(s->genesis, s->tx)); /* who says bad_signature lies */
 	return s->tx != NULL;
 }
 

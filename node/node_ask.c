@@ -129,6 +129,7 @@ struct check {
 };
 struct slice {
 	struct work_item work;
+	const struct genesis *g;
 	struct verify_cache *cache;
 	struct check *check;
 	struct tx *const *txs;
@@ -148,7 +149,7 @@ static void verify_slice(struct work_item *item)
 {
 	struct slice *s = (struct slice *)item; /* its first member */
 	for (size_t i = 0; i < s->cnt; i++)
-		s->held[i] = s->txs[i] != NULL && verify_tx(s->cache, s->txs[i]);
+		s->held[i] = s->txs[i] != NULL && verify_tx(s->g, s->cache, s->txs[i]);
 	slice_done(s->check);
 }
 
@@ -164,6 +165,7 @@ bool node_verify(struct node *n, struct tx *const *txs, size_t cnt, bool *held)
 	for (size_t i = 0; i < slice_cnt; i++) {
 		size_t at = i * SLICE;
 		slices[i] = (struct slice){.work = {.run = verify_slice},
+		                           .g = n->genesis,
 		                           .cache = n->cache,
 		                           .check = &check,
 		                           .txs = txs + at,

@@ -14,7 +14,7 @@ struct pool *pool_new(const struct genesis *g, const struct state *s, unsigned s
 	must(self < g->n);
 	p->g = g;
 	p->state = s;
-	p->scratch = state_new();
+	p->scratch = state_new(g);
 	p->self = self;
 	p->executed = executed;
 	p->sources = xcalloc(g->n, sizeof *p->sources);

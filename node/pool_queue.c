@@ -111,7 +111,7 @@ static bool choose_one(struct pool *p, struct batch *b, struct entry *e)
 
 	if (b->cnt == b->cnt_max || b->bytes + e->tx->raw_len > b->bytes_max)
 		return false;
-	if (overlay_add(b->overlay, e->tx, b->height) == TX_OK) {
+	if (overlay_add(b->overlay, e->tx) == TX_OK) {
 		set_aside(p, e, height);
 		b->bytes += e->tx->raw_len;
 		b->txs[b->cnt++] = e->tx;

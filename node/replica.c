@@ -149,6 +149,9 @@ static void handle(struct replica *r, const struct engine_output *o)
 		break;
 	case OUT_EXECUTE:
 		break; /* after the sync: execute() */
+	case OUT_SEAL:
+	case OUT_SEAL_STOP:
+		break; /* the miner is not here yet */
 	case OUT_WANT_BODY:
 		bodies_want(r, o);
 		break;
@@ -221,7 +224,7 @@ static bool choose_batch(struct replica *r, struct qheight height, const struct 
 	if (!qhash_eq(parent, ledger_tip(r->ledger)) && bodies_overlay(r, parent, &below) != BUILT)
 		return false;
 	batch_clear(b);
-	b->overlay = overlay_new(ledger_state(r->ledger), below);
+	b->overlay = overlay_new(ledger_state(r->ledger), below, height);
 	b->txs = xcalloc(params->block_txs_max, sizeof(struct tx *));
 	b->cnt =
 	    pool_choose(r->pool, b->overlay, height, params->block_txs_max, params->block_bytes_max, b->txs);
@@ -462,7 +465,7 @@ void replica_status(const struct replica *r, struct replica_status *out)
 	out->height = ledger_height(r->ledger);
 	out->block_hash = *ledger_tip(r->ledger);
 	state_digest(ledger_state(r->ledger), &out->state_digest);
-	out->tip_time_ms = ledger_tip_time(r->ledger);
+	out->tip_time_ms = ledger_seal_parent(r->ledger).time_ms;
 	out->supply = state_value(ledger_state(r->ledger));
 	out->unspent = state_count(ledger_state(r->ledger));
 	out->pool_txs = pool_count(r->pool);

@@ -75,7 +75,7 @@ void bodies_put(struct replica *r, struct block *block)
 static bool apply(struct replica *r, struct body *b, struct overlay *parent)
 {
 	const struct qparams *params = &r->g->g.params;
-	struct overlay *o = overlay_new(ledger_state(r->ledger), parent);
+	struct overlay *o = overlay_new(ledger_state(r->ledger), parent, b->header.height);
 	size_t bytes = 0, bad = 0;
 	enum tx_verdict v;
 

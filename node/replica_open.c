@@ -88,7 +88,7 @@ static bool create_engine(struct replica *r, const struct loaded *l, struct err 
 	    .genesis = r->g, .self = r->c.self, .signer = r->c.signer, .amnesiac = votes_amnesiac(r->votes)};
 	struct engine_restore restore = {.executed = ledger_height(r->ledger),
 	                                 .executed_hash = *ledger_tip(r->ledger),
-	                                 .executed_time_ms = ledger_tip_time(r->ledger),
+	                                 .executed_seal = ledger_seal_parent(r->ledger),
 	                                 .records = l->records,
 	                                 .record_cnt = l->record_cnt,
 	                                 .blocks = l->blocks,

@@ -81,11 +81,11 @@ static void remember(struct verify_cache *c, const struct qhash *leaf)
 	pthread_mutex_unlock(&c->mutex);
 }
 
-bool verify_tx(struct verify_cache *c, const struct tx *tx)
+bool verify_tx(const struct genesis *g, struct verify_cache *c, const struct tx *tx)
 {
 	if (known(c, &tx->leaf))
 		return true;
-	if (!tx_verify(tx))
+	if (!tx_verify(g, tx))
 		return false;
 	remember(c, &tx->leaf);
 	return true;
@@ -97,7 +97,7 @@ static struct tx *open_tx(const struct genesis *g, struct verify_cache *c, const
 	enum tx_verdict verdict;
 	struct tx *tx = tx_parse(&g->chain, raw->qtx_bytes_val, raw->qtx_bytes_len, &verdict);
 
-	if (tx && !verify_tx(c, tx)) {
+	if (tx && !verify_tx(g, c, tx)) {
 		tx_unref(tx);
 		return NULL;
 	}

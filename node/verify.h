@@ -48,6 +48,6 @@ bool verify_envelope(const struct genesis *g, struct verify_cache *c, const stru
 void verified_free(struct verified *v);
 
 /* tx_verify() through the cache. */
-bool verify_tx(struct verify_cache *c, const struct tx *tx);
+bool verify_tx(const struct genesis *g, struct verify_cache *c, const struct tx *tx);
 
 #endif

@@ -79,7 +79,7 @@ bool node_verify(struct node *n, struct tx *const *txs, size_t cnt, bool *held)
 {
 	(void)n;
 	for (size_t i = 0; i < cnt; i++)
-		held[i] = txs[i] != NULL && tx_verify(txs[i]);
+		held[i] = txs[i] != NULL && tx_verify(node_genesis(n), txs[i]);
 	return true;
 }
 

@@ -257,7 +257,7 @@ static void append_one(struct ledger *l)
 {
 	struct qoutput out = to(2, 500);
 	struct tx *tx = spend(&place->rules, 2, (struct qoutpoint){place->rules.g.txid, 1}, &out, 1);
-	struct overlay *overlay = overlay_new(ledger_state(l), NULL);
+	struct overlay *overlay = overlay_new(ledger_state(l), NULL, qheight_of(HEIGHT + 1));
 	struct block *b = make_block(HEIGHT + 1, hashes[HEIGHT], &tx, 1);
 	struct qcert cert = commit_of(&place->rules, b);
 	struct err err = {0};

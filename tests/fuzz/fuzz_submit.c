@@ -24,7 +24,7 @@ bool node_verify(struct node *n, struct tx *const *txs, size_t cnt, bool *held)
 {
 	(void)n;
 	for (size_t i = 0; i < cnt; i++)
-		held[i] = txs[i] != NULL && tx_verify(txs[i]);
+		held[i] = txs[i] != NULL && tx_verify(node_genesis(n), txs[i]);
 	return true;
 }
 
@@ -52,7 +52,8 @@ bool node_call(struct node *n, struct call *c)
 	must(c->kind == CALL_SUBMIT);
 	for (size_t i = 0; i < c->submit.cnt; i++)
 		if (c->submit.txs[i]) {
-			must(c->submit.results[i].verdict == TX_OK && tx_verify(c->submit.txs[i]));
+			must(c->submit.results[i].verdict == TX_OK &&
+			     tx_verify(node_genesis(n), c->submit.txs[i]));
 			admitted++;
 		}
 	return true;

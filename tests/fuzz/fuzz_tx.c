@@ -16,7 +16,7 @@ static size_t genuine_cnt;
 
 static void add(struct tx *tx)
 {
-	must(tx != NULL && tx_verify(tx));
+	must(tx != NULL && tx_verify(&rules.g, tx));
 	genuine[genuine_cnt++] = tx->id;
 	fuzz_seed(tx->raw, tx->raw_len);
 	tx_unref(tx);
@@ -57,7 +57,7 @@ static void add_doubled(void)
 static void setup(void)
 {
 	rules_setup(&rules, 4, "fuzz");
-	state = state_new();
+	state = state_new(&rules.g);
 	for (unsigned i = 0; i < 2; i++) {
 		struct unspent u = {.point = {rules.g.txid, i},
 		                    .out = rules.g.g.allocations.allocations_val[i]};
@@ -127,7 +127,7 @@ static void check_signatures(const struct tx *tx)
 
 	for (size_t i = 0; i < genuine_cnt; i++)
 		known = known || qtxid_eq(&genuine[i], &tx->id);
-	must(known || !tx_verify(tx));
+	must(known || !tx_verify(&rules.g, tx));
 }
 
 static void check_state(const struct tx *tx)

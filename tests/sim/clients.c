@@ -137,7 +137,7 @@ static struct tx *plan_tx(const struct clients *c, const struct plan *d)
 	                        .expiry = {d->expiry}};
 	struct tx *tx = tx_make(&c->s->g.chain, &body, signers, signer_cnt, &err);
 	must(tx); /* plans keep to the form */
-	must(verify_tx(c->s->cache, tx));
+	must(verify_tx(&c->s->g, c->s->cache, tx));
 	return tx;
 }
 

@@ -400,7 +400,7 @@ static void must_be_refused(struct scene *e, const char *what, const uint8_t *ra
 	enum tx_verdict v;
 	struct tx *tx = tx_parse(&s->g.chain, raw, len, &v);
 
-	if (tx && verify_tx(s->cache, tx))
+	if (tx && verify_tx(&s->g, s->cache, tx))
 		sim_broken(s, "clients: a transaction passes with %s", what);
 	tx_unref(tx);
 }

@@ -40,7 +40,7 @@ static void append_run(struct ledger *l, struct chain *c, unsigned from, unsigne
 	struct err err = {0};
 
 	for (size_t i = 0; i < cnt; i++) {
-		overlays[i] = overlay_new(ledger_state(l), i ? overlays[i - 1] : NULL);
+		overlays[i] = overlay_new(ledger_state(l), i ? overlays[i - 1] : NULL, qheight_of(from + i));
 		assert_int_equal(overlay_add_block(overlays[i], c->blocks[from + i], &bad), TX_OK);
 	}
 	if (!ledger_append(l, &c->blocks[from], overlays, cnt, &cert, &c->digests[from], &err))
@@ -606,7 +606,7 @@ static void write_badly_signed(struct fixture *f)
 	rules_flip(&raw, 8 * raw.len - 200); /* in the signature's s */
 	struct tx *bad = tx_parse(&r->g.chain, raw.data, raw.len, &v);
 	assert_non_null(bad);
-	assert_false(tx_verify(bad));
+	assert_false(tx_verify(&r->g, bad));
 	struct block *b = make_block(4, f->chain.blocks[3]->hash, &bad, 1);
 	append(r, l, &b, 1);
 	end_ledger(l);
@@ -1167,7 +1167,7 @@ static void write_fork(struct fixture *f, uint64_t mask, uint64_t view)
 	struct block *b = tail_block(r, 6, f->chain.blocks[5], 6);
 	struct qvote vote = {.view = {view}, .height = {6}, .block = b->hash};
 	struct qcert cert = rules_cert(r, QCOMMIT, &vote, mask);
-	struct overlay *o = overlay_new(ledger_state(l), NULL);
+	struct overlay *o = overlay_new(ledger_state(l), NULL, qheight_of(6));
 	struct err err = {0};
 	size_t bad;
 

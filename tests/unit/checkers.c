@@ -1031,7 +1031,7 @@ static void certified_checkpoints_are_those_of_the_naive_ledger(void **state)
 
 static void the_naive_digest_is_the_ledgers(void **state)
 {
-	struct state *st = state_new();
+	struct state *st = state_new(&rules.g);
 	struct qhash theirs;
 
 	(void)state;
@@ -1079,7 +1079,7 @@ static void outcomes_are_true(void **state)
 static void memory_is_bounded(void **state)
 {
 	struct replica *r = &w.replicas[0];
-	struct state *st = state_new();
+	struct state *st = state_new(&rules.g);
 	struct watched *x = &w.s.checks->machines[0];
 
 	(void)state;

@@ -27,7 +27,7 @@ static void a_fresh_ledger_holds_the_genesis(void **state)
 
 	assert_int_equal(ledger_height(l).n, 0);
 	assert_true(qhash_eq(ledger_tip(l), &p->rules.g.chain));
-	assert_int_equal(ledger_tip_time(l), p->rules.g.g.time_ms);
+	assert_int_equal(ledger_seal_parent(l).time_ms, p->rules.g.g.time_ms);
 	assert_int_equal(ledger_tx_count(l), 0);
 	assert_int_equal(state_count(ledger_state(l)), 2);
 	assert_int_equal(state_value(ledger_state(l)), 1500);
@@ -57,7 +57,7 @@ static void reopening_gives_the_same_state(void **state)
 	assert_true(qhash_eq(&tip, ledger_tip(l)));
 	assert_int_equal(ledger_height(l).n, 3);
 	assert_int_equal(ledger_tx_count(l), 4);
-	assert_int_equal(ledger_tip_time(l), 1700000000003);
+	assert_int_equal(ledger_seal_parent(l).time_ms, 1700000000003);
 	assert_int_equal(state_count(ledger_state(l)), 4);
 	assert_true(ledger_tip_cert(l, &cert, &err));
 	assert_true(cert_verify(&p->rules.g, &cert, NULL));

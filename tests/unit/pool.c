@@ -29,7 +29,7 @@ static struct fixture *begin_with(unsigned n, unsigned outputs, const struct qpa
 	struct fixture *f = xcalloc(1, sizeof *f);
 
 	payments_setup(&f->rules, n, outputs, params);
-	f->state = state_new();
+	f->state = state_new(&f->rules.g);
 	for (unsigned i = 0; i < outputs; i++)
 		state_insert(f->state, &(struct unspent){.point = allocation(&f->rules, i),
 		                                         .out = f->rules.g.g.allocations.allocations_val[i]});
@@ -94,7 +94,7 @@ static void on_evicted(void *ctx, struct tx *tx, bool own, const struct qtxid *w
 static void execute(struct fixture *f, struct tx *const *txs, size_t cnt)
 {
 	struct block *b = block_of(++f->height, f->rules.g.chain, txs, cnt);
-	struct overlay *o = overlay_new(f->state, NULL);
+	struct overlay *o = overlay_new(f->state, NULL, b->header.height);
 	size_t bad;
 
 	assert_int_equal(overlay_add_block(o, b, &bad), TX_OK);
@@ -106,7 +106,7 @@ static void execute(struct fixture *f, struct tx *const *txs, size_t cnt)
 
 static size_t choose(struct fixture *f, uint64_t height, size_t txs_max, struct tx **txs)
 {
-	struct overlay *o = overlay_new(f->state, NULL);
+	struct overlay *o = overlay_new(f->state, NULL, qheight_of(height));
 	size_t cnt = pool_choose(f->pool, o, qheight_of(height), txs_max, 1 << 20, txs);
 
 	overlay_unref(o);
@@ -404,7 +404,7 @@ static void goes_on_with_a_family_that_did_not_fit(void **state)
 {
 	struct fixture *f = begin(1);
 	struct tx *parent = simple(f, 0, ""), *child = child_of(f, parent), *grandchild = child_of(f, child);
-	struct overlay *below = overlay_new(f->state, NULL), *o;
+	struct overlay *below = overlay_new(f->state, NULL, qheight_of(1)), *o;
 	struct tx *txs[8];
 
 	(void)state;
@@ -412,7 +412,7 @@ static void goes_on_with_a_family_that_did_not_fit(void **state)
 	add(f, child, 2);
 	add(f, grandchild, 0);
 	assert_int_equal(pool_choose(f->pool, below, qheight_of(1), 2, 1 << 20, txs), 2);
-	o = overlay_new(f->state, below);
+	o = overlay_new(f->state, below, qheight_of(2));
 	assert_int_equal(pool_choose(f->pool, o, qheight_of(2), 2, 1 << 20, txs), 1);
 	assert_ptr_equal(txs[0], grandchild);
 	overlay_unref(o);
@@ -423,7 +423,7 @@ static void goes_on_with_a_family_that_did_not_fit(void **state)
 static void keeps_a_batch_within_its_bytes(void **state)
 {
 	struct fixture *f = begin(3);
-	struct overlay *o = overlay_new(f->state, NULL);
+	struct overlay *o = overlay_new(f->state, NULL, qheight_of(1));
 	struct tx *txs[8];
 	size_t len;
 
@@ -482,14 +482,15 @@ static void passes_over_what_another_block_in_flight_holds(void **state)
 	struct fixture *f = begin(3);
 	struct tx *carried = simple(f, 0, ""), *rival = simple(f, 1, "rival"), *ours = simple(f, 1, "ours");
 	struct tx *late = child_of(f, carried), *txs[8];
-	struct overlay *below = overlay_new(f->state, NULL), *o = overlay_new(f->state, below);
+	struct overlay *below = overlay_new(f->state, NULL, qheight_of(1)),
+	               *o = overlay_new(f->state, below, qheight_of(2));
 
 	(void)state;
 	add(f, carried, SELF);
 	add(f, ours, SELF);
 	add(f, late, SELF);
-	assert_int_equal(overlay_add(below, carried, qheight_of(1)), TX_OK);
-	assert_int_equal(overlay_add(below, rival, qheight_of(1)), TX_OK);
+	assert_int_equal(overlay_add(below, carried), TX_OK);
+	assert_int_equal(overlay_add(below, rival), TX_OK);
 	assert_int_equal(pool_choose(f->pool, o, qheight_of(2), 8, 1 << 20, txs), 1);
 	assert_ptr_equal(txs[0], late);
 	assert_int_equal(pool_waiting(f->pool), 0); /* nobody looks at them again before height 1 is there */
@@ -505,12 +506,13 @@ static void offers_again_what_conflicted_with_a_block_that_never_came(void **sta
 {
 	struct fixture *f = begin(2);
 	struct tx *ours = simple(f, 0, "ours"), *rival = simple(f, 0, "rival"), *other = simple(f, 1, "");
-	struct overlay *below = overlay_new(f->state, NULL), *o = overlay_new(f->state, below);
+	struct overlay *below = overlay_new(f->state, NULL, qheight_of(1)),
+	               *o = overlay_new(f->state, below, qheight_of(2));
 	struct tx *txs[8];
 
 	(void)state;
 	add(f, ours, SELF);
-	assert_int_equal(overlay_add(below, rival, qheight_of(1)), TX_OK);
+	assert_int_equal(overlay_add(below, rival), TX_OK);
 	assert_int_equal(pool_choose(f->pool, o, qheight_of(2), 8, 1 << 20, txs), 0);
 	overlay_unref(o);
 	overlay_unref(below);

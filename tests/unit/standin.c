@@ -268,10 +268,10 @@ static void a_chain_is_made_and_pays(void **state)
 
 	rules_setup(&r, 4, "standin");
 	struct tx *tx = rules_pay(&r, 0, "memo");
-	assert_true(tx_verify(tx));
+	assert_true(tx_verify(&r.g, tx));
 	struct tx *read = tx_parse(&r.g.chain, tx->raw, tx->raw_len, &verdict);
 	assert_non_null(read);
-	assert_true(tx_verify(read));
+	assert_true(tx_verify(&r.g, read));
 	tx_unref(tx);
 	tx_unref(read);
 	struct qvote vote = {.height = {1}, .block = rules_hash(1)};

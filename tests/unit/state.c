@@ -9,6 +9,7 @@
 #define OWNERS 5
 
 static const struct qhash chain = {{42}};
+static const struct genesis genesis; /* by no stake */
 static struct qaccount_key keys[OWNERS];
 static struct qaddress addresses[OWNERS];
 
@@ -37,7 +38,7 @@ static struct qoutpoint point(uint8_t tx, unsigned index)
 
 static struct unspent coin(uint8_t tx, unsigned index, unsigned owner, uint64_t amount)
 {
-	return (struct unspent){point(tx, index), {addresses[owner], amount}, 0};
+	return (struct unspent){.point = point(tx, index), .out = {addresses[owner], amount}};
 }
 
 /* A transaction with witnesses of the owners of the mask; the rules of the state need no signatures. */
@@ -96,7 +97,7 @@ static const struct qheight one = {1};
 static void finds_what_was_inserted_until_it_is_removed(void **state)
 {
 	(void)state;
-	struct state *s = state_new();
+	struct state *s = state_new(&genesis);
 	struct unspent a = coin(1, 0, 0, 10), b = coin(1, 1, 1, 5);
 
 	state_insert(s, &a);
@@ -116,7 +117,7 @@ static void finds_what_was_inserted_until_it_is_removed(void **state)
 static void the_digest_is_of_the_set_not_of_its_history(void **state)
 {
 	(void)state;
-	struct state *s = state_new(), *t = state_new();
+	struct state *s = state_new(&genesis), *t = state_new(&genesis);
 	struct qhash x, y, empty;
 
 	state_digest(s, &empty);
@@ -149,7 +150,7 @@ static void the_digest_covers_id_index_owner_and_amount(void **state)
 	struct qhash digests[5];
 
 	for (int i = 0; i < 5; i++) {
-		struct state *s = state_new();
+		struct state *s = state_new(&genesis);
 		state_insert(s, &variants[i]);
 		state_digest(s, &digests[i]);
 		state_free(s);
@@ -161,7 +162,7 @@ static void the_digest_covers_id_index_owner_and_amount(void **state)
 static void the_digest_is_what_it_always_was(void **state)
 {
 	(void)state;
-	struct state *s = state_new();
+	struct state *s = state_new(&genesis);
 	struct unspent a = coin(1, 0, 0, 10), b = coin(2, 7, 0, 5);
 	struct qhash digest;
 
@@ -182,7 +183,7 @@ static void count_each(void *ctx, const struct unspent *u)
 static void each_is_shown_once(void **state)
 {
 	(void)state;
-	struct state *s = state_new();
+	struct state *s = state_new(&genesis);
 	uint64_t sum = 0;
 
 	for (uint8_t i = 0; i < 50; i++) {
@@ -199,7 +200,7 @@ static void each_is_shown_once(void **state)
 /* A state with coin(1,0) of owner 0: 10, coin(1,1) of owner 1: 5. */
 static struct state *two_coins(void)
 {
-	struct state *s = state_new();
+	struct state *s = state_new(&genesis);
 	struct unspent a = coin(1, 0, 0, 10), b = coin(1, 1, 1, 5);
 
 	state_insert(s, &a);
@@ -284,12 +285,12 @@ static void an_output_spent_in_flight_names_its_spender_at_any_depth(void **stat
 {
 	(void)state;
 	struct state *s = two_coins();
-	struct overlay *low = overlay_new(s, NULL), *high = overlay_new(s, low);
+	struct overlay *low = overlay_new(s, NULL, one), *high = overlay_new(s, low, one);
 	struct tx *first = pay(point(1, 0), 0, 2, 10), *second = pay(point(1, 0), 0, 3, 10);
 	struct qtxid spender = {0};
 
-	assert_int_equal(overlay_add(low, first, one), TX_OK);
-	assert_int_equal(overlay_add(low, second, one), TX_DOUBLE_SPEND);
+	assert_int_equal(overlay_add(low, first), TX_OK);
+	assert_int_equal(overlay_add(low, second), TX_DOUBLE_SPEND);
 	assert_int_equal(state_check(s, high, second, one, &spender), TX_DOUBLE_SPEND);
 	assert_true(qtxid_eq(&spender, &first->id));
 	assert_int_equal(state_check(s, high, first, one, NULL), TX_DOUBLE_SPEND); /* twice the same */
@@ -305,12 +306,12 @@ static void a_refused_transaction_leaves_no_trace(void **state)
 {
 	(void)state;
 	struct state *s = two_coins();
-	struct overlay *o = overlay_new(s, NULL);
+	struct overlay *o = overlay_new(s, NULL, one);
 	struct draft d = {{point(1, 0), point(5, 5)}, {{addresses[2], 10}}, 2, 1, 1, 0};
 	struct tx *bad = finish(&d), *good = pay(point(1, 0), 0, 2, 10);
 
-	assert_int_equal(overlay_add(o, bad, one), TX_UNKNOWN_OUTPUT);
-	assert_int_equal(overlay_add(o, good, one), TX_OK);
+	assert_int_equal(overlay_add(o, bad), TX_UNKNOWN_OUTPUT);
+	assert_int_equal(overlay_add(o, good), TX_OK);
 	overlay_unref(o);
 	tx_unref(bad);
 	tx_unref(good);
@@ -323,14 +324,14 @@ static void a_chain_of_spends_within_one_block_leaves_only_its_end(void **state)
 {
 	(void)state;
 	struct state *s = two_coins();
-	struct overlay *o = overlay_new(s, NULL);
+	struct overlay *o = overlay_new(s, NULL, one);
 	struct tx *txs[4];
 	struct qoutpoint from = point(1, 0);
 
 	for (unsigned i = 0; i < 4; i++) {
 		txs[i] = pay(from, i, i + 1, 10);
 		from = output_of(txs[i], 0);
-		assert_int_equal(overlay_add(o, txs[i], one), TX_OK);
+		assert_int_equal(overlay_add(o, txs[i]), TX_OK);
 	}
 	overlay_apply(o, s, 100);
 	assert_int_equal(state_count(s), 2);
@@ -347,7 +348,7 @@ static void a_block_fails_at_its_first_bad_transaction(void **state)
 {
 	(void)state;
 	struct state *s = two_coins();
-	struct overlay *o = overlay_new(s, NULL);
+	struct overlay *o = overlay_new(s, NULL, one);
 	struct tx *txs[3] = {pay(point(1, 0), 0, 2, 10), pay(point(1, 1), 1, 2, 4),
 	                     pay(point(1, 1), 1, 2, 5)};
 	struct qheader h = rules_header(1, chain, rules_hash(0), 3);
@@ -367,25 +368,26 @@ static void children_stay_valid_when_their_parents_are_applied(void **state)
 {
 	(void)state;
 	struct state *s = two_coins();
-	struct overlay *a = overlay_new(s, NULL), *b = overlay_new(s, a), *c = overlay_new(s, b);
+	struct overlay *a = overlay_new(s, NULL, one), *b = overlay_new(s, a, one),
+	               *c = overlay_new(s, b, one);
 	struct tx *t1 = pay(point(1, 0), 0, 1, 10), *t2 = pay(output_of(t1, 0), 1, 2, 10);
 	struct tx *t3 = pay(output_of(t2, 0), 2, 3, 10), *again = pay(output_of(t1, 0), 1, 4, 10);
 
-	assert_int_equal(overlay_add(a, t1, one), TX_OK);
-	assert_int_equal(overlay_add(b, t2, one), TX_OK);
+	assert_int_equal(overlay_add(a, t1), TX_OK);
+	assert_int_equal(overlay_add(b, t2), TX_OK);
 	overlay_apply(a, s, 1);
 	overlay_unref(a);
-	assert_int_equal(overlay_add(c, t3, one), TX_OK);
+	assert_int_equal(overlay_add(c, t3), TX_OK);
 	assert_int_equal(state_check(s, c, again, one, NULL), TX_DOUBLE_SPEND);
 	overlay_apply(b, s, 2);
 	overlay_unref(b);
 	assert_int_equal(state_check(s, c, again, one, NULL), TX_UNKNOWN_OUTPUT); /* the store knows more */
 	overlay_apply(c, s, 3);
-	struct overlay *d = overlay_new(s, c); /* on top of an applied one: on the state */
+	struct overlay *d = overlay_new(s, c, one); /* on top of an applied one: on the state */
 	overlay_unref(c);
 	struct qoutpoint end = output_of(t3, 0);
 	struct tx *t4 = pay(end, 3, 0, 10);
-	assert_int_equal(overlay_add(d, t4, one), TX_OK);
+	assert_int_equal(overlay_add(d, t4), TX_OK);
 	assert_int_equal(state_find(s, &end)->row, 3);
 	overlay_unref(d);
 	struct tx *all[] = {t1, t2, t3, t4, again};
@@ -398,10 +400,10 @@ static void a_dropped_branch_frees_its_whole_chain(void **state)
 {
 	(void)state;
 	struct state *s = two_coins();
-	struct overlay *top = overlay_new(s, NULL);
+	struct overlay *top = overlay_new(s, NULL, one);
 
 	for (int i = 0; i < 10000; i++) { /* deep: no recursion may follow */
-		struct overlay *next = overlay_new(s, top);
+		struct overlay *next = overlay_new(s, top, one);
 		overlay_unref(top);
 		top = next;
 	}
@@ -531,11 +533,11 @@ static void dumb_add(struct model *m, const struct tx *tx, int number)
 static void assert_same_state(const struct world *w)
 {
 	const struct model *m = &w->models[0];
-	struct state *fresh = state_new();
+	struct state *fresh = state_new(&genesis);
 	struct qhash got, want;
 
 	for (size_t c = m->cnt; c-- > 0;) {
-		const struct unspent u = {m->coins[c].point, m->coins[c].out, 0};
+		const struct unspent u = {.point = m->coins[c].point, .out = m->coins[c].out};
 		if (!m->coins[c].spent_in)
 			state_insert(fresh, &u);
 	}
@@ -561,7 +563,7 @@ static void step_add(struct world *w)
 	assert_int_equal(got, want);
 	assert_true(qtxid_eq(&spender, &want_spender));
 	if (at == w->depth && at > 0 && m->cnt < COINS_MAX - 3) {
-		assert_int_equal(overlay_add(w->overlays[at], tx, one), want);
+		assert_int_equal(overlay_add(w->overlays[at], tx), want);
 		if (want == TX_OK)
 			dumb_add(m, tx, w->applied + at);
 	}
@@ -572,7 +574,7 @@ static void step_push(struct world *w)
 {
 	if (w->depth == DEPTH_MAX)
 		return;
-	w->overlays[w->depth + 1] = overlay_new(w->s, w->depth ? w->overlays[w->depth] : NULL);
+	w->overlays[w->depth + 1] = overlay_new(w->s, w->depth ? w->overlays[w->depth] : NULL, one);
 	w->models[w->depth + 1] = w->models[w->depth];
 	w->depth++;
 }
@@ -602,7 +604,7 @@ static void random_blocks_in_flight_equal_the_dumb_version(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 1; seed <= 12; seed++) {
-		struct world w = {.random = seed * 0x9e3779b97f4a7c15, .s = state_new()};
+		struct world w = {.random = seed * 0x9e3779b97f4a7c15, .s = state_new(&genesis)};
 		w.models = xcalloc(DEPTH_MAX + 1, sizeof *w.models);
 		for (uint8_t i = 0; i < 20; i++) {
 			struct unspent u = coin(i, 0, i % OWNERS, 50U + i);

@@ -176,7 +176,8 @@ static inline bool try_append(const struct rules *r, struct ledger *l, struct bl
 	size_t bad;
 
 	for (size_t i = 0; i < cnt; i++) {
-		overlays[i] = overlay_new(ledger_state(l), i ? overlays[i - 1] : NULL);
+		overlays[i] =
+		    overlay_new(ledger_state(l), i ? overlays[i - 1] : NULL, blocks[i]->header.height);
 		assert_int_equal(overlay_add_block(overlays[i], blocks[i], &bad), TX_OK);
 	}
 	bool ok = ledger_append(l, blocks, overlays, cnt, &cert, digests, err);

@@ -87,7 +87,7 @@ static void parses_what_it_made_and_its_signature_holds(void **state)
 	struct qtxid id;
 	struct qaddress owner = rules_address(1);
 
-	assert_true(tx_verify(tx));
+	assert_true(tx_verify(&rules.g, tx));
 	again = tx_parse(&rules.g.chain, tx->raw, tx->raw_len, &v);
 	assert_non_null(again);
 	assert_true(qtxid_eq(&tx->id, &again->id));
@@ -118,7 +118,7 @@ static void the_id_covers_the_chain_and_the_body_but_no_witness(void **state)
 	assert_non_null(forged);
 	assert_true(qtxid_eq(&tx->id, &forged->id));
 	assert_false(qhash_eq(&tx->leaf, &forged->leaf));
-	assert_false(tx_verify(forged));
+	assert_false(tx_verify(&rules.g, forged));
 	bytes_free(&raw);
 	tx_unref(forged);
 	tx_unref(other);
@@ -153,7 +153,7 @@ static void signs_for_every_owner_whatever_their_order(void **state)
 	for (int i = 0; i < 2; i++) {
 		made[i] = tx_make(&rules.g.chain, &q.body, orders[i], 3, &err);
 		assert_non_null(made[i]);
-		assert_true(tx_verify(made[i]));
+		assert_true(tx_verify(&rules.g, made[i]));
 	}
 	assert_int_equal(made[0]->raw_len, made[1]->raw_len);
 	assert_memory_equal(made[0]->raw, made[1]->raw, made[0]->raw_len);
@@ -172,9 +172,9 @@ static void one_wrong_signature_of_several_is_found(void **state)
 	struct qtx q = plain(2, 1, 0);
 	struct tx *tx = tx_make(&rules.g.chain, &q.body, signers, 2, NULL);
 
-	assert_true(tx_verify(tx));
+	assert_true(tx_verify(&rules.g, tx));
 	tx->q.witnesses.witnesses_val[1].sig = tx->q.witnesses.witnesses_val[0].sig;
-	assert_false(tx_verify(tx));
+	assert_false(tx_verify(&rules.g, tx));
 	account_free(a[0]);
 	account_free(a[1]);
 	tx_unref(tx);
@@ -367,7 +367,7 @@ static void no_single_flipped_bit_leaves_a_valid_signed_transaction(void **state
 		enum tx_verdict v;
 		rules_flip(&raw, bit);
 		struct tx *other = tx_parse(&rules.g.chain, raw.data, raw.len, &v);
-		assert_false(other && tx_verify(other));
+		assert_false(other && tx_verify(&rules.g, other));
 		tx_unref(other);
 		rules_flip(&raw, bit);
 	}

@@ -191,10 +191,10 @@ static void what_held_is_not_checked_again(void **state)
 	struct verify_cache *c = verify_cache_new(10);
 	struct tx *tx = numbered(1);
 
-	assert_true(verify_tx(c, tx));
+	assert_true(verify_tx(&rules.g, c, tx));
 	spoil(tx);
-	assert_false(tx_verify(tx));
-	assert_true(verify_tx(c, tx));
+	assert_false(tx_verify(&rules.g, tx));
+	assert_true(verify_tx(&rules.g, c, tx));
 	tx_unref(tx);
 	verify_cache_free(c);
 }
@@ -206,10 +206,10 @@ static void what_failed_is_checked_again(void **state)
 	struct tx *tx = numbered(1);
 
 	spoil(tx);
-	assert_false(verify_tx(c, tx));
-	assert_false(verify_tx(c, tx));
+	assert_false(verify_tx(&rules.g, c, tx));
+	assert_false(verify_tx(&rules.g, c, tx));
 	spoil(tx); /* and back */
-	assert_true(verify_tx(c, tx));
+	assert_true(verify_tx(&rules.g, c, tx));
 	tx_unref(tx);
 	verify_cache_free(c);
 }
@@ -223,11 +223,11 @@ static void the_oldest_makes_place_when_it_is_full(void **state)
 
 	for (unsigned i = 0; i < CNT; i++) {
 		txs[i] = numbered(i);
-		assert_true(verify_tx(c, txs[i]));
-		assert_true(verify_tx(c, txs[i])); /* again: takes no second place */
+		assert_true(verify_tx(&rules.g, c, txs[i]));
+		assert_true(verify_tx(&rules.g, c, txs[i])); /* again: takes no second place */
 		spoil(txs[i]);
 		for (unsigned j = 0; j <= i; j++)
-			assert_int_equal(verify_tx(c, txs[j]), j + CAP > i);
+			assert_int_equal(verify_tx(&rules.g, c, txs[j]), j + CAP > i);
 	}
 	for (unsigned i = 0; i < CNT; i++)
 		tx_unref(txs[i]);
@@ -246,7 +246,7 @@ static void *verify_all(void *arg)
 
 	for (unsigned round = 0; round < 5; round++)
 		for (unsigned i = 0; i < w->cnt; i++)
-			w->failed += !verify_tx(w->cache, w->txs[i]);
+			w->failed += !verify_tx(&rules.g, w->cache, w->txs[i]);
 	return NULL;
 }
 
