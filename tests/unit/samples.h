@@ -10,13 +10,14 @@
 /* clang-format off */
 #define HASH(x) {{[0] = (x), [31] = 0x0f}}
 #define SIG(x) {{[0] = (x), [63] = 0x0e}}
+#define POW(x) {QSEAL_POW, {.pow = {{{[3] = (x), [31] = 0x0d}}, 0x0102030405060708}}}
 /* clang-format on */
 
 static struct qcert_sig sample_sigs[] = {{0, SIG(0xa0)}, {2, SIG(0xa2)}, {3, SIG(0xa3)}};
 static struct qcert_sig sample_one_sig[] = {{1, SIG(0xb1)}};
 static struct qheader sample_headers[] = {
     {1, {5}, HASH(0x51), HASH(0x52), 2, 3, 1700000000001, {QSEAL_NONE}},
-    {1, {6}, HASH(0x61), HASH(0x62), 1, 0, 1700000000002, {QSEAL_NONE}},
+    {1, {6}, HASH(0x61), HASH(0x62), 1, 0, 1700000000002, POW(0x63)},
 };
 static struct qhash sample_hashes[] = {HASH(0x71), HASH(0x72)};
 static qtx_bytes sample_txs[] = {
@@ -38,9 +39,27 @@ static struct qenvelope sample_envelopes[] = {
 };
 static struct qslot_status sample_slots[] = {{TRUE, 0xf, 0x8000000000000001}, {FALSE, 0, 2}};
 static struct qoutpoint sample_inputs[] = {{HASH(0x11), 0}, {HASH(0x12), 7}};
-static struct qoutput sample_outputs[] = {{{{0x21, [19] = 0x22}}, 9223372036854775807}, {{{0x23}}, 1}};
+static struct qoutput sample_outputs[] = {
+    {{{0x21, [19] = 0x22}}, 9223372036854775807, {QLOCK_NONE}},
+    {{{0x23}}, 1, {QLOCK_STAKE, {.replica = 5}}},
+    {{{0x24}}, 2, {QLOCK_RELEASE, {.replica = 6}}},
+    {{{0x25}}, 3, {QLOCK_FROZEN, {.replica = 7}}},
+};
+static struct qoffence sample_offences[] = {{4,
+                                             QCHECKPOINT,
+                                             {{0}, {64}, HASH(0x94), HASH(0x95)},
+                                             {{0}, {64}, HASH(0x94), HASH(0x96)},
+                                             SIG(0x97),
+                                             SIG(0x98)}};
 static struct qwitness sample_witnesses[] = {{{{2, [32] = 0x31}}, SIG(0x32)}};
-static struct qreplica sample_replicas[] = {{"alpha", HASH(0x81), "tcp://10.0.0.1:7400"}};
+static struct qaddress sample_account[] = {{{0x82, [19] = 0x83}}};
+static struct qreplica sample_replicas[] = {
+    {"alpha", HASH(0x81), "tcp://10.0.0.1:7400", {1, sample_account}},
+    {"beta", HASH(0x84), "tcp://10.0.0.2:7400", {0, NULL}},
+};
+static struct qstake sample_stakes[] = {{9223372036854775806, 1}, {0, 7}};
+static struct qheight sample_convicted[] = {{0}, {300}};
+static struct qtable sample_tables[] = {{{0}, {2, sample_stakes}}, {{256}, {1, sample_stakes + 1}}};
 
 /* clang-format off */
 #define VOTE {{9}, {300}, HASH(0x90), HASH(0)}
@@ -71,8 +90,10 @@ static const struct sample samples[] = {
     MESSAGE(QCHAIN, chain, {{2, sample_headers}, {QCOMMIT, VOTE, {3, sample_sigs}}}),
     MESSAGE(QGET_BODIES, get_bodies, {{2, sample_hashes}}),
     MESSAGE(QBODY, body, {HASH(0x93), {3, sample_txs}}),
-    RECORD(qtx, {{{2, sample_inputs}, {2, sample_outputs}, {2, (unsigned char *)"hi"}, {1000}},
-                 {1, sample_witnesses}}),
+    RECORD(
+        qtx,
+        {{{2, sample_inputs}, {4, sample_outputs}, {2, (unsigned char *)"hi"}, {1000}, {1, sample_offences}},
+         {1, sample_witnesses}}),
     RECORD(qframe, {{2, sample_envelopes}}),
     RECORD(qblock, {{1, {6}, HASH(0x61), HASH(0x62), 3, 0, 1700000000002, {QSEAL_NONE}}, {3, sample_txs}}),
     RECORD(qjournal,
@@ -92,8 +113,11 @@ static const struct sample samples[] = {
                       "sample chain",
                       1700000000000,
                       {64, 16, 2000, 1048576, 1000, 64000, 5000, 20000, 4096},
-                      {1, sample_replicas},
+                      {QSEAL_POW, {.pow = {20, 24, 1500, 3000000}}},
+                      {QPROPOSER_STAKE, {.stake = {254, 2, 3, 1016, 50, 10}}},
+                      {2, sample_replicas},
                       {2, sample_outputs}}),
+    RECORD(qstaking, {{2, sample_stakes}, {2, sample_convicted}, {2, sample_tables}}),
 };
 #define SAMPLE_CNT (sizeof samples / sizeof samples[0])
 
