@@ -122,6 +122,29 @@ static void refuses_an_unknown_kind(void **state)
 	assert_false(decodes(WIRE(qmessage), (uint8_t[]){0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0}, 8));
 }
 
+static void refuses_seals_and_locks_of_unknown_kinds(void **state)
+{
+	(void)state;
+	uint8_t seal[4 + 40] = {0}, output[20 + 8 + 4 + 4] = {0};
+	assert_true(decodes(WIRE(qseal), seal, 4));
+	assert_false(decodes(WIRE(qseal), seal, 4 + 40)); /* no seal has no target */
+	seal[3] = QSEAL_POW;
+	assert_true(decodes(WIRE(qseal), seal, sizeof seal));
+	assert_false(decodes(WIRE(qseal), seal, 4));
+	seal[3] = QSEAL_POW + 1;
+	assert_false(decodes(WIRE(qseal), seal, sizeof seal) || decodes(WIRE(qseal), seal, 4));
+	assert_true(decodes(WIRE(qoutput), output, 32));
+	for (uint8_t kind = QLOCK_STAKE; kind <= QLOCK_FROZEN; kind++) {
+		output[31] = kind;
+		assert_true(decodes(WIRE(qoutput), output, sizeof output));
+		assert_false(decodes(WIRE(qoutput), output, 32));
+	}
+	output[31] = QLOCK_FROZEN + 1;
+	assert_false(decodes(WIRE(qoutput), output, sizeof output) || decodes(WIRE(qoutput), output, 32));
+	memset(output + 28, 0xff, 4);
+	assert_false(decodes(WIRE(qoutput), output, sizeof output) || decodes(WIRE(qoutput), output, 32));
+}
+
 static void refuses_padding_that_is_not_zero(void **state)
 {
 	(void)state;
@@ -146,7 +169,7 @@ static void refuses_a_bool_of_two(void **state)
 static void refuses_text_with_a_nul_inside(void **state)
 {
 	(void)state;
-	uint8_t data[44] = {[3] = 4, 'n', 'a', 'm', 'e'};
+	uint8_t data[48] = {[3] = 4, 'n', 'a', 'm', 'e'};
 	assert_true(decodes(WIRE(qreplica), data, sizeof data));
 	data[5] = 0;
 	assert_false(decodes(WIRE(qreplica), data, sizeof data));
@@ -253,6 +276,7 @@ int main(void)
 	    cmocka_unit_test(survives_every_changed_byte),
 	    cmocka_unit_test(survives_random_bytes),
 	    cmocka_unit_test(refuses_an_unknown_kind),
+	    cmocka_unit_test(refuses_seals_and_locks_of_unknown_kinds),
 	    cmocka_unit_test(refuses_padding_that_is_not_zero),
 	    cmocka_unit_test(refuses_a_bool_of_two),
 	    cmocka_unit_test(refuses_text_with_a_nul_inside),
