@@ -1,10 +1,11 @@
 /*
- * primitives.c: the real primitives, by libsodium and libsecp256k1.
+ * primitives.c: the real primitives, by libsodium, libsecp256k1 and (mine.c) libcrypto.
  */
 #include <sodium.h>
 #include <stdlib.h>
 
 #include "err.h"
+#include "mine.h"
 #include "primitives.h"
 #include "secp.h"
 
@@ -149,6 +150,7 @@ static void real_secret_free(void *secret)
 
 const struct primitives primitives_real = {
     .hash = real_hash,
+    .mine = mine_real,
     .expand = real_expand,
     .replica_key = real_replica_key,
     .replica_key_valid = real_replica_key_valid,

@@ -1,7 +1,7 @@
 /*
  * primitives.h: the functions that all of crypto/ rests on, in one table, so that the simulator can put cheap
- * ones in their place: SHA-256, the expansion of LtHash, Ed25519, secp256k1, and the memory that secrets lie
- * in.
+ * ones in their place: SHA-256, the search for a nonce, the expansion of LtHash, Ed25519, secp256k1, and the
+ * memory that secrets lie in.
  *
  * A node has the real ones from its first instruction to its last: no file, argument or peer has a say.
  * primitives_use() is for tests/ alone (tests/rules).  It must not be called while other threads use crypto/,
@@ -19,6 +19,9 @@
 struct primitives {
 	/* SHA-256( u8(strlen(tag)) || tag || part[0] || ... ), of the parts alone where tag is NULL. */
 	void (*hash)(const char *tag, const struct span *parts, size_t part_cnt, uint8_t out[32]);
+	/* mine_search(), of the hash above. */
+	bool (*mine)(const char *tag, const void *data, size_t len, uint64_t from, uint64_t cnt,
+	             const uint8_t max[32], uint64_t *nonce);
 	/* A random function from elements to out_len bytes. */
 	void (*expand)(const void *element, size_t len, uint8_t *out, size_t out_len);
 

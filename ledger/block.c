@@ -10,6 +10,7 @@
 #include "block.h"
 #include "hash.h"
 #include "merkle.h"
+#include "mine.h"
 
 #define BLOCK_TAG "quorate/block/v1"
 #define HEADER_BYTES_MAX 256 /* an encoded header; grows with the largest seal */
@@ -21,6 +22,17 @@ void block_hash(const struct qheader *header, struct qhash *hash)
 
 	must(len > 0);
 	hash_bytes(BLOCK_TAG, buf, len, hash->b);
+}
+
+bool block_mine(const struct qheader *header, uint64_t from, uint64_t cnt, uint64_t *nonce)
+{
+	uint8_t buf[HEADER_BYTES_MAX];
+	size_t len = wire_encode_into(WIRE(qheader), header, buf, sizeof buf);
+
+	must(header->seal.kind == QSEAL_POW && len > sizeof *nonce);
+	/* The nonce is what the encoding ends in. */
+	return mine_search(BLOCK_TAG, buf, len - sizeof *nonce, from, cnt, header->seal.qseal_u.pow.target.b,
+	                   nonce);
 }
 
 struct block *block_new(const struct qheader *header, struct tx *const *txs, size_t tx_cnt)

@@ -18,6 +18,13 @@ struct block {
 /* Tagged SHA-256 over the canonical header. */
 void block_hash(const struct qheader *header, struct qhash *hash);
 
+/*
+ * Tries the nonces from, from + 1, ... (cnt of them; after 2^64 - 1 comes 0) for a header that asks for proof
+ * of work, and whose other fields are final. The first that brings block_hash() to at most the header's
+ * target: into *nonce. False: none of them does.
+ */
+bool block_mine(const struct qheader *header, uint64_t from, uint64_t cnt, uint64_t *nonce);
+
 /* Takes its own references to txs. Does not check the root. */
 struct block *block_new(const struct qheader *header, struct tx *const *txs, size_t tx_cnt);
 struct block *block_ref(struct block *b);
