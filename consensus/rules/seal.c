@@ -64,6 +64,9 @@ static struct qtarget scale(const struct qtarget *t, uint64_t mul, uint64_t div)
 
 /* ---- targets --------------------------------------------------------------- */
 
+#define SHARE 32   /* a step goes one part in so many of the way */
+#define TOOK_MAX 5 /* intervals that count of a block's time */
+
 void seal_genesis(const struct genesis *g, struct seal_parent *p)
 {
 	const struct qpow_rules *r = rules(g);
@@ -92,9 +95,9 @@ struct qtarget seal_target(const struct genesis *g, const struct seal_parent *p)
 		return p->target;
 	uint64_t interval = r->interval_ms;
 	uint64_t took = p->time_ms > p->before_ms ? p->time_ms - p->before_ms : 0;
-	if (took > 3 * interval)
-		took = 3 * interval;
-	struct qtarget t = scale(&p->target, 15 * interval + took, 16 * interval);
+	if (took > TOOK_MAX * interval)
+		took = TOOK_MAX * interval;
+	struct qtarget t = scale(&p->target, (SHARE - 1) * interval + took, SHARE * interval);
 	if (!seal_at_most(hardest.b, t.b))
 		return hardest;
 	return seal_at_most(t.b, easiest.b) ? t : easiest;
@@ -128,6 +131,8 @@ bool seal_follows(const struct genesis *g, const struct seal_parent *p, const st
 {
 	if (!rules(g))
 		return true;
+	if (h->seal.kind != QSEAL_POW)
+		return false;
 	struct qtarget want = seal_target(g, p);
 	return memcmp(want.b, h->seal.qseal_u.pow.target.b, sizeof want.b) == 0;
 }

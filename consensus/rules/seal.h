@@ -4,7 +4,7 @@
  * A block's hash, read as a big-endian number, is at most the target that its header names (Back's Hashcash,
  * as Bitcoin uses it).  The nonce is the header's last field and so part of the block's identity: one hash
  * checks identity and seal.  The target follows from the block's ancestors alone, in integers.
- * On a chain without seals every function here is true and does nothing.
+ * On a chain without seals a header must have none, and nothing else here has anything to do.
  */
 #ifndef QUORATE_SEAL_H
 #define QUORATE_SEAL_H
@@ -31,9 +31,15 @@ bool seal_at_most(const uint8_t a[32], const uint8_t b[32]);
 double seal_work(const struct qtarget *target);
 
 /*
- * The target of the block on `p`.  Without an interval it is the first one for ever.  Else it moves a
- * sixteenth of the way to what the last block's time asks for, by at most an eighth, and stays between the
- * genesis' bounds:  target * (15 * interval + min(took, 3 * interval)) / (16 * interval).
+ * The target of the block on `p`, where blocks need a proof of work.  Without an interval it is the first one
+ * for ever.  Else it moves a 32nd of the way to what the last block's time asks for, of which at most five
+ * intervals count, and stays between the genesis' bounds:
+ *
+ *     target * (31 * interval + min(took, 5 * interval)) / (32 * interval)
+ *
+ * So a step makes blocks easier by an eighth at most, harder by a 32nd.  Mining times are exponentially
+ * distributed; with these numbers blocks come 1.024 intervals apart in the long run (a 16th and three
+ * intervals: 1.10, because more of the long times is cut off and the target swings wider).
  */
 struct qtarget seal_target(const struct genesis *g, const struct seal_parent *p);
 
