@@ -428,7 +428,7 @@ static void power_on(void)
 	struct block *blocks[BLOCKS_MAX];
 	struct engine_restore r = {.executed = qheight_of(top->height),
 	                           .executed_hash = top->hash,
-	                           .executed_time_ms =
+	                           .executed_seal.time_ms =
 	                               n->executed ? top->header.time_ms : world_genesis.g.time_ms,
 	                           .executed_cert = n->executed ? &n->executed_cert : NULL,
 	                           .stable = n->has_stable ? &n->stable : NULL,

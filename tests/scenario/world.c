@@ -17,6 +17,8 @@ struct todo {
 	uint64_t height;
 	struct qhash *digests;
 	size_t cnt;
+	struct qheader header;
+	struct qstaking staking; /* owned */
 };
 
 static bool alive(const struct world *w, unsigned i)
@@ -153,6 +155,7 @@ static void execute(struct world *w, unsigned i, const struct engine_output *o)
 	d->executed[d->height].has_cert = true;
 	cert_copy(&d->executed[d->height].cert, &o->execute.cert);
 	t = add_todo(w, i, IN_EXECUTED);
+	t->staking = world_staking(w, d->height);
 	t->height = d->height;
 	t->digests = digests;
 	t->cnt = o->execute.cnt;
@@ -163,6 +166,38 @@ static void validate(struct world *w, unsigned i, const struct qhash *hash)
 	struct todo *t = add_todo(w, i, IN_VALIDATED);
 	t->block = *hash;
 	t->valid = !w->valid || w->valid(w, i, world_block(w, hash));
+}
+
+/* ---- seals ----------------------------------------------------------------------- */
+
+void world_mine(const struct world *w, struct qheader *h)
+{
+	struct qhash hash;
+	for (block_hash(h, &hash); !seal_holds(&w->g, h, &hash); block_hash(h, &hash))
+		h->seal.qseal_u.pow.nonce++;
+}
+
+static void found_seal(struct world *w, unsigned i)
+{
+	struct replica *r = &w->r[i];
+	r->mining = false;
+	world_mine(w, &r->mine);
+	add_todo(w, i, IN_SEALED)->header = r->mine;
+}
+
+static void seal(struct world *w, unsigned i, const struct qheader *h)
+{
+	w->r[i].mining = true;
+	w->r[i].mine = *h;
+	if (!w->r[i].hold_seal)
+		found_seal(w, i);
+}
+
+void world_seal_held(struct world *w, unsigned i)
+{
+	must(w->r[i].mining);
+	found_seal(w, i);
+	turn_drain(w);
 }
 
 static void want_body(struct world *w, unsigned i, const struct engine_output *o)
@@ -226,6 +261,14 @@ static void react(struct world *w, unsigned i, struct engine_output *o)
 		break;
 	case OUT_RESEND_PENDING:
 		resend_pending(w, i);
+		break;
+	case OUT_SEAL:
+		seal(w, i, &o->seal);
+		break;
+	case OUT_SEAL_STOP:
+		world_say(w, "%u stops mining", i);
+		r->mining = false;
+		r->seals_stopped++;
 		break;
 	case OUT_VIEW:
 		r->new_views++;
@@ -358,6 +401,10 @@ void turn_drain(struct world *w)
 			in.executed.height = qheight_of(t.height);
 			in.executed.digests = t.digests;
 			in.executed.cnt = t.cnt;
+			in.executed.staking = &t.staking;
+			break;
+		case IN_SEALED:
+			in.sealed.header = t.header;
 			break;
 		case IN_PROPOSE:
 			in.propose.leaves = &t.block;
@@ -373,6 +420,7 @@ void turn_drain(struct world *w)
 		if (alive(w, t.i) && w->r[t.i].life == t.life)
 			step(w, t.i, &in);
 		free(t.digests);
+		wire_free(WIRE(qstaking), &t.staking);
 	}
 	w->todo_cnt = 0;
 	w->draining = false;

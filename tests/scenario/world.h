@@ -133,8 +133,12 @@ struct replica {
 	bool paused;        /* neither ticks nor messages reach it: they wait */
 	bool hold_execute;  /* runs are not executed until world_execute_held() */
 	bool hold_validate; /* nor blocks validated */
-	bool corrupt;       /* its state digests are wrong */
-	bool unfair;        /* IN_*.unfair */
+	bool hold_seal;     /* nor seals found until world_seal_held() */
+	bool mining;
+	struct qheader mine; /* while mining */
+	unsigned seals_stopped;
+	bool corrupt; /* its state digests are wrong */
+	bool unfair;  /* IN_*.unfair */
 	int64_t wall_skew_ms;
 	uint64_t skew_ms; /* its monotonic clock is that far ahead of the world's */
 	unsigned life;    /* how often it was started */
@@ -160,8 +164,17 @@ struct statement;
 struct tally;
 struct todo;
 
+/* How a chain's blocks are sealed and its proposers chosen. `stakes` says what the replicas have after the
+ * block at a height; the world's own transactions move nothing. */
+struct world_modes {
+	struct qseal_rules seal;
+	struct qproposer_rules proposer;
+	void (*stakes)(uint64_t height, struct qstake stakes[Q_REPLICAS_MAX]);
+};
+
 struct world {
 	struct genesis g;
+	struct world_modes modes;
 	struct ident *ids[Q_REPLICAS_MAX];
 	struct sign_as {
 		struct world *w;
@@ -215,6 +228,8 @@ struct world {
 /* The traitors are the story's to speak for. The first STATUS of everybody has been exchanged. */
 struct world *world_new(unsigned n, uint64_t traitors);
 struct world *world_new_with(unsigned n, uint64_t traitors, const struct qparams *params, uint64_t seed);
+struct world *world_new_in(unsigned n, uint64_t traitors, const struct qparams *params, uint64_t seed,
+                           const struct world_modes *modes);
 struct qparams world_params(void); /* K 4, W 4, time-out 1000 ms */
 /* Checks the trace against traces/NAME.txt (QUORATE_RECORD=1 writes it) and ends the world. */
 void world_end(struct world *w, const char *name);
@@ -242,6 +257,9 @@ void world_crash(struct world *w, unsigned i);
 void world_restart(struct world *w, unsigned i);
 void world_execute_held(struct world *w, unsigned i);
 void world_validate_held(struct world *w, unsigned i);
+void world_seal_held(struct world *w, unsigned i); /* what it mines now is found; later ones wait again */
+/* By brute force. */
+void world_mine(const struct world *w, struct qheader *h);
 struct engine_status world_status(const struct world *w, unsigned i);
 const struct wblock *world_executed(const struct world *w, unsigned i, uint64_t height);
 uint64_t world_height(const struct world *w, unsigned i);
@@ -291,6 +309,9 @@ struct wblock *world_note_block(struct world *w, const struct qheader *header, c
                                 size_t leaf_cnt);
 struct qhash world_fresh_leaf(struct world *w);
 void world_input(struct world *w, unsigned i, struct engine_input *in);
+/* The staking state after the block at this height; its arrays are the caller's: wire_free(). */
+struct qstaking world_staking(const struct world *w, uint64_t height);
+struct seal_parent world_seal_parent(const struct world *w, const struct qhash *block);
 void world_have_body(struct world *w, unsigned i, const struct qhash *hash);
 void world_leaf_at(struct world *w, unsigned i, const struct qhash *leaf);
 struct message *world_sign(struct world *w, unsigned i, const struct qmessage *m);

@@ -101,7 +101,7 @@ void world_time_out(struct world *w, uint64_t replicas)
 		pbft_engine.status(w->r[i].e, &before);
 		for (unsigned k = 0; k < 4; k++) {
 			world_tick(w, i);
-			w->r[i].skew_ms += w->g.g.params.timeout_cap_ms;
+			w->r[i].skew_ms += w->g.timeout_cap_ms;
 			world_tick(w, i);
 			pbft_engine.status(w->r[i].e, &s);
 			if (s.asked.n > before.asked.n)
@@ -124,6 +124,46 @@ struct message *world_sign(struct world *w, unsigned i, const struct qmessage *m
 	return message_make(&w->g, i, &s, m);
 }
 
+/* ---- stakes and seals ------------------------------------------------------------ */
+
+static void put_table(const struct world *w, uint64_t height, struct qtable *t)
+{
+	t->height = qheight_of(height);
+	t->stakes.stakes_len = w->n;
+	t->stakes.stakes_val = xcalloc(Q_REPLICAS_MAX, sizeof(struct qstake));
+	w->modes.stakes(height, t->stakes.stakes_val);
+}
+
+/* The tables that the heights above this one need: of the end of this epoch's predecessor, and of the one
+ * before. */
+struct qstaking world_staking(const struct world *w, uint64_t height)
+{
+	const struct qstake_rules *r = stake_rules(&w->g);
+	struct qstaking s = {0};
+	if (!r)
+		return s;
+	uint64_t epoch = height / r->epoch;
+	s.settled.settled_val = xcalloc(Q_TABLES_MAX, sizeof(struct qtable));
+	if (epoch > 0)
+		put_table(w, (epoch - 1) * r->epoch, &s.settled.settled_val[s.settled.settled_len++]);
+	put_table(w, epoch * r->epoch, &s.settled.settled_val[s.settled.settled_len++]);
+	return s;
+}
+
+/* From the genesis up, as anybody would who has all headers. */
+struct seal_parent world_seal_parent(const struct world *w, const struct qhash *block)
+{
+	struct seal_parent p;
+	const struct wblock *b = world_block(w, block);
+	if (!b) {
+		seal_genesis(&w->g, &p);
+		return p;
+	}
+	p = world_seal_parent(w, &b->header.parent);
+	seal_extend(&p, &b->header);
+	return p;
+}
+
 static void start(struct world *w, unsigned i)
 {
 	struct replica *r = &w->r[i];
@@ -134,12 +174,13 @@ static void start(struct world *w, unsigned i)
 	    .genesis = &w->g, .self = i, .signer = {sign_as, &w->signers[i]}, .amnesiac = r->amnesiac};
 	struct engine_restore restore = {.executed = qheight_of(d->height),
 	                                 .executed_hash = w->g.chain,
-	                                 .executed_time_ms = w->g.g.time_ms};
+	                                 .executed_seal = world_seal_parent(w, &w->g.chain)};
+	struct qstaking staking = world_staking(w, d->height);
 	struct vote_record *records = xcalloc(d->record_cnt + 1, sizeof *records);
 	struct block **blocks = xcalloc(d->block_cnt + 1, sizeof *blocks);
 	if (d->height > 0) {
 		restore.executed_hash = d->executed[d->height].block;
-		restore.executed_time_ms = world_block(w, &restore.executed_hash)->header.time_ms;
+		restore.executed_seal = world_seal_parent(w, &restore.executed_hash);
 		restore.executed_cert = &d->executed[d->height].cert;
 	}
 	restore.stable = d->has_stable ? &d->stable : NULL;
@@ -160,6 +201,7 @@ static void start(struct world *w, unsigned i)
 	}
 	for (uint64_t h = 1; h <= d->height; h++)
 		world_block(w, &d->executed[h].block)->holds |= ONLY(i);
+	restore.staking = &staking;
 	restore.records = records;
 	restore.record_cnt = d->record_cnt;
 	restore.blocks = blocks;
@@ -168,6 +210,7 @@ static void start(struct world *w, unsigned i)
 		block_unref(blocks[k]);
 	free(blocks);
 	free(records);
+	wire_free(WIRE(qstaking), &staking);
 	if (!r->e)
 		world_broken(w, "replica %u does not start: %s", i, err.text);
 	turn_finish(w, i, &out);
@@ -184,6 +227,7 @@ void world_crash(struct world *w, unsigned i)
 	r->e = NULL;
 	r->life++; /* what was to be told to the old one is told to nobody */
 	turn_forget_held(r);
+	r->mining = false;
 	disk_crash(&r->disk);
 	net_forget_wants(w, i);
 	for (size_t k = 0; k < w->block_cnt; k++)
@@ -212,8 +256,17 @@ struct qparams world_params(void)
 
 struct world *world_new_with(unsigned n, uint64_t traitors, const struct qparams *params, uint64_t seed)
 {
+	return world_new_in(n, traitors, params, seed, &(struct world_modes){0});
+}
+
+struct world *world_new_in(unsigned n, uint64_t traitors, const struct qparams *params, uint64_t seed,
+                           const struct world_modes *modes)
+{
 	struct world *w = xcalloc(1, sizeof *w);
 	struct qgenesis *g = &w->g.g;
+	w->modes = *modes;
+	g->seal = modes->seal;
+	g->proposer = modes->proposer;
 	struct err err = {0};
 	char text[64];
 	if (!crypto_init(&err))
@@ -233,6 +286,11 @@ struct world *world_new_with(unsigned n, uint64_t traitors, const struct qparams
 		snprintf(text, sizeof text, "tcp://127.0.0.1:%u", 7000 + i);
 		g->replicas.replicas_val[i].address = xstrdup(text);
 		g->replicas.replicas_val[i].key = ident_key(w->ids[i]);
+		if (modes->proposer.kind == QPROPOSER_STAKE) {
+			g->replicas.replicas_val[i].account.account_len = 1;
+			g->replicas.replicas_val[i].account.account_val = xcalloc(1, sizeof(struct qaddress));
+			g->replicas.replicas_val[i].account.account_val->b[0] = (uint8_t)(i + 1);
+		}
 	}
 	g->allocations.allocations_len = 1;
 	g->allocations.allocations_val = xcalloc(1, sizeof(struct qoutput));

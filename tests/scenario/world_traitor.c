@@ -22,6 +22,11 @@ const struct wblock *traitor_block(struct world *w, unsigned proposer, uint64_t 
 	h.proposer = proposer;
 	h.time_ms = (below ? below->header.time_ms : w->g.g.time_ms) + 1 + w->leaf_serial;
 	merkle_root(&leaf, 1, &h.merkle_root);
+	if (w->g.g.seal.kind == QSEAL_POW) {
+		struct seal_parent p = world_seal_parent(w, parent);
+		seal_prepare(&w->g, &p, &h.seal);
+		world_mine(w, &h);
+	}
 	struct wblock *b = world_note_block(w, &h, &leaf, 1);
 	b->holds |= world_liars(w);
 	return b;
