@@ -97,7 +97,7 @@ static sqlite3 *model_open(void)
 {
 	sqlite3 *model = NULL;
 	must(sqlite3_open(":memory:", &model) == SQLITE_OK);
-	for (int v = 0; v < db_ledger.version; v++)
+	for (int v = db_ledger.oldest - 1; v < db_ledger.version; v++)
 		must(sqlite3_exec(model, db_ledger.migrations[v], NULL, NULL, NULL) == SQLITE_OK);
 	return model;
 }

@@ -25,7 +25,8 @@ struct db_model {
 static struct db_model ledger_model, votes_model;
 static pthread_mutex_t model_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static const char *const ledger_migrations[] = {sql_schema};
+/* Version 1 was of chains whose transactions this program cannot read: nothing leads on from there. */
+static const char *const ledger_migrations[] = {NULL, sql_schema};
 static const char *const votes_migrations[] = {sql_votes};
 
 const struct db_kind db_ledger = {
@@ -33,7 +34,8 @@ const struct db_kind db_ledger = {
     .advice = "run quorate audit to see what is wrong; to have the node fetch it anew from the other "
               "replicas, move the file away",
     .application_id = 0x716c6564, /* "qled" */
-    .version = 1,
+    .version = 2,
+    .oldest = 2,
     .migrations = ledger_migrations,
     .model = &ledger_model,
 };
@@ -43,6 +45,7 @@ const struct db_kind db_votes = {
     .advice = "move the file away: the replica will then keep silent until it cannot contradict itself",
     .application_id = 0x71766f74, /* "qvot" */
     .version = 1,
+    .oldest = 1,
     .migrations = votes_migrations,
     .model = &votes_model,
 };
@@ -205,12 +208,13 @@ static bool identify(struct db *db, int64_t *version, struct err *err)
 		return err_set(err, ERR_INPUT,
 		               "%s %s: a database, but not a quorate %s (application id %#llx)",
 		               db->kind->what, db->path, db->kind->what, (unsigned long long)id);
-	if (*version > db->kind->version || *version < 1)
+	if (*version > db->kind->version || *version < db->kind->oldest)
 		return err_set(
 		    err, ERR_INPUT,
 		    "%s %s: written by another version of quorate (schema %lld, this program knows %d); "
-		    "use a newer quorate",
-		    db->kind->what, db->path, (long long)*version, db->kind->version);
+		    "use %s",
+		    db->kind->what, db->path, (long long)*version, db->kind->version,
+		    *version > db->kind->version ? "a newer quorate" : "the quorate that wrote it");
 	return true;
 }
 
@@ -218,7 +222,7 @@ static bool migrate(struct db *db, int64_t version, struct err *err)
 {
 	char sql[96];
 
-	for (int64_t v = version < 0 ? 0 : version; v < db->kind->version; v++)
+	for (int64_t v = version < 0 ? db->kind->oldest - 1 : version; v < db->kind->version; v++)
 		if (!exec(db, db->kind->migrations[v], "migrate", err))
 			return false;
 	snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d",

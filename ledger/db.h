@@ -27,7 +27,8 @@ struct db_kind {
 	const char *what;   /* "ledger": begins every message */
 	const char *advice; /* what to do when the file is damaged */
 	int32_t application_id;
-	int version;                   /* migrations, newest user_version */
+	int version;                   /* newest user_version */
+	int oldest;                    /* of which a file can be read; one below it begins a fresh file */
 	const char *const *migrations; /* SQL text that leads from user_version i to i + 1 */
 	struct db_model *model;        /* db.c's: the schema that they make */
 };

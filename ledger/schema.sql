@@ -2,7 +2,7 @@
 -- Everything but `meta` and `journal` is derived from canonical bytes (header, raw, certificate) that
 -- quorate audit replays: an edited row is found, whoever edits it.
 -- Amounts are INTEGER (at most 2^63-1; never summed in SQL by the node). Hashes and ids are BLOBs: use hex().
--- An unsigned 64-bit value above 2^63-1 (a view, an expiry) stands as the signed one with the same bits.
+-- An unsigned 64-bit value above 2^63-1 (an expiry, a nonce) stands as the signed one with the same bits.
 
 CREATE TABLE meta (                       -- 'chain' (BLOB), 'schema' (INTEGER), 'journal_count' (INTEGER), 'journal_link' (BLOB)
   key   TEXT PRIMARY KEY,
@@ -19,7 +19,10 @@ CREATE TABLE blocks (                     -- one row a block, heights 1, 2, 3 ..
   proposer     INTEGER NOT NULL,          -- replica index
   time_ms      INTEGER NOT NULL,          -- ms since 1970, by the proposer's clock
   certified_by INTEGER NOT NULL,          -- height (this one or above) whose certificate makes it final
-  header       BLOB NOT NULL              -- canonical qheader
+  target       BLOB,                      -- proof of work: 32 bytes, big-endian, that `hash` does not exceed; NULL: no seal
+  nonce        INTEGER,                   -- NULL: no seal
+  header       BLOB NOT NULL,             -- canonical qheader
+  CHECK ((target IS NULL) = (nonce IS NULL))
 ) STRICT;
 CREATE UNIQUE INDEX blocks_hash ON blocks(hash);
 
@@ -39,10 +42,14 @@ CREATE TABLE outputs (
   position INTEGER NOT NULL,              -- in that transaction, from 0
   owner    BLOB NOT NULL,                 -- 20-byte address
   amount   INTEGER NOT NULL CHECK (amount > 0),
+  lock     TEXT CHECK (lock IN ('stake', 'release', 'frozen')),     -- NULL: free
+  replica  INTEGER,                       -- index of the replica that it is locked for; NULL: free
   spent_by INTEGER,                       -- transactions.seq of the spender; NULL: unspent
-  PRIMARY KEY (tx, position)
+  PRIMARY KEY (tx, position),
+  CHECK ((lock IS NULL) = (replica IS NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX outputs_unspent ON outputs(owner) WHERE spent_by IS NULL;
+CREATE INDEX outputs_locked ON outputs(replica, owner) WHERE spent_by IS NULL AND replica IS NOT NULL;
 
 CREATE TABLE inputs (
   tx              INTEGER NOT NULL,       -- transactions.seq of the spender
@@ -50,6 +57,26 @@ CREATE TABLE inputs (
   source_tx       INTEGER NOT NULL,       -- outputs.tx
   source_position INTEGER NOT NULL,       -- outputs.position
   PRIMARY KEY (tx, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE convictions (                -- offences that transactions carried; only where proposers are by stake
+  height         INTEGER NOT NULL,        -- of the block: counts for all that was locked at or below it
+  replica        INTEGER NOT NULL,        -- index of the convicted
+  tx             INTEGER NOT NULL,        -- transactions.seq of the transaction that carried it
+  kind           TEXT NOT NULL CHECK (kind IN ('prepare', 'commit', 'checkpoint')),   -- of the two votes
+  view           INTEGER NOT NULL,        -- of the votes; 0 for checkpoints
+  offence_height INTEGER NOT NULL,        -- of the votes
+  PRIMARY KEY (height, replica)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE stakes (                     -- each replica's stake at the end of each epoch; only where proposers are by stake
+  height       INTEGER NOT NULL,          -- end of the epoch; 0: the genesis
+  replica      INTEGER NOT NULL,
+  own          INTEGER NOT NULL,          -- locked by the replica's own account
+  delegated    INTEGER NOT NULL,          -- locked by others for it
+  turns        INTEGER NOT NULL,          -- of the cycle of 127 that this table makes
+  first_height INTEGER NOT NULL,          -- the first height whose proposers it decides
+  PRIMARY KEY (height, replica)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE certificates (               -- at the heights that blocks.certified_by names, no other
