@@ -3,6 +3,8 @@
  */
 #include "schedule.h"
 
+#include <limits.h>
+
 /* ---- weights --------------------------------------------------------------- */
 
 __extension__ typedef unsigned __int128 wide; /* a stake times CYCLE */
@@ -119,9 +121,10 @@ bool schedule_epoch_ends(const struct qstake_rules *r, struct qheight h)
 	return h.n > 0 && h.n % r->epoch == 0;
 }
 
+/* Of the height's turn in the cycle. Both are reduced first: neither h nor v is bounded. */
 static unsigned position(const struct qstake_rules *r, struct qheight h, struct qview v)
 {
-	return (unsigned)(((h.n - 1) % r->epoch / r->turn + v.n % SCHEDULE_CYCLE) % SCHEDULE_CYCLE);
+	return (unsigned)(((h.n - 1) / r->turn % SCHEDULE_CYCLE + v.n % SCHEDULE_CYCLE) % SCHEDULE_CYCLE);
 }
 
 unsigned schedule_proposer(const struct genesis *g, const struct schedule *s, struct qheight h,
@@ -153,7 +156,20 @@ unsigned schedule_run_bound(unsigned cnt, unsigned weight)
 	if (cnt == 0 || weight == 0)
 		return 0;
 	if (weight >= SCHEDULE_CYCLE)
-		return SCHEDULE_CYCLE; /* of each cycle */
+		return UINT_MAX; /* nobody else has a turn */
 	unsigned honest = SCHEDULE_CYCLE - weight;
-	return (2 * cnt * SCHEDULE_CYCLE + honest - 1) / honest - 1;
+	unsigned run = (2 * cnt * SCHEDULE_CYCLE + honest - 1) / honest - 1;
+	return run < weight ? run : weight;
+}
+
+unsigned schedule_view_bound(unsigned n, unsigned f, unsigned weight)
+{
+	must(f < n && n < SCHEDULE_CYCLE && weight < SCHEDULE_CYCLE);
+	unsigned all = SCHEDULE_CYCLE * (f + 1);
+	/* Views of n * CYCLE that are good at least, if no two evils fall on one. */
+	unsigned bad = weight * n + f * SCHEDULE_CYCLE, of = n * SCHEDULE_CYCLE;
+	if (f == 0 || bad >= of)
+		return f == 0 ? 1 : all;
+	unsigned views = (3 * f * of + of - bad - 1) / (of - bad);
+	return views < all ? views : all;
 }

@@ -60,7 +60,7 @@ static unsigned whose_turn(const struct world *w, uint64_t height, uint64_t view
 	w->modes.stakes(t.height.n, t.stakes.stakes_val);
 	schedule_make(&w->g, &t, &s);
 	free(t.stakes.stakes_val);
-	return s.turns[((height - 1) % EPOCH / TURN + view) % SCHEDULE_CYCLE];
+	return s.turns[((height - 1) / TURN + view) % SCHEDULE_CYCLE];
 }
 
 static void propose_up_to(struct world *w, uint64_t height)
