@@ -72,6 +72,8 @@ struct tx_place {
 };
 enum found { FOUND, NOT_FOUND, FOUND_ERROR };
 
+/* What it gave is not what a hash or certificate says: *err names the file, and what to do. */
+void reader_damaged(struct reader *r, const char *what, struct err *err);
 enum found reader_header(struct reader *r, struct qheight h, struct qheader *out,
                          struct err *err); /* wire_free */
 enum found reader_block(struct reader *r, struct qheight h, struct qblock *out,

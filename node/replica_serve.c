@@ -6,6 +6,7 @@
  * look-up a little: so one peer cannot make this replica work without end, and one that lags gets as much
  * as it can use.  What is not answered is asked again, here or elsewhere.
  */
+#include "merkle.h"
 #include "replica_impl.h"
 #include "verify.h"
 
@@ -79,6 +80,31 @@ void serve_get_txs(struct replica *r, const struct message *m)
 	free(found.txs.txs_val);
 }
 
+/*
+ * A disk that gave back something else than what was written makes this replica a liar to its peers, under
+ * its own signature: what comes from the ledger is sent only if it is what its hash or its certificate says.
+ */
+static void damaged(struct replica *r, const char *what)
+{
+	struct err err = {0};
+
+	reader_damaged(r->reader, what, &err);
+	replica_stop(r, &err);
+}
+
+static bool is_block(const struct qhash *hash, const struct qblock *q)
+{
+	size_t cnt = q->txs.txs_len;
+	struct qhash *leaves = xcalloc(cnt ? cnt : 1, sizeof *leaves), is;
+
+	block_hash(&q->header, &is);
+	for (size_t i = 0; i < cnt; i++)
+		merkle_leaf(q->txs.txs_val[i].qtx_bytes_val, q->txs.txs_val[i].qtx_bytes_len, &leaves[i]);
+	bool same = qhash_eq(&is, hash) && block_leaves_match(&q->header, leaves, cnt);
+	free(leaves);
+	return same;
+}
+
 static void answer_body(struct replica *r, unsigned peer, const struct qhash *hash, const struct qblock *q)
 {
 	struct qmessage m = {.kind = QBODY};
@@ -104,7 +130,10 @@ static void serve_body(struct replica *r, unsigned peer, const struct qhash *has
 	charge(r, peer, LOOKUP_DISK);
 	switch (reader_block_by_hash(r->reader, hash, &q, &err)) {
 	case FOUND:
-		answer_body(r, peer, hash, &q);
+		if (is_block(hash, &q))
+			answer_body(r, peer, hash, &q);
+		else
+			damaged(r, "a block is not the one that its hash names");
 		wire_free(WIRE(qblock), &q);
 		break;
 	case NOT_FOUND:
@@ -133,7 +162,11 @@ void serve_get_chain(struct replica *r, const struct message *m)
 	charge(r, m->sender, LOOKUP_DISK);
 	switch (reader_chain(r->reader, m->m.qmessage_u.get_chain.above, &reply.qmessage_u.chain, &err)) {
 	case FOUND:
-		answer(r, m->sender, &reply);
+		if (cert_chain_well_formed(r->g, &reply.qmessage_u.chain) &&
+		    cert_verify(r->g, &reply.qmessage_u.chain.cert, NULL))
+			answer(r, m->sender, &reply);
+		else
+			damaged(r, "headers and the certificate over them do not hold");
 		wire_free(WIRE(qchain), &reply.qmessage_u.chain);
 		break;
 	case NOT_FOUND:

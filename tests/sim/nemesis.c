@@ -267,6 +267,11 @@ static void blow_rot(struct sim *s)
 	if (!may_spoil(s, m))
 		return;
 	m->spoiled = m->rotten = true;
+	if (chance(s, 4) == 0) {
+		disk_lie(m->disk, true);
+		trace_line(s, "lie machine %u's disk syncs nothing from now on", m->slot);
+		return;
+	}
 	disk_rot(m->disk, 1 + (unsigned)chance(s, 4), disk_chance, s);
 	trace_line(s, "rot machine %u", m->slot);
 }
@@ -346,6 +351,7 @@ void nemesis_end(struct sim *s)
 	for (unsigned i = 0; i < s->machine_cnt; i++) {
 		struct machine *m = &s->machines[i];
 		disk_heal(m->disk);
+		disk_lie(m->disk, false);
 		m->points = -1;
 		m->paused_until_ms = 0;
 		m->wall_skew_ms = m->wall_frozen_ms = 0;
