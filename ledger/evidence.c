@@ -8,6 +8,7 @@
 #include "block.h"
 #include "cert.h"
 #include "evidence.h"
+#include "seal.h"
 
 bool envelope_verify(const struct genesis *g, const struct qenvelope *env, struct qmessage *m,
                      struct err *err)
@@ -92,12 +93,13 @@ static bool conflict_verify(const struct genesis *g, const struct qconflict *c, 
 
 /* ---- one proposal that is invalid by itself ------------------------------------- */
 
-/* The engine's rule PP7. The proposal's time, parent and transactions need more than the envelope to judge.
- */
-static bool proposal_well_formed(const struct genesis *g, unsigned sender, const struct qproposal *p)
+bool proposal_well_formed(const struct genesis *g, unsigned sender, const struct qproposal *p)
 {
 	const struct qheader *h = &p->header;
-	return h->format == 1 && h->proposer == sender && h->seal.kind == QSEAL_NONE &&
+	struct qhash hash;
+
+	block_hash(h, &hash);
+	return h->format == 1 && h->proposer == sender && seal_holds(g, h, &hash) &&
 	       h->tx_count <= g->g.params.block_txs_max &&
 	       block_leaves_match(h, p->leaves.leaves_val, p->leaves.leaves_len);
 }

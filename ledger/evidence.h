@@ -14,6 +14,16 @@ bool envelope_verify(const struct genesis *g, const struct qenvelope *env, struc
                      struct err *err);
 
 /*
+ * The engine's rule PP7: what the one signed PRE-PREPARE of replica `sender` shows by itself is in order:
+ * format, proposer, seal, count, root, distinct leaves.  Cheap things come first.
+ *
+ * No evidence is what only a ledger shows, though the engine refuses it, too: a target that is not what the
+ * block's ancestors ask for (its work was done, for an easier one), a proposer who has no turn (that needs
+ * the stakes), time, parent and transactions.
+ */
+bool proposal_well_formed(const struct genesis *g, unsigned sender, const struct qproposal *p);
+
+/*
  * Does it convict?  A conflict: one replica signed two statements that an honest one never signs both.  A bad
  * proposal: a signed PRE-PREPARE that is invalid whatever the ledger holds. A double spend: two signed
  * transactions that spend one output.  A fork: two certified chains that differ at a height, or one on

@@ -8,27 +8,63 @@
 #include "block.h"
 #include "cert.h"
 #include "merkle.h"
+#include "seal.h"
+
+/* One header where it stands; `below` is the hash of the one before. */
+static bool check_place(const struct qreceipt *r, unsigned i, const struct qhash *below, struct err *err)
+{
+	const struct qheader *h = &r->headers.headers_val[i];
+
+	if (h->format != 1)
+		return err_set(err, ERR_NO, "header %u of the receipt has format %u, not 1", i, h->format);
+	if (h->height.n == 0 || h->height.n - i != r->headers.headers_val[0].height.n)
+		return err_set(err, ERR_NO, "header %u of the receipt is out of line: height %llu", i,
+		               (unsigned long long)h->height.n);
+	if (i > 0 && !qhash_eq(&h->parent, below))
+		return err_set(err, ERR_NO, "header %u of the receipt does not name the one before as parent",
+		               i);
+	return true;
+}
+
+/*
+ * Its own seal; and its target, where the receipt shows what that follows from: the two headers below.  The
+ * first two lack them (unless the first stands on the genesis): of theirs is known that it is within the
+ * genesis' bounds and that the work was done.  What they would add is that the work was not too easy, and
+ * that no receipt needs: the quorum below which all this stands refused any other target (PP11).
+ */
+static bool check_seal(const struct genesis *g, const struct qreceipt *r, unsigned i,
+                       const struct qhash *hash, const struct seal_parent *below, struct err *err)
+{
+	const struct qheader *h = &r->headers.headers_val[i];
+
+	if (!seal_holds(g, h, hash))
+		return err_set(err, ERR_NO, "header %u of the receipt is not sealed as this chain asks", i);
+	bool target_known = i >= 2 || r->headers.headers_val[0].height.n == 1;
+	if (target_known && !seal_follows(g, below, h))
+		return err_set(err, ERR_NO,
+		               "header %u of the receipt has another target than the headers below ask for",
+		               i);
+	return true;
+}
 
 /* The headers form one chain that ends in the certificate's block. */
-static bool check_headers(const struct qreceipt *r, struct err *err)
+static bool check_headers(const struct genesis *g, const struct qreceipt *r, struct err *err)
 {
 	const struct qheader *headers = r->headers.headers_val;
 	unsigned cnt = r->headers.headers_len;
-	struct qhash hash;
+	struct seal_parent below;
+	struct qhash hash = {{0}};
 
 	if (cnt == 0)
 		return err_set(err, ERR_NO, "the receipt holds no block header");
+	seal_genesis(g, &below);
 	for (unsigned i = 0; i < cnt; i++) {
-		if (headers[i].format != 1)
-			return err_set(err, ERR_NO, "header %u of the receipt has format %u, not 1", i,
-			               headers[i].format);
-		if (headers[i].height.n == 0 || headers[i].height.n - i != headers[0].height.n)
-			return err_set(err, ERR_NO, "header %u of the receipt is out of line: height %llu", i,
-			               (unsigned long long)headers[i].height.n);
-		if (i > 0 && !qhash_eq(&headers[i].parent, &hash))
-			return err_set(err, ERR_NO,
-			               "header %u of the receipt does not name the one before as parent", i);
+		if (!check_place(r, i, &hash, err))
+			return false;
 		block_hash(&headers[i], &hash);
+		if (!check_seal(g, r, i, &hash, &below, err))
+			return false;
+		seal_extend(&below, &headers[i]);
 	}
 	if (r->cert.kind != QCOMMIT && r->cert.kind != QCHECKPOINT)
 		return err_set(err, ERR_NO,
@@ -63,7 +99,7 @@ bool receipt_verify(const struct genesis *g, const struct qreceipt *r, struct qt
 
 	if (!qhash_eq(&r->chain, &g->chain))
 		return err_set(err, ERR_NO, "the receipt is of another chain than this genesis");
-	if (!check_headers(r, err))
+	if (!check_headers(g, r, err))
 		return false;
 	const struct qheader *first = &r->headers.headers_val[0];
 	tx = tx_parse(&g->chain, r->tx.qtx_bytes_val, r->tx.qtx_bytes_len, &verdict);

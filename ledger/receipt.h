@@ -9,8 +9,8 @@
 
 /*
  * Checks everything: chain id, the transaction's form and signatures, its Merkle path into the first header,
- * the headers' links, the certificate over the last. On success *id and *height tell which transaction is
- * final and where.  On failure *err names what does not hold.
+ * the headers' links and seals, the certificate over the last. On success *id and *height tell which
+ * transaction is final and where.  On failure *err names what does not hold.
  */
 bool receipt_verify(const struct genesis *g, const struct qreceipt *r, struct qtxid *id,
                     struct qheight *height, struct err *err);

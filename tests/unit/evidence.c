@@ -8,6 +8,7 @@
 #include "block.h"
 #include "evidence.h"
 #include "merkle.h"
+#include "seals.h"
 
 static int setup(void **state)
 {
@@ -202,6 +203,80 @@ static void what_needs_a_ledger_is_no_evidence(void **state)
 	assert_false(is_bad_proposal(*state, &m));
 }
 
+/* ---- seals ----------------------------------------------------------------------- */
+
+/* A proposal on a chain whose targets have 4 to 8 bits, and move. */
+static struct qmessage sealed_proposal(struct qhash *leaf, unsigned bits, bool holds)
+{
+	struct qmessage m = proposal(leaf, 1);
+	struct qheader *h = &m.qmessage_u.proposal.header;
+
+	h->seal.kind = QSEAL_POW;
+	h->seal.qseal_u.pow.target = seal_target_of_bits(bits);
+	seals_mine(h, holds);
+	return m;
+}
+
+static void convicts_a_proposal_whose_seal_does_not_hold(void **state)
+{
+	(void)state;
+	struct rules r;
+	struct qhash leaf = rules_hash(1);
+	struct qmessage unsealed = proposal(&leaf, 1), lazy = sealed_proposal(&leaf, 4, false);
+	struct qmessage too_easy = sealed_proposal(&leaf, 3, true),
+	                too_hard = sealed_proposal(&leaf, 9, true);
+
+	seals_setup(&r, 4, "evidence", 4, 8, 1000);
+	assert_true(is_bad_proposal(&r, &unsealed));
+	assert_true(is_bad_proposal(&r, &lazy));
+	assert_true(is_bad_proposal(&r, &too_easy));
+	assert_true(is_bad_proposal(&r, &too_hard));
+	rules_teardown(&r);
+}
+
+/* Which target is due only the block's ancestors show: so a wrong one is refused, but convicts nobody. */
+static void a_target_that_only_ancestors_can_judge_is_no_evidence(void **state)
+{
+	(void)state;
+	struct rules moving, fixed;
+	struct qhash leaf = rules_hash(1);
+	seals_setup(&moving, 4, "evidence", 4, 8, 1000);
+	seals_setup(&fixed, 4, "evidence", 4, 4, 0);
+
+	for (unsigned bits = 4; bits <= 8; bits++) {
+		struct qmessage m = sealed_proposal(&leaf, bits, true);
+		assert_false(is_bad_proposal(&moving, &m));
+		assert_int_equal(is_bad_proposal(&fixed, &m), bits != 4); /* there is only one */
+	}
+	rules_teardown(&moving);
+	rules_teardown(&fixed);
+}
+
+static void convicts_a_seal_on_a_chain_without_seals(void **state)
+{
+	struct qhash leaf = rules_hash(1);
+	struct qmessage m = sealed_proposal(&leaf, 4, true);
+
+	assert_true(is_bad_proposal(*state, &m));
+}
+
+/* The rule that the engine shares; of a replica that may not propose nothing follows here. */
+static void a_proposal_is_judged_by_what_it_shows_alone(void **state)
+{
+	const struct rules *r = *state;
+	struct qhash leaf = rules_hash(1);
+	struct qmessage m = proposal(&leaf, 1);
+	struct qproposal *p = &m.qmessage_u.proposal;
+
+	assert_true(proposal_well_formed(&r->g, 1, p));
+	assert_false(proposal_well_formed(&r->g, 2, p));
+	p->view.n = 1000; /* whoever's turn that is */
+	p->header.height.n = UINT64_MAX;
+	assert_true(proposal_well_formed(&r->g, 1, p));
+	p->leaves.leaves_len = 0;
+	assert_false(proposal_well_formed(&r->g, 1, p));
+}
+
 static void convicts_two_proposals_at_one_view_and_height(void **state)
 {
 	struct qhash leaves[] = {rules_hash(1), rules_hash(2)};
@@ -368,6 +443,10 @@ int main(void)
 	    cmocka_unit_test(convicts_a_proposal_that_is_wrong_by_itself),
 	    cmocka_unit_test(what_needs_a_ledger_is_no_evidence),
 	    cmocka_unit_test(convicts_two_proposals_at_one_view_and_height),
+	    cmocka_unit_test(convicts_a_proposal_whose_seal_does_not_hold),
+	    cmocka_unit_test(a_target_that_only_ancestors_can_judge_is_no_evidence),
+	    cmocka_unit_test(convicts_a_seal_on_a_chain_without_seals),
+	    cmocka_unit_test(a_proposal_is_judged_by_what_it_shows_alone),
 	    cmocka_unit_test(convicts_two_spends_of_one_output),
 	    cmocka_unit_test(convicts_certificates_that_do_not_lie_on_one_chain),
 	    cmocka_unit_test(certificates_that_may_lie_on_one_chain_convict_nobody),

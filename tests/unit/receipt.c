@@ -7,6 +7,7 @@
 #include "block.h"
 #include "merkle.h"
 #include "rules.h"
+#include "seals.h"
 
 static struct rules rules, stranger;
 
@@ -27,10 +28,11 @@ static int teardown(void **state)
 }
 
 /* Transaction `index` of a block of tx_cnt at height 10, certified header_cnt - 1 blocks above. */
-static struct qreceipt make(enum qkind kind, unsigned tx_cnt, unsigned index, unsigned header_cnt)
+static struct qreceipt make_on(const struct rules *chain, enum qkind kind, unsigned tx_cnt, unsigned index,
+                               unsigned header_cnt)
 {
-	struct qreceipt r = {.chain = rules.g.chain, .index = index, .cert = {.kind = kind}};
-	struct tx *tx = rules_pay(&rules, 0, "receipt");
+	struct qreceipt r = {.chain = chain->g.chain, .index = index, .cert = {.kind = kind}};
+	struct tx *tx = rules_pay(chain, 0, "receipt");
 	struct qhash leaves[8], path[MERKLE_PATH_MAX], parent = rules_hash(1);
 
 	for (uint8_t i = 0; i < tx_cnt; i++)
@@ -55,8 +57,13 @@ static struct qreceipt make(enum qkind kind, unsigned tx_cnt, unsigned index, un
 		vote.state = rules_hash(3);
 	else
 		vote.view.n = 2;
-	r.cert = rules_cert(&rules, kind, &vote, rules_quorum_mask(&rules));
+	r.cert = rules_cert(chain, kind, &vote, rules_quorum_mask(chain));
 	return r;
+}
+
+static struct qreceipt make(enum qkind kind, unsigned tx_cnt, unsigned index, unsigned header_cnt)
+{
+	return make_on(&rules, kind, tx_cnt, index, header_cnt);
 }
 
 /* Signs the last header again after a test has changed the headers. */
@@ -244,6 +251,184 @@ static void refuses_a_wrongly_signed_transaction_even_under_a_true_certificate(v
 	refuses(&r, "signature of the receipt's transaction");
 }
 
+/* ---- seals ------------------------------------------------------------------ */
+
+/*
+ * A chain whose target moves, and how a test changes one of a receipt's headers before it is mined, linked
+ * and certified: then only the seal is wrong.
+ */
+static struct rules sealed, fixed;
+
+static int setup_seals(void **state)
+{
+	(void)state;
+	setup(NULL);
+	seals_setup(&sealed, 4, "receipt", 4, 8, 1000);
+	seals_setup(&fixed, 4, "receipt", 6, 6, 0);
+	return 0;
+}
+
+static int teardown_seals(void **state)
+{
+	(void)state;
+	teardown(NULL);
+	rules_teardown(&sealed);
+	rules_teardown(&fixed);
+	return 0;
+}
+
+struct spoil {
+	unsigned header;                  /* of the receipt; ~0u: none */
+	void (*change)(struct qheader *); /* its target, before it is mined; NULL: nothing */
+	void (*unseal)(struct qheader *); /* after it was mined; NULL: nothing */
+};
+
+/* A chain of `first` + cnt - 1 headers as its proposers seal it; the receipt holds the last cnt. */
+static struct qreceipt make_sealed(const struct rules *r, uint64_t first, unsigned cnt, struct spoil spoil)
+{
+	struct qreceipt receipt = make_on(r, QCOMMIT, 3, 1, cnt);
+	struct qheader *headers = receipt.headers.headers_val;
+	struct seal_parent below;
+	struct qhash hash = r->g.chain;
+
+	seal_genesis(&r->g, &below);
+	for (uint64_t h = 1; h < first + cnt; h++) {
+		struct qheader q = rules_header(h, hash, rules_hash(7), 1);
+		if (h >= first) {
+			q.merkle_root = headers[h - first].merkle_root;
+			q.tx_count = headers[h - first].tx_count;
+		}
+		seals_put(r, &below, &q);
+		if (h - first == spoil.header && spoil.change) {
+			spoil.change(&q);
+			seals_mine(&q, true);
+		}
+		if (h - first == spoil.header && spoil.unseal)
+			spoil.unseal(&q);
+		seal_extend(&below, &q);
+		block_hash(&q, &hash);
+		if (h >= first)
+			headers[h - first] = q;
+	}
+	struct qvote vote = {.view = {2}, .height = {first + cnt - 1}, .block = hash};
+	wire_free(WIRE(qcert), &receipt.cert);
+	receipt.cert = rules_cert(r, QCOMMIT, &vote, rules_quorum_mask(r));
+	return receipt;
+}
+
+static const char *fault_of(const struct rules *r, struct qreceipt receipt)
+{
+	static struct err err;
+	struct qtxid id;
+	struct qheight height;
+
+	err = (struct err){0};
+	bool ok = receipt_verify(&r->g, &receipt, &id, &height, &err);
+	wire_free(WIRE(qreceipt), &receipt);
+	assert_int_equal(ok, err.kind == ERR_NONE);
+	return ok ? "" : err.text;
+}
+
+static void set_easiest(struct qheader *h)
+{
+	h->seal.qseal_u.pow.target = seal_target_of_bits(4);
+}
+static void set_hardest(struct qheader *h)
+{
+	h->seal.qseal_u.pow.target = seal_target_of_bits(8);
+}
+static void set_too_easy(struct qheader *h)
+{
+	h->seal.qseal_u.pow.target = seal_target_of_bits(3);
+}
+static void set_too_hard(struct qheader *h)
+{
+	h->seal.qseal_u.pow.target = seal_target_of_bits(9);
+}
+static void spoil_nonce(struct qheader *h)
+{
+	seals_mine(h, false);
+}
+static void drop_seal(struct qheader *h)
+{
+	h->seal = (struct qseal){.kind = QSEAL_NONE};
+}
+
+#define NOTHING ((struct spoil){.header = ~0u})
+#define NOT_SEALED "not sealed as this chain asks"
+#define NOT_ASKED_FOR "another target than the headers below ask for"
+
+static void holds_with_seals(void **state)
+{
+	(void)state;
+	for (uint64_t first = 1; first <= 5; first += 2)
+		for (unsigned cnt = 1; cnt <= 4; cnt++) {
+			assert_string_equal(fault_of(&sealed, make_sealed(&sealed, first, cnt, NOTHING)), "");
+			assert_string_equal(fault_of(&fixed, make_sealed(&fixed, first, cnt, NOTHING)), "");
+		}
+}
+
+static void refuses_every_header_that_is_not_sealed(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		const struct spoil spoils[] = {{i, NULL, spoil_nonce},
+		                               {i, NULL, drop_seal},
+		                               {i, set_too_easy, NULL},
+		                               {i, set_too_hard, NULL}};
+		for (unsigned k = 0; k < 4; k++) {
+			char want[128];
+			snprintf(want, sizeof want, "header %u of the receipt is " NOT_SEALED, i);
+			assert_string_equal(fault_of(&sealed, make_sealed(&sealed, 5, 4, spoils[k])), want);
+			assert_string_equal(fault_of(&fixed, make_sealed(&fixed, 5, 4, spoils[k])), want);
+		}
+	}
+}
+
+/* Work was done, for a target of the genesis' bounds, and it is still not the one that is due. */
+static void refuses_a_target_that_the_headers_below_do_not_ask_for(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		const struct spoil easy = {i, set_easiest, NULL}, hard = {i, set_hardest, NULL};
+		bool known = i >= 2; /* of the first two the receipt does not show what theirs follow from */
+		const char *want = known ? NOT_ASKED_FOR : "";
+		assert_non_null(strstr(fault_of(&sealed, make_sealed(&sealed, 5, 4, easy)), want));
+		assert_non_null(strstr(fault_of(&sealed, make_sealed(&sealed, 5, 4, hard)), want));
+		assert_true(known || !*fault_of(&sealed, make_sealed(&sealed, 5, 4, easy)));
+		/* Above the genesis all is known; the easiest target is what the first two are due. */
+		assert_non_null(strstr(fault_of(&sealed, make_sealed(&sealed, 1, 4, hard)), NOT_ASKED_FOR));
+	}
+}
+
+static void refuses_a_seal_on_a_chain_without_seals(void **state)
+{
+	(void)state;
+	struct qreceipt r = make(QCOMMIT, 1, 0, 1);
+	r.headers.headers_val[0].seal.kind = QSEAL_POW;
+	r.headers.headers_val[0].seal.qseal_u.pow.target = seal_target_of_bits(0);
+	recertify(&r);
+	refuses(&r, NOT_SEALED);
+}
+
+static void no_single_flipped_bit_of_a_sealed_receipt_is_accepted(void **state)
+{
+	(void)state;
+	struct qreceipt r = make_sealed(&sealed, 5, 3, NOTHING), other;
+	struct bytes raw = rules_encode(WIRE(qreceipt), &r);
+
+	for (size_t bit = 0; bit < raw.len * 8; bit++) {
+		rules_flip(&raw, bit);
+		if (wire_decode(WIRE(qreceipt), raw.data, raw.len, &other))
+			assert_string_not_equal(fault_of(&sealed, other), "");
+		rules_flip(&raw, bit);
+	}
+	assert_true(wire_decode(WIRE(qreceipt), raw.data, raw.len, &other));
+	assert_string_equal(fault_of(&sealed, other), "");
+	bytes_free(&raw);
+	wire_free(WIRE(qreceipt), &r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +442,11 @@ int main(void)
 	    cmocka_unit_test(refuses_headers_that_are_not_one_chain),
 	    cmocka_unit_test(refuses_a_transaction_that_is_not_in_the_block),
 	    cmocka_unit_test(refuses_a_wrongly_signed_transaction_even_under_a_true_certificate),
+	    cmocka_unit_test(holds_with_seals),
+	    cmocka_unit_test(refuses_every_header_that_is_not_sealed),
+	    cmocka_unit_test(refuses_a_target_that_the_headers_below_do_not_ask_for),
+	    cmocka_unit_test(refuses_a_seal_on_a_chain_without_seals),
+	    cmocka_unit_test(no_single_flipped_bit_of_a_sealed_receipt_is_accepted),
 	};
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup_seals, teardown_seals);
 }
