@@ -1,16 +1,20 @@
 /*
  * fuzz_evidence.c: evidence convicts only by what the convicted signed.  The first byte selects whether
  * envelopes are signed anew; without that, only what the replicas of the genuine cases signed can convict
- * anybody.
+ * anybody.  The chain asks for seals of so few bits that a changed header may have one by chance.
  *
  * Links: q_ledger
  */
 #include "evidence.h"
 #include "fuzz.h"
 #include "inside.h"
+#include "seals.h"
+
+#define BITS 2 /* of the easiest target */
+#define BITS_MAX 3
 
 static struct rules rules;
-static struct bytes signed_bodies[16]; /* all that a replica ever signed here */
+static struct bytes signed_bodies[24]; /* all that a replica ever signed here */
 static size_t signed_cnt;
 static struct qvote certified[2]; /* all that a quorum ever signed here */
 
@@ -38,6 +42,25 @@ static void add(struct qevidence ev)
 static void add_conflict(unsigned sender, struct qmessage a, struct qmessage b)
 {
 	add((struct qevidence){QEV_CONFLICT, {.conflict = {sealed(sender, a), sealed(sender, b)}}});
+}
+
+static void put_seal(struct qmessage *m, unsigned bits, bool holds)
+{
+	struct qheader *h = &m->qmessage_u.proposal.header;
+
+	h->seal.kind = QSEAL_POW;
+	h->seal.qseal_u.pow.target = seal_target_of_bits(bits);
+	seals_mine(h, holds);
+}
+
+/* One whose seal does not hold: there is none, its work was not done, or is not of this chain. */
+static void add_proposal(unsigned bits, bool holds)
+{
+	struct qmessage m = make_proposal(&rules, 3);
+
+	if (bits > 0)
+		put_seal(&m, bits, holds);
+	add((struct qevidence){QEV_BAD_PROPOSAL, {.proposal = sealed(1, m)}});
 }
 
 static qtx_bytes raw_of(struct tx *tx)
@@ -83,7 +106,7 @@ static void add_fork(void)
 
 static void setup(void)
 {
-	rules_setup(&rules, 4, "fuzz");
+	seals_setup(&rules, 4, "fuzz", BITS, BITS_MAX, 1000);
 	struct qmessage vote = make_vote(QCOMMIT), other = vote, point = make_vote(QCHECKPOINT),
 	                state = point;
 	other.qmessage_u.vote.block.b[0] ^= 1;
@@ -92,7 +115,11 @@ static void setup(void)
 	add_disagreement(vote, other);
 	add_conflict(2, point, state);
 	add_conflict(1, make_proposal(&rules, 1), make_proposal(&rules, 2));
-	struct qmessage bad = make_proposal(&rules, 3);
+	add_proposal(0, false);
+	add_proposal(BITS, false);
+	add_proposal(BITS_MAX + 1, true);
+	struct qmessage bad = make_proposal(&rules, 4);
+	put_seal(&bad, BITS, true);
 	bad.qmessage_u.proposal.leaves.leaves_val[1] = bad.qmessage_u.proposal.leaves.leaves_val[0];
 	add((struct qevidence){QEV_BAD_PROPOSAL, {.proposal = sealed(1, bad)}});
 	add_fork();
@@ -138,6 +165,61 @@ static void anew(struct qevidence *ev, uint8_t how)
 	}
 }
 
+/* 2^(256 - bits) > number, by the bits themselves. */
+static bool has_zero_bits(const uint8_t number[32], unsigned bits)
+{
+	for (unsigned i = 0; i < bits; i++)
+		if (number[i / 8] >> (7 - i % 8) & 1)
+			return false;
+	return true;
+}
+
+static bool is_sealed(const struct qheader *h)
+{
+	const uint8_t *target = h->seal.qseal_u.pow.target.b;
+	struct qhash hash;
+
+	if (h->seal.kind != QSEAL_POW)
+		return false;
+	block_hash(h, &hash);
+	bool hardest = has_zero_bits(target, BITS_MAX); /* then it may be no smaller than all ones */
+	if (!has_zero_bits(target, BITS) || memcmp(hash.b, target, 32) > 0)
+		return false;
+	for (unsigned i = BITS_MAX; i < 256 && hardest; i++)
+		if (!(target[i / 8] >> (7 - i % 8) & 1))
+			return false;
+	return true;
+}
+
+static bool is_faultless(unsigned sender, const struct qproposal *p)
+{
+	const struct qheader *h = &p->header;
+	const struct qhash *leaves = p->leaves.leaves_val;
+	struct qhash root;
+
+	if (h->format != 1 || h->proposer != sender || h->tx_count == 0 ||
+	    h->tx_count != p->leaves.leaves_len || h->tx_count > rules.g.g.params.block_txs_max)
+		return false;
+	for (unsigned i = 0; i < h->tx_count; i++)
+		for (unsigned k = 0; k < i; k++)
+			if (qhash_eq(&leaves[i], &leaves[k]))
+				return false;
+	merkle_root(leaves, h->tx_count, &root);
+	return qhash_eq(&root, &h->merkle_root) && is_sealed(h);
+}
+
+/* A signed proposal convicts just where it has a fault. */
+static void check_proposal(const struct qenvelope *env, bool convicts)
+{
+	struct qmessage m;
+	if (!envelope_verify(&rules.g, env, &m, NULL)) {
+		must(!convicts);
+		return;
+	}
+	must(convicts == (m.kind == QPRE_PREPARE && !is_faultless(env->sender, &m.qmessage_u.proposal)));
+	wire_free(WIRE(qmessage), &m);
+}
+
 static void check_conviction(const struct qevidence *ev, bool anything_signed)
 {
 	const struct qconflict *c = &ev->qevidence_u.conflict;
@@ -165,7 +247,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	if (data[0] & SIGN_ANEW)
 		anew(&ev, data[0]);
-	if (evidence_verify(&rules.g, &ev, &err))
+	bool convicts = evidence_verify(&rules.g, &ev, &err);
+	if (ev.kind == QEV_BAD_PROPOSAL)
+		check_proposal(&ev.qevidence_u.proposal, convicts);
+	if (convicts)
 		check_conviction(&ev, data[0] & SIGN_ANEW);
 	else
 		must(err.kind == ERR_NO && err.text[0] != '\0');
