@@ -9,6 +9,7 @@
 #include "http.h"
 #include "jread.h"
 #include "out.h"
+#include "schedule.h"
 #include "text.h"
 
 struct client {
@@ -221,6 +222,38 @@ bool client_healthy_here(struct client *c)
 
 /* ---- coins ------------------------------------------------------------------- */
 
+static const char *const lock_names[] = {
+    [QLOCK_NONE] = NULL, [QLOCK_STAKE] = "stake", [QLOCK_RELEASE] = "release", [QLOCK_FROZEN] = "frozen"};
+
+const char *lock_name(qlock_kind kind)
+{
+	return lock_names[kind];
+}
+
+qlock_kind lock_kind_of(const char *name)
+{
+	for (qlock_kind k = QLOCK_STAKE; k <= QLOCK_FROZEN; k++) {
+		if (strcmp(lock_names[k], name) == 0)
+			return k;
+	}
+	return QLOCK_NONE;
+}
+
+bool client_lock(const struct jvalue *v, struct qlock *lock, struct err *err)
+{
+	struct jvalue kind = jread_field(v, "lock"), replica = jread_field(v, "replica");
+	const char *name;
+	uint64_t index;
+	*lock = (struct qlock){.kind = QLOCK_NONE};
+	if (kind.json == NULL || json_is_null(kind.json))
+		return true;
+	if (!jread_string(&kind, 16, &name, err) || !jread_uint(&replica, 0, Q_REPLICAS_MAX - 1, &index, err))
+		return false;
+	lock->kind = lock_kind_of(name);
+	lock->qlock_u.replica = (u_int)index;
+	return lock->kind != QLOCK_NONE || jread_wrong(&kind, err, "is no kind of lock");
+}
+
 static bool coin_from(const struct jvalue *v, const struct qaddress *owner, struct coin *coin,
                       struct err *err)
 {
@@ -232,7 +265,7 @@ static bool coin_from(const struct jvalue *v, const struct qaddress *owner, stru
 	    !jread_uint(&index, 0, Q_OUTPUTS_MAX > Q_ALLOCS_MAX ? Q_OUTPUTS_MAX : Q_ALLOCS_MAX, &position,
 	                err) ||
 	    !jread_amount(&amount, &coin->amount, err) ||
-	    !jread_uint(&height, 0, INT64_MAX, &coin->height, err))
+	    !jread_uint(&height, 0, INT64_MAX, &coin->height, err) || !client_lock(v, &coin->lock, err))
 		return false;
 	coin->point.index = (u_int)position;
 	return true;
@@ -274,6 +307,50 @@ bool client_coins(struct client *c, const struct qaddress *owner, size_t skip, s
 		ok = bad_answer(c, path, why.text, err);
 	json_decref(json);
 	return ok;
+}
+
+/* ---- stakes ------------------------------------------------------------------ */
+
+static bool turns_of(const json_t *json, const char *key, unsigned *out)
+{
+	uint64_t turns;
+	if (!number_of(json, key, &turns) || turns > SCHEDULE_CYCLE)
+		return false;
+	*out = (unsigned)turns;
+	return true;
+}
+
+static bool stakes_from(const json_t *json, struct client_stakes *out)
+{
+	const json_t *list = json_object_get(json, "replicas"), *r;
+	size_t i;
+	*out = (struct client_stakes){.n = (unsigned)json_array_size(list)};
+	if (!number_of(json, "height", &out->height) || out->n < 1 || out->n > Q_REPLICAS_MAX)
+		return false;
+	json_array_foreach((json_t *)list, i, r)
+	{
+		copy_clean(out->replica[i].name, sizeof out->replica[i].name, field_text(r, "name"));
+		if (!text_u64(field_text(r, "own"), INT64_MAX, &out->replica[i].own) ||
+		    !text_u64(field_text(r, "delegated"), INT64_MAX, &out->replica[i].delegated) ||
+		    !number_of(r, "convicted", &out->replica[i].convicted) ||
+		    !turns_of(r, "turns", &out->replica[i].turns) ||
+		    !turns_of(r, "turns_next", &out->replica[i].turns_next))
+			return false;
+	}
+	return true;
+}
+
+bool client_stakes(struct client *c, struct client_stakes *out, struct err *err)
+{
+	static const char path[] = "/v1/stakes";
+	json_t *json = client_get(c, path, err);
+	if (json == NULL)
+		return false;
+	bool ok = stakes_from(json, out);
+	json_decref(json);
+	return ok ||
+	       bad_answer(c, path,
+	                  "height and, of each replica, own, delegated, convicted, turns, turns_next", err);
 }
 
 /* ---- transactions ------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "genesis.h"
+#include "jread.h"
 #include "tx.h"
 
 struct client; /* one thread */
@@ -42,17 +43,43 @@ bool client_status_here(struct client *c, struct client_status *out, struct err 
 /* 200 from the current node's /healthz? */
 bool client_healthy_here(struct client *c);
 
+/* "stake", "release", "frozen"; NULL for what is not locked. */
+const char *lock_name(qlock_kind kind);
+/* The kind of that name; QLOCK_NONE: it is none. */
+qlock_kind lock_kind_of(const char *name);
+
+/* An output's lock in a JSON object: its fields "lock", one of those names, and "replica"; none where "lock"
+ * is absent or null. */
+bool client_lock(const struct jvalue *output, struct qlock *lock, struct err *err);
+
 /* An unspent output. */
 struct coin {
 	struct qoutpoint point;
 	struct qaddress owner;
 	uint64_t amount;
-	uint64_t height;
+	uint64_t height; /* of its block */
+	struct qlock lock;
+	uint64_t penalty; /* what of it stays frozen when it is spent: wallet_penalty()'s */
 };
 /* One page, oldest first, beginning after `skip`: *coins is a fresh array. *total: how many there are in all.
  */
 bool client_coins(struct client *c, const struct qaddress *owner, size_t skip, size_t limit,
                   struct coin **coins, size_t *cnt, uint64_t *total, uint64_t *amount, struct err *err);
+
+/* What stands behind each replica, on a chain whose proposers are chosen by stake. */
+struct client_stakes {
+	uint64_t height; /* after which it is so */
+	unsigned n;
+	struct {
+		char name[Q_NAME_MAX + 1];
+		uint64_t own, delegated;
+		uint64_t convicted; /* height of the last conviction; 0: never */
+		unsigned turns,
+		    turns_next; /* of SCHEDULE_CYCLE: at the next height, and in the epoch after that one */
+	} replica[Q_REPLICAS_MAX];
+};
+/* ERR_NO: this chain knows no stake. */
+bool client_stakes(struct client *c, struct client_stakes *out, struct err *err);
 
 /* What a node says of a transaction. */
 enum client_fate_kind {

@@ -8,7 +8,9 @@
 #include "access.h"
 #include "cmd_tx.h"
 #include "out.h"
+#include "schedule.h"
 #include "text.h"
+#include "wallet.h"
 
 struct query_args {
 	struct cmd_common common;
@@ -92,67 +94,149 @@ static void print_rows(const json_t *rows, size_t columns, const char *const *ke
 
 /* ---- balance ------------------------------------------------------------------------- */
 
-static void print_balance(const struct qaddress *address, uint64_t amount, const struct coin *coins,
-                          size_t cnt)
+struct balance {
+	struct qaddress address;
+	struct wallet_view view;
+	struct coin *coins;
+	size_t cnt;
+	uint64_t amount, staked, releasing, frozen; /* free to spend; locked, and how */
+};
+
+/* Without a genesis nobody knows when what is released is free: it counts as locked. */
+static bool is_free(const struct balance *b, const struct coin *coin)
 {
-	char text[ADDRESS_TEXT];
-	out_field(13, "address", "%s", address_format(address, text));
-	out_field(13, "amount", "%llu", (unsigned long long)amount);
-	out_field(13, "outputs", "%zu", cnt);
-	if (cnt == 0)
+	return wallet_free_at(&b->view, coin) <= b->view.height + 1;
+}
+
+static uint64_t *kind_of(struct balance *b, const struct coin *coin)
+{
+	switch (coin->lock.kind) {
+	case QLOCK_STAKE:
+		return &b->staked;
+	case QLOCK_FROZEN:
+		return &b->frozen;
+	case QLOCK_NONE:
+	case QLOCK_RELEASE:
+		break;
+	}
+	return is_free(b, coin) ? &b->amount : &b->releasing;
+}
+
+/* What a node says may be anything. */
+static bool add_up(struct balance *b, struct err *err)
+{
+	for (size_t i = 0; i < b->cnt; i++) {
+		const struct coin *c = &b->coins[i];
+		uint64_t *sum = kind_of(b, c), lost = sum == &b->amount ? c->penalty : 0;
+		if (__builtin_add_overflow(*sum, c->amount - lost, sum) ||
+		    __builtin_add_overflow(b->frozen, lost, &b->frozen))
+			return err_set(err, ERR_WORLD, "the outputs are worth more than there can be");
+	}
+	return true;
+}
+
+static const char *lock_text(const struct coin *c, char text[48])
+{
+	if (c->lock.kind == QLOCK_NONE)
+		return "";
+	snprintf(text, 48, "%s, replica %u", lock_name(c->lock.kind), c->lock.qlock_u.replica);
+	return text;
+}
+
+static const char *free_at_text(const struct balance *b, const struct coin *c, char text[24])
+{
+	uint64_t at = wallet_free_at(&b->view, c);
+	if (at == 0 || at == UINT64_MAX)
+		return "";
+	snprintf(text, 24, "%llu", (unsigned long long)at);
+	return text;
+}
+
+static bool any_locked(const struct balance *b)
+{
+	for (size_t i = 0; i < b->cnt; i++) {
+		if (b->coins[i].lock.kind != QLOCK_NONE)
+			return true;
+	}
+	return false;
+}
+
+static void print_balance(const struct balance *b)
+{
+	static const char *const head[] = {"txid", "index", "amount", "height", "lock", "free at"};
+	char text[ADDRESS_TEXT], lock[48], free_at[24], id[QHASH_HEX];
+	bool locked = any_locked(b);
+	out_field(13, "address", "%s", address_format(&b->address, text));
+	out_field(13, "amount", "%llu", (unsigned long long)b->amount);
+	if (locked) {
+		out_field(13, "staked", "%llu", (unsigned long long)b->staked);
+		out_field(13, "releasing", "%llu", (unsigned long long)b->releasing);
+		out_field(13, "frozen", "%llu", (unsigned long long)b->frozen);
+	}
+	out_field(13, "outputs", "%zu", b->cnt);
+	if (b->cnt == 0)
 		return;
 	putchar('\n');
-	struct out_table *t = out_table_new(4, (const char *const[]){"txid", "index", "amount", "height"});
-	for (size_t i = 0; i < cnt; i++) {
-		char id[QHASH_HEX];
-		out_table_cell(t, "%s", hex_encode(id, coins[i].point.tx.b, sizeof coins[i].point.tx.b));
-		out_table_cell(t, "%u", coins[i].point.index);
-		out_table_cell(t, "%llu", (unsigned long long)coins[i].amount);
-		out_table_cell(t, "%llu", (unsigned long long)coins[i].height);
+	struct out_table *t = out_table_new(locked ? 6 : 4, head);
+	for (size_t i = 0; i < b->cnt; i++) {
+		const struct coin *c = &b->coins[i];
+		out_table_cell(t, "%s", hex_encode(id, c->point.tx.b, sizeof c->point.tx.b));
+		out_table_cell(t, "%u", c->point.index);
+		out_table_cell(t, "%llu", (unsigned long long)c->amount);
+		out_table_cell(t, "%llu", (unsigned long long)c->height);
+		if (!locked)
+			continue;
+		out_table_cell(t, "%s", lock_text(c, lock));
+		out_table_cell(t, "%s", free_at_text(b, c, free_at));
 	}
 	out_table_end(t);
 }
 
-static json_t *balance_json(const struct qaddress *address, uint64_t amount, const struct coin *coins,
-                            size_t cnt)
+static json_t *coin_json(const struct balance *b, const struct coin *c)
 {
-	char text[ADDRESS_TEXT], number[24];
+	char id[QHASH_HEX];
+	uint64_t free_at = wallet_free_at(&b->view, c);
+	json_t *json =
+	    json_pack("{s:s, s:I, s:o, s:I}", "txid", hex_encode(id, c->point.tx.b, sizeof c->point.tx.b),
+	              "index", (json_int_t)c->point.index, "amount", jread_amount_json(c->amount), "height",
+	              (json_int_t)c->height);
+	if (c->lock.kind == QLOCK_NONE)
+		return json;
+	json_object_set_new(json, "lock", json_string(lock_name(c->lock.kind)));
+	json_object_set_new(json, "replica", json_integer(c->lock.qlock_u.replica));
+	if (free_at != UINT64_MAX)
+		json_object_set_new(json, "free_at", json_integer((json_int_t)free_at));
+	json_object_set_new(json, "penalty", jread_amount_json(c->penalty));
+	return json;
+}
+
+static json_t *balance_json(const struct balance *b)
+{
+	char text[ADDRESS_TEXT];
 	json_t *outputs = json_array();
-	for (size_t i = 0; i < cnt; i++) {
-		char id[QHASH_HEX];
-		snprintf(number, sizeof number, "%llu", (unsigned long long)coins[i].amount);
-		json_array_append_new(
-		    outputs, json_pack("{s:s, s:I, s:s, s:I}", "txid",
-		                       hex_encode(id, coins[i].point.tx.b, sizeof coins[i].point.tx.b),
-		                       "index", (json_int_t)coins[i].point.index, "amount", number, "height",
-		                       (json_int_t)coins[i].height));
-	}
-	snprintf(number, sizeof number, "%llu", (unsigned long long)amount);
-	return json_pack("{s:s, s:s, s:o}", "address", address_format(address, text), "amount", number,
+	for (size_t i = 0; i < b->cnt; i++)
+		json_array_append_new(outputs, coin_json(b, &b->coins[i]));
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "address", address_format(&b->address, text),
+	                 "amount", jread_amount_json(b->amount), "staked", jread_amount_json(b->staked),
+	                 "releasing", jread_amount_json(b->releasing), "frozen", jread_amount_json(b->frozen),
 	                 "outputs", outputs);
 }
 
-/* All pages. A payment between two pages may shift them: the amount is that of the last page. */
-static bool all_coins(struct client *c, const struct qaddress *address, struct coin **coins, size_t *cnt,
-                      uint64_t *amount, struct err *err)
+/* All outputs and what they come to. `genesis`: of what locks mean here; without one (*genesis NULL) no node
+ * is asked for more than outputs. */
+static bool ask_balance(struct client *c, const struct cmd_common *common, struct genesis **genesis,
+                        struct balance *b, struct err *err)
 {
-	enum { PAGE = 1000 };
-	uint64_t total;
-	size_t got;
-	*coins = NULL;
-	*cnt = 0;
-	do {
-		struct coin *page;
-		if (!client_coins(c, address, *cnt, PAGE, &page, &got, &total, amount, err)) {
-			free(*coins);
-			return false;
-		}
-		*coins = xrealloc(*coins, (*cnt + got + 1) * sizeof **coins);
-		memcpy(*coins + *cnt, page, got * sizeof *page);
-		free(page);
-		*cnt += got;
-	} while (got > 0 && *cnt < total);
-	return true;
+	struct client_status at = {0};
+	const char *path = access_genesis_path(common);
+	*genesis = path == NULL ? NULL : genesis_load(path, err);
+	if (path != NULL && *genesis == NULL)
+		return false;
+	bool by_stake = *genesis != NULL && stake_rules(*genesis) != NULL;
+	if (by_stake && !client_status(c, &at, err))
+		return false;
+	return wallet_look(c, *genesis, &at, &b->view, err) &&
+	       wallet_all(c, &b->address, &b->view, &b->coins, &b->cnt, err) && add_up(b, err);
 }
 
 int cmd_balance(int argc, char **argv)
@@ -160,29 +244,29 @@ int cmd_balance(int argc, char **argv)
 	static const struct argp argp = {
 	    .parser = parse_query,
 	    .args_doc = "ADDRESS",
-	    .doc = "What an address holds and in which outputs. A key file may stand for its address.",
+	    .doc =
+	        "What an address can spend, what it has locked, and in which outputs. A key file may stand "
+	        "for its "
+	        "address. When released stake is free, the chain's genesis tells.",
 	    .children = children,
 	};
 	struct query_args args = {.what = "ADDRESS"};
 	cmd_parse(&argp, argc, argv, &args);
 	struct err err = {0};
-	struct qaddress address;
-	if (!access_address(args.arg, "ADDRESS", &address, &err))
+	struct balance b = {0};
+	struct genesis *genesis = NULL;
+	if (!access_address(args.arg, "ADDRESS", &b.address, &err))
 		return cmd_fail(&err);
 	struct client *c = access_client(&args.common, &err);
-	struct coin *coins;
-	size_t cnt;
-	uint64_t amount;
-	bool ok = c != NULL && all_coins(c, &address, &coins, &cnt, &amount, &err);
+	bool ok = c != NULL && ask_balance(c, &args.common, &genesis, &b, &err);
+	if (ok && args.common.json)
+		out_json_take(balance_json(&b));
+	else if (ok)
+		print_balance(&b);
+	free(b.coins);
 	client_free(c);
-	if (!ok)
-		return cmd_fail(&err);
-	if (args.common.json)
-		out_json_take(balance_json(&address, amount, coins, cnt));
-	else
-		print_balance(&address, amount, coins, cnt);
-	free(coins);
-	return EXIT_DONE;
+	genesis_free(genesis);
+	return ok ? EXIT_DONE : cmd_fail(&err);
 }
 
 /* ---- status -------------------------------------------------------------------------- */

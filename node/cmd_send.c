@@ -1,64 +1,20 @@
 /*
- * cmd_send.c: `quorate send`: a payment from key to proof.
- *
- * The transaction is made and signed once; from then on it may be handed to any node, any number of
- * times, for at most one copy can become final.
- *
- * A node may lie, and who believes a false "rejected" pays twice. So no node's word ends the waiting:
- *   committed          a receipt of the transaction holds against the genesis;
- *   rejected           double_spend: a receipt of another transaction holds against the genesis, and that one
- *                      spends one of the inputs;
- *   rejected, expired  for another reason, of which there is no proof: f+1 of the nodes that the user named
- *                      give it. One of them is honest, and what an honest one refuses for good never becomes
- *                      final.
- * Everything else is tried again, here and elsewhere, until the time is over: then the outcome is unknown.
- * What can be judged without a ledger (form, signatures) is judged here, before anything is submitted. Only
- * with
- * --no-wait a node's word is passed on, as that.
+ * cmd_send.c: `quorate send`: a payment from key to proof (settle.h).
  */
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "access.h"
 #include "out.h"
 #include "pass.h"
-#include "receipt.h"
+#include "settle.h"
 #include "text.h"
-#include "wallet.h"
 
 struct send_args {
-	struct cmd_common common;
+	struct settle_args settle;
 	const char *key, *to, *amount, *memo;
-	bool no_wait, expiry_given;
-	uint64_t expiry, timeout_s;
 };
 
-enum outcome { COMMITTED, REJECTED, EXPIRED, SUBMITTED, UNKNOWN };
-static const char *const outcome_name[] = {
-    [COMMITTED] = "committed", [REJECTED] = "rejected", [EXPIRED] = "expired",
-    [SUBMITTED] = "submitted", [UNKNOWN] = "unknown",
-};
-static const int outcome_exit[] = {
-    [COMMITTED] = EXIT_DONE, [REJECTED] = EXIT_NO,   [EXPIRED] = EXIT_NO,
-    [SUBMITTED] = EXIT_DONE, [UNKNOWN] = EXIT_WORLD,
-};
-
-enum { POLL_MS = 2000, CODE_MAX = sizeof((struct client_fate *)0)->code };
-
-struct send {
-	const struct send_args *args;
-	struct client *client;
-	struct genesis *genesis; /* NULL with --no-wait and none at hand */
-	struct tx *tx;
-	uint64_t begun_ms, deadline_ms;
-	char (*refused)[CODE_MAX]; /* by node: why it refused the transaction for good; "": it did not */
-	size_t refused_cnt;        /* so many said what the last one said */
-	struct client_fate fate;   /* the last that a node said */
-	struct err trouble;        /* the last that went wrong on the way */
-};
-
-enum { KEY_TO = 0x200, KEY_MEMO, KEY_NO_WAIT, KEY_EXPIRY, KEY_TIMEOUT };
+enum { KEY_TO = 0x200, KEY_MEMO };
 
 static error_t parse_send(int key, char *arg, struct argp_state *state)
 {
@@ -79,18 +35,6 @@ static error_t parse_send(int key, char *arg, struct argp_state *state)
 	case KEY_MEMO:
 		args->memo = arg;
 		return 0;
-	case KEY_NO_WAIT:
-		args->no_wait = true;
-		return 0;
-	case KEY_EXPIRY:
-		args->expiry_given = true;
-		if (!text_u64(arg, INT64_MAX, &args->expiry))
-			argp_error(state, "--expiry \"%s\": not a height", arg);
-		return 0;
-	case KEY_TIMEOUT:
-		if (!text_u64(arg, 86400, &args->timeout_s) || args->timeout_s == 0)
-			argp_error(state, "--timeout \"%s\": not a number of seconds from 1 to 86400", arg);
-		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "what is \"%s\"?", arg);
 		return 0;
@@ -108,13 +52,9 @@ static const struct argp_option options[] = {
     {"to", KEY_TO, "ADDRESS", 0, "Who is paid: an address, or a key file whose address is meant", 1},
     {"amount", 'a', "N", 0, "How much", 1},
     {"memo", KEY_MEMO, "TEXT", 0, "Up to 256 bytes that are kept with the payment", 1},
-    {"no-wait", KEY_NO_WAIT, NULL, 0, "Return once a node has accepted it", 2},
-    {"timeout", KEY_TIMEOUT, "SECONDS", 0, "How long to wait for finality (default 30)", 2},
-    {"expiry", KEY_EXPIRY, "HEIGHT", 0,
-     "The last block that may hold it; 0: any (default: 1000 blocks from now)", 2},
     {0},
 };
-static const struct argp_child children[] = {{.argp = &cmd_chain_argp}, {0}};
+static const struct argp_child children[] = {{.argp = &settle_argp}, {0}};
 static const struct argp argp = {
     .options = options,
     .parser = parse_send,
@@ -129,305 +69,49 @@ static const struct argp argp = {
     .children = children,
 };
 
-/* ---- making the transaction ------------------------------------------------------ */
-
-static bool hold_genesis(struct send *s, struct err *err)
+static bool make(struct settle *s, const struct send_args *args, const struct account *payer,
+                 const struct qoutput *payment, struct err *err)
 {
-	const char *path = access_genesis_path(&s->args->common);
-	if (path != NULL) {
-		s->genesis = genesis_load(path, err);
-		return s->genesis != NULL;
-	}
-	return s->args->no_wait ||
-	       err_set(err, ERR_INPUT,
-	               "a receipt is checked against the chain's genesis and none is at hand; give --genesis "
-	               "FILE, or --no-wait to go without proof");
-}
-
-static bool same_chain(const struct send *s, const struct client_status *status, struct err *err)
-{
-	char theirs[QHASH_HEX], ours[QHASH_HEX];
-	if (s->genesis == NULL || qhash_eq(&s->genesis->chain, &status->chain))
-		return true;
-	return err_set(err, ERR_INPUT, "%s runs chain %s, but %s is the genesis of chain %s",
-	               client_url(s->client), hex_encode(theirs, status->chain.b, sizeof status->chain.b),
-	               access_genesis_path(&s->args->common),
-	               hex_encode(ours, s->genesis->chain.b, sizeof s->genesis->chain.b));
-}
-
-static bool make(struct send *s, const struct account *payer, const struct qoutput *payment, struct err *err)
-{
-	struct client_status status;
-	if (!client_status(s->client, &status, err) || !same_chain(s, &status, err))
-		return false;
-	uint64_t expiry = s->args->expiry_given ? s->args->expiry : status.height + WALLET_EXPIRY_BLOCKS;
-
 	struct qaccount_key key = account_key(payer);
 	struct qaddress from = account_address(&key);
 	struct coin *coins;
 	size_t coin_cnt;
-	if (!wallet_select(s->client, &from, payment->amount, &coins, &coin_cnt, err))
+	if (!wallet_select(s->client, &from, &s->view, payment->amount, &coins, &coin_cnt, err))
 		return false;
 	struct draft draft;
-	bool ok =
-	    draft_make(&draft, &status.chain, coins, coin_cnt, payment, 1, &from, s->args->memo, expiry, err);
+	bool ok = draft_make(&draft, &s->view.chain, coins, coin_cnt, payment, 1,
+	                     &(struct qoutput){.owner = from}, args->memo, s->expiry, err);
 	free(coins);
-	if (!ok)
-		return false;
-	if (draft_sign(&draft, payer, err))
-		s->tx = draft_finish(&draft, err);
-	draft_free(&draft);
-	must(s->tx == NULL || tx_verify(s->genesis, s->tx)); /* who says bad_signature lies */
-	return s->tx != NULL;
+	return ok && settle_sign_take(s, &draft, payer, err);
 }
 
-/* ---- settling ---------------------------------------------------------------------- */
-
-static unsigned time_left(const struct send *s, unsigned at_most)
+static int send_with(struct settle *s, const struct send_args *args, struct err *err)
 {
-	uint64_t now = access_now_ms();
-	uint64_t left = now < s->deadline_ms ? s->deadline_ms - now : 0;
-	return left < at_most ? (unsigned)left : at_most;
-}
-
-/* What was refused only for now, or not answered: another node, a little later. */
-static void try_elsewhere(struct send *s)
-{
-	client_next(s->client);
-	access_nap_ms(time_left(s, 100));
-}
-
-/* The transaction of this id, with s->fate.height, if a receipt proves that it is final; else NULL. */
-static struct tx *fetch_final(struct send *s, const struct qtxid *id)
-{
-	struct qreceipt receipt;
-	struct qtxid its_id;
-	struct qheight height;
-	enum tx_verdict verdict;
-	struct tx *tx = NULL;
-	if (!client_receipt(s->client, id, &receipt, &s->trouble))
-		return NULL;
-	if (!receipt_verify(s->genesis, &receipt, &its_id, &height, &s->trouble)) {
-		err_prefix(&s->trouble, "%s gave a receipt that does not hold", client_url(s->client));
-	} else if (!qtxid_eq(&its_id, id)) {
-		err_set(&s->trouble, ERR_WORLD, "%s gave a receipt of another transaction",
-		        client_url(s->client));
-	} else {
-		tx = tx_parse(&s->genesis->chain, (uint8_t *)receipt.tx.qtx_bytes_val,
-		              receipt.tx.qtx_bytes_len, &verdict);
-		s->fate.height = height.n;
-	}
-	wire_free(WIRE(qreceipt), &receipt);
-	return tx;
-}
-
-static bool proven(struct send *s)
-{
-	struct tx *tx = fetch_final(s, &s->tx->id);
-	tx_unref(tx);
-	return tx != NULL;
-}
-
-/* A node says that another transaction won. It may be pending yet: this waits a little for its receipt. */
-static enum outcome lost(struct send *s)
-{
-	struct qtxid winner;
-	struct client_fate fate;
-	if (!hex_decode(winner.b, sizeof winner.b, s->fate.spent_by))
-		return UNKNOWN;
-	client_wait(s->client, &winner, time_left(s, POLL_MS), &fate, NULL);
-	struct tx *tx = fetch_final(s, &winner);
-	enum outcome o = UNKNOWN;
-	if (tx != NULL && qtxid_eq(&tx->id, &s->tx->id))
-		o = COMMITTED; /* a strange thing to say of it */
-	else if (tx != NULL && tx_conflict(tx, s->tx))
-		o = REJECTED;
-	tx_unref(tx);
-	return o;
-}
-
-/* How many nodes have refused it for this reason, the current one included. */
-static size_t count_refusals(struct send *s)
-{
-	size_t cnt = 0;
-	memcpy(s->refused[client_current(s->client)], s->fate.code, CODE_MAX);
-	for (size_t i = 0; s->fate.code[0] != '\0' && i < client_nodes(s->client); i++)
-		cnt += strcmp(s->refused[i], s->fate.code) == 0;
-	return cnt;
-}
-
-static bool has_code(const struct send *s, enum tx_verdict v)
-{
-	return strcmp(s->fate.code, tx_verdict_info(v)->code) == 0;
-}
-
-/* A node refuses it. UNKNOWN: that is not certain, or not for good. */
-static enum outcome refusal(struct send *s)
-{
-	enum outcome o = has_code(s, TX_EXPIRED) ? EXPIRED : REJECTED;
-	if (s->fate.temporary)
-		return UNKNOWN;
-	if (s->args->no_wait)
-		return o;
-	if (has_code(s, TX_DOUBLE_SPEND))
-		return lost(s);
-	s->refused_cnt = count_refusals(s);
-	return s->refused_cnt > s->genesis->f ? o : UNKNOWN;
-}
-
-/* What a node says of it, judged; UNKNOWN: go on. */
-static enum outcome judge(struct send *s)
-{
-	switch (s->fate.kind) {
-	case FATE_UNKNOWN: /* a node that does not have it (any more) */
-		return UNKNOWN;
-	case FATE_PENDING:
-		return s->args->no_wait ? SUBMITTED : UNKNOWN;
-	case FATE_REJECTED:
-		return refusal(s);
-	case FATE_FINAL:
-		return s->genesis == NULL ? SUBMITTED : proven(s) ? COMMITTED : UNKNOWN;
-	}
-	return UNKNOWN;
-}
-
-static enum outcome settle(struct send *s)
-{
-	const struct bytes raw = {s->tx->raw, s->tx->raw_len};
-	enum outcome o = UNKNOWN;
-	bool accepted = false;
-	while (o == UNKNOWN && time_left(s, 1) > 0) {
-		bool waited = accepted;
-		bool answered = accepted ? client_wait(s->client, &s->tx->id, time_left(s, POLL_MS), &s->fate,
-		                                       &s->trouble)
-		                         : client_submit(s->client, &raw, 1, &s->fate, &s->trouble);
-		if (answered)
-			o = judge(s);
-		/* Long pending here: another node may be better connected. A copy does no harm. */
-		accepted = answered && !waited && s->fate.kind == FATE_PENDING;
-		if (o == UNKNOWN && !accepted)
-			try_elsewhere(s);
-	}
-	return o;
-}
-
-/* ---- saying ------------------------------------------------------------------------ */
-
-enum { MESSAGE_MAX = 1024 };
-
-static const char *message_of(const struct send *s, enum outcome o, char text[MESSAGE_MAX])
-{
-	const char *node = client_url(s->client), *said = s->fate.message;
-	switch (o) {
-	case COMMITTED:
-		return "final; the receipt holds against the genesis";
-	case SUBMITTED:
-		return "accepted by a node; not waited for";
-	case REJECTED:
-	case EXPIRED:
-		if (s->args->no_wait)
-			snprintf(text, MESSAGE_MAX, "%s says: %s", node, said);
-		else if (has_code(s, TX_DOUBLE_SPEND))
-			snprintf(text, MESSAGE_MAX, "%s; the receipt of that one holds against the genesis",
-			         said);
-		else
-			snprintf(text, MESSAGE_MAX, "%s; so say %zu nodes", said, s->refused_cnt);
-		return text;
-	case UNKNOWN:
-		if (s->fate.kind == FATE_REJECTED && s->fate.temporary)
-			return said;
-		if (s->fate.kind != FATE_REJECTED)
-			return s->trouble.text[0] != '\0' ? s->trouble.text : "still pending";
-		snprintf(
-		    text, MESSAGE_MAX,
-		    "%s says %s (%s), but there is no proof of it, nor do %u of the nodes that were named "
-		    "(--node) agree on it",
-		    node, s->fate.code, said, s->genesis->f + 1);
-		return text;
-	}
-	return "";
-}
-
-static void say_json(const struct send *s, enum outcome o, const char *txid, uint64_t elapsed_ms)
-{
-	char message[MESSAGE_MAX];
-	json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:I}", "outcome", outcome_name[o], "txid", txid,
-	                         "message", message_of(s, o, message), "node", client_url(s->client),
-	                         "elapsed_ms", (json_int_t)elapsed_ms);
-	json_object_set_new(json, "height",
-	                    o == COMMITTED ? json_integer((json_int_t)s->fate.height) : json_null());
-	json_object_set_new(json, "code",
-	                    s->fate.kind == FATE_REJECTED && o != COMMITTED ? json_string(s->fate.code)
-	                                                                    : json_null());
-	if (s->fate.spent_by[0] != '\0' && o == REJECTED)
-		json_object_set_new(json, "spent_by", json_string(s->fate.spent_by));
-	out_json_take(json);
-}
-
-static void say_text(const struct send *s, enum outcome o, const char *txid, uint64_t elapsed_ms)
-{
-	enum { W = 11 };
-	char message[MESSAGE_MAX];
-	bool good = o == COMMITTED || o == SUBMITTED;
-	printf("%s%s%s: %s%s%s\n", out_style(stdout, good ? OUT_GOOD : OUT_BAD), outcome_name[o],
-	       out_style(stdout, OUT_PLAIN), o == REJECTED ? s->fate.code : "", o == REJECTED ? ": " : "",
-	       message_of(s, o, message));
-	out_field(W, "transaction", "%s", txid);
-	if (s->fate.spent_by[0] != '\0' && o == REJECTED)
-		out_field(W, "spent by", "%s", s->fate.spent_by);
-	if (o == COMMITTED)
-		out_field(W, "height", "%llu", (unsigned long long)s->fate.height);
-	out_field(W, "time", "%llu ms", (unsigned long long)elapsed_ms);
-}
-
-static int say(const struct send *s, enum outcome o)
-{
-	char txid[QHASH_HEX];
-	uint64_t elapsed_ms = access_now_ms() - s->begun_ms;
-	hex_encode(txid, s->tx->id.b, sizeof s->tx->id.b);
-	if (s->args->common.json)
-		say_json(s, o, txid, elapsed_ms);
-	else
-		say_text(s, o, txid, elapsed_ms);
-	if (o == UNKNOWN)
-		cmd_error(
-		    ERR_WORLD,
-		    "not known to be final after %llu s; it may still become so until block %llu, so to "
-		    "pay again may be to pay twice: ask later with `quorate tx show %s`",
-		    (unsigned long long)s->args->timeout_s, (unsigned long long)s->tx->q.body.expiry.n, txid);
-	return outcome_exit[o];
-}
-
-static int send_with(struct send *s, struct err *err)
-{
-	struct qoutput payment;
-	if (!access_address(s->args->to, "--to", &payment.owner, err) ||
-	    !text_amount(s->args->amount, "--amount", &payment.amount, err) || !hold_genesis(s, err))
+	struct qoutput payment = {0};
+	if (!access_address(args->to, "--to", &payment.owner, err) ||
+	    !text_amount(args->amount, "--amount", &payment.amount, err) ||
+	    !settle_open(s, &args->settle, err))
 		return cmd_fail(err);
-	struct account *payer = pass_read_account(s->args->key, err);
-	if (payer == NULL)
-		return cmd_fail(err);
-	s->begun_ms = access_now_ms();
-	s->deadline_ms = s->begun_ms + s->args->timeout_s * 1000;
-	s->client = access_client(&s->args->common, err);
-	bool ok = s->client != NULL && make(s, payer, &payment, err);
+	struct account *payer = pass_read_account(args->key, err);
+	bool ok = payer != NULL && settle_begin(s, err) && make(s, args, payer, &payment, err);
 	account_free(payer);
 	if (!ok)
 		return cmd_fail(err);
-	s->refused = xcalloc(client_nodes(s->client), sizeof *s->refused);
-	return say(s, settle(s));
+	enum outcome o = settle_wait(s);
+	if (args->settle.common.json)
+		out_json_take(settle_json(s, o));
+	else
+		settle_print(s, o, NULL);
+	return settle_end(s, o);
 }
 
 int cmd_send(int argc, char **argv)
 {
-	struct send_args args = {.memo = "", .timeout_s = 30};
+	struct send_args args = {.memo = "", .settle.timeout_s = SETTLE_TIMEOUT_S};
 	cmd_parse(&argp, argc, argv, &args);
-	struct send s = {.args = &args};
+	struct settle s = {0};
 	struct err err = {0};
-	int code = send_with(&s, &err);
-	free(s.refused);
-	tx_unref(s.tx);
-	client_free(s.client);
-	genesis_free(s.genesis);
+	int code = send_with(&s, &args, &err);
+	settle_free(&s);
 	return code;
 }

@@ -14,7 +14,7 @@
 #include "wallet.h"
 
 enum { FILE_MAX = 64 << 20 };
-enum { KEY_FROM = 0x200, KEY_TO, KEY_CHANGE, KEY_MEMO, KEY_EXPIRY, KEY_WAIT, KEY_TIMEOUT };
+enum { KEY_FROM = 0x200, KEY_TO, KEY_STAKE, KEY_CHANGE, KEY_MEMO, KEY_EXPIRY, KEY_WAIT, KEY_TIMEOUT };
 
 static const struct argp_child chain_children[] = {{.argp = &cmd_chain_argp}, {0}};
 
@@ -43,6 +43,7 @@ struct make_args {
 	uint64_t expiry;
 	unsigned to_cnt, amount_cnt, input_cnt;
 	struct qoutput outputs[Q_OUTPUTS_MAX];
+	const char *stake[Q_OUTPUTS_MAX]; /* the replica that an output is staked for, or NULL */
 	const char *inputs[Q_INPUTS_MAX];
 };
 
@@ -73,6 +74,11 @@ static error_t parse_make(int key, char *arg, struct argp_state *state)
 	case KEY_TO:
 	case 'a':
 		parse_payment(key, arg, state);
+		return 0;
+	case KEY_STAKE:
+		if (args->to_cnt == 0)
+			argp_error(state, "--stake comes after the --to that it is about");
+		args->stake[args->to_cnt - 1] = arg;
 		return 0;
 	case 'i':
 		if (args->input_cnt == Q_INPUTS_MAX)
@@ -119,12 +125,18 @@ static bool ask_output(struct client *c, struct coin *coin, struct err *err)
 	const json_t *output = json_array_get(json_object_get(json, "outputs"), coin->point.index);
 	const char *owner = json_string_value(json_object_get(output, "owner"));
 	const char *amount = json_string_value(json_object_get(output, "amount"));
+	struct jvalue root = jread_root(output);
 	bool ok = owner != NULL && amount != NULL;
 	if (!ok)
 		err_set(err, ERR_NO, "--input %s:%u: no such final output", id, coin->point.index);
 	else
 		ok = address_parse(owner, &coin->owner, err) &&
-		     text_amount(amount, "amount", &coin->amount, err);
+		     text_amount(amount, "amount", &coin->amount, err) &&
+		     client_lock(&root, &coin->lock, err);
+	if (ok && (coin->lock.kind == QLOCK_STAKE || coin->lock.kind == QLOCK_FROZEN))
+		ok = err_set(err, ERR_INPUT, "--input %s:%u: is locked (%s)%s", id, coin->point.index,
+		             lock_name(coin->lock.kind),
+		             coin->lock.kind == QLOCK_STAKE ? "; `quorate stake unbond` releases it" : "");
 	json_decref(json);
 	return ok;
 }
@@ -151,8 +163,8 @@ static bool parse_input(const char *text, struct client *c, struct coin *coin, s
 	return ok;
 }
 
-static bool gather(const struct make_args *args, struct client *c, struct coin **coins, size_t *cnt,
-                   struct err *err)
+static bool gather(const struct make_args *args, struct client *c, const struct wallet_view *view,
+                   struct coin **coins, size_t *cnt, struct err *err)
 {
 	if (args->from != NULL) {
 		uint64_t need = 0;
@@ -163,7 +175,7 @@ static bool gather(const struct make_args *args, struct client *c, struct coin *
 				return err_set(err, ERR_INPUT, "the amounts add up to more than 2^63-1");
 		}
 		return access_address(args->from, "--from", &from, err) &&
-		       wallet_select(c, &from, need, coins, cnt, err);
+		       wallet_select(c, &from, view, need, coins, cnt, err);
 	}
 	*cnt = args->input_cnt;
 	*coins = xcalloc(*cnt, sizeof **coins);
@@ -177,39 +189,63 @@ static bool gather(const struct make_args *args, struct client *c, struct coin *
 }
 
 /* The chain's id and height: from the genesis and no one where nothing needs a node. */
-static bool orient(const struct make_args *args, struct client *c, struct client_status *at, struct err *err)
+static bool orient(const struct make_args *args, struct client *c, struct genesis **g, struct wallet_view *v,
+                   struct err *err)
 {
 	const char *path = access_genesis_path(&args->common);
-	bool offline = path != NULL && args->expiry_given;
-	*at = (struct client_status){0};
-	if (!offline && !client_status(c, at, err))
+	bool offline = path != NULL && args->expiry_given && args->from == NULL;
+	struct client_status at = {0};
+	*g = path == NULL ? NULL : genesis_load(path, err);
+	if (path != NULL && *g == NULL)
 		return false;
-	if (path == NULL)
-		return true;
-	struct genesis *g = genesis_load(path, err);
-	if (g == NULL)
+	if (offline)
+		at.chain = (*g)->chain;
+	else if (!client_status(c, &at, err))
 		return false;
-	bool ok = offline || qhash_eq(&g->chain, &at->chain) ||
-	          err_set(err, ERR_INPUT, "%s runs another chain than that of %s", client_url(c), path);
-	at->chain = g->chain;
-	genesis_free(g);
+	if (*g != NULL && !qhash_eq(&(*g)->chain, &at.chain))
+		return err_set(err, ERR_INPUT, "%s runs another chain than that of %s", client_url(c), path);
+	if (args->from != NULL)
+		return wallet_look(c, *g, &at, v, err);
+	*v = (struct wallet_view){.chain = at.chain, .height = at.height};
+	return true;
+}
+
+static bool lock_outputs(struct make_args *args, const struct genesis *g, struct err *err)
+{
+	for (unsigned i = 0; i < args->to_cnt; i++) {
+		struct qlock *lock = &args->outputs[i].lock;
+		if (args->stake[i] == NULL)
+			continue;
+		if (!wallet_replica(g, args->stake[i], &lock->qlock_u.replica, err))
+			return err_prefix(err, "--stake");
+		lock->kind = QLOCK_STAKE;
+	}
+	return true;
+}
+
+static bool make(struct make_args *args, struct client *c, const struct genesis *g,
+                 const struct wallet_view *view, struct draft *draft, struct err *err)
+{
+	struct coin *coins;
+	size_t cnt;
+	if (!lock_outputs(args, g, err) || !gather(args, c, view, &coins, &cnt, err))
+		return false;
+	struct qoutput change = {.owner = coins[0].owner};
+	uint64_t expiry = args->expiry_given ? args->expiry : view->height + WALLET_EXPIRY_BLOCKS;
+	bool ok = (args->change == NULL || access_address(args->change, "--change", &change.owner, err)) &&
+	          draft_make(draft, &view->chain, coins, cnt, args->outputs, args->to_cnt, &change,
+	                     args->memo, expiry, err);
+	free(coins);
 	return ok;
 }
 
-static int make_with(const struct make_args *args, struct client *c, struct err *err)
+static int make_with(struct make_args *args, struct client *c, struct err *err)
 {
-	struct client_status at;
-	struct coin *coins;
-	size_t cnt;
-	if (!orient(args, c, &at, err) || !gather(args, c, &coins, &cnt, err))
-		return cmd_fail(err);
-	struct qaddress change = coins[0].owner;
-	uint64_t expiry = args->expiry_given ? args->expiry : at.height + WALLET_EXPIRY_BLOCKS;
+	struct genesis *g;
+	struct wallet_view view;
 	struct draft draft;
-	bool ok = (args->change == NULL || access_address(args->change, "--change", &change, err)) &&
-	          draft_make(&draft, &at.chain, coins, cnt, args->outputs, args->to_cnt, &change, args->memo,
-	                     expiry, err);
-	free(coins);
+	bool ok = orient(args, c, &g, &view, err) && make(args, c, g, &view, &draft, err);
+	genesis_free(g);
 	if (!ok)
 		return cmd_fail(err);
 	int code = put_draft(&draft, args->out, err);
@@ -226,6 +262,8 @@ static int tx_make_command(int argc, char **argv)
 	     "Spend this output (repeat). With owner and amount no node is asked for them", 1},
 	    {"to", KEY_TO, "ADDRESS", 0, "Who is paid; repeat with --amount for several", 1},
 	    {"amount", 'a', "N", 0, "How much, in the order of --to", 1},
+	    {"stake", KEY_STAKE, "REPLICA", 0,
+	     "Stake what the --to before is paid for this replica (its number or name)", 1},
 	    {"change", KEY_CHANGE, "ADDRESS", 0, "Where the rest goes (default: the first input's owner)", 1},
 	    {"memo", KEY_MEMO, "TEXT", 0, "Up to 256 bytes that are kept with it", 1},
 	    {"expiry", KEY_EXPIRY, "HEIGHT", 0,

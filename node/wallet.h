@@ -5,7 +5,7 @@
  * whom adds a witness, and then to a node:
  *   {"quorate-transaction": 1, "chain": "<hex>", "txid": "<hex>",
  *    "inputs": [{"txid": "<hex>", "index": N, "owner": "<address>", "amount": "N"}, ...],
- *    "outputs": [{"owner": "<address>", "amount": "N"}, ...],
+ *    "outputs": [{"owner": "<address>", "amount": "N"}, ...],     and "lock", "replica" where it is locked
  *    "memo": "<hex>", "expiry": N,
  *    "witnesses": [{"key": "<hex>", "signature": "<hex>"}, ...],
  *    "signed": "<hex>"}                  only once every owner has signed: what a node takes
@@ -18,12 +18,40 @@
 #define WALLET_INPUTS_MAX 1000    /* of one payment: below the schema's bound */
 #define WALLET_EXPIRY_BLOCKS 1000 /* a payment expires this many blocks after it was made */
 
-/*
- * Unspent outputs of `owner` worth at least `need`, the oldest first; where a thousand of the oldest do not
- * suffice, the largest. *coins is a fresh array.  ERR_NO if they do not add up.
+/* The chain as a wallet needs to see it: where it is, and what locks are worth there. */
+struct wallet_view {
+	struct qhash chain;
+	uint64_t height;
+	const struct genesis *genesis; /* borrowed; NULL: none at hand, so locked outputs are left alone */
+	struct client_stakes stakes;   /* .n 0: proposers are not chosen by stake, or no genesis is at hand */
+};
+/* `at`: what a node said of itself; `genesis` may be NULL. */
+bool wallet_look(struct client *c, const struct genesis *genesis, const struct client_status *at,
+                 struct wallet_view *out, struct err *err);
+
+/* What stays frozen of this output when it is spent. */
+uint64_t wallet_penalty(const struct wallet_view *v, const struct coin *coin);
+/* The first height whose block may spend it as if it had no lock; UINT64_MAX: that cannot be told, or none.
  */
-bool wallet_select(struct client *c, const struct qaddress *owner, uint64_t need, struct coin **coins,
-                   size_t *cnt, struct err *err);
+uint64_t wallet_free_at(const struct wallet_view *v, const struct coin *coin);
+
+/* Every unspent output of `owner`, locked ones too, their penalties set. *coins is a fresh array. */
+bool wallet_all(struct client *c, const struct qaddress *owner, const struct wallet_view *v,
+                struct coin **coins, size_t *cnt, struct err *err);
+
+/*
+ * Unspent outputs of `owner` that are free to spend and worth at least `need` beside their penalties, the
+ * oldest first; where a thousand of the oldest do not suffice, the largest. *coins is a fresh array.  ERR_NO
+ * if they do not add up.
+ */
+bool wallet_select(struct client *c, const struct qaddress *owner, const struct wallet_view *v, uint64_t need,
+                   struct coin **coins, size_t *cnt, struct err *err);
+/* The same of what `owner` has staked for a replica; need UINT64_MAX: all of it, or a thousand outputs. */
+bool wallet_select_stake(struct client *c, const struct qaddress *owner, const struct wallet_view *v,
+                         unsigned replica, uint64_t need, struct coin **coins, size_t *cnt, struct err *err);
+
+/* A replica by number or, where a genesis is at hand (else NULL), by name. */
+bool wallet_replica(const struct genesis *g, const char *text, unsigned *out, struct err *err);
 
 struct draft {
 	struct qhash chain;
@@ -32,12 +60,15 @@ struct draft {
 };
 
 /*
- * A transaction without witnesses that spends `coins` on `outputs`; what is left goes to `change`.  Takes
- * nothing. ERR_INPUT if the inputs are worth less or a rule of transactions is broken.
+ * A transaction without witnesses that spends `coins` on `outputs`; their penalties are frozen, and what is
+ * left goes to `change`, an output whose amount is ignored.  Takes nothing. ERR_INPUT if the inputs are worth
+ * less or a rule of transactions is broken.
  */
 bool draft_make(struct draft *d, const struct qhash *chain, const struct coin *coins, size_t coin_cnt,
-                const struct qoutput *outputs, size_t output_cnt, const struct qaddress *change,
+                const struct qoutput *outputs, size_t output_cnt, const struct qoutput *change,
                 const char *memo, uint64_t expiry, struct err *err);
+/* Adds an offence to one that nobody has signed yet. */
+void draft_accuse(struct draft *d, const struct qoffence *offence);
 void draft_free(struct draft *d);
 void draft_id(const struct draft *d, struct qtxid *id);
 
