@@ -122,8 +122,6 @@ bool seal_holds(const struct genesis *g, const struct qheader *h, const struct q
 		return true;
 	const struct qtarget *t = &h->seal.qseal_u.pow.target;
 	struct qtarget easiest = seal_target_of_bits(r->bits), hardest = seal_target_of_bits(r->bits_max);
-	if (r->interval_ms == 0)
-		hardest = easiest;
 	return seal_at_most(hardest.b, t->b) && seal_at_most(t->b, easiest.b) && seal_at_most(hash->b, t->b);
 }
 

@@ -47,8 +47,8 @@ struct qtarget seal_target(const struct genesis *g, const struct seal_parent *p)
 void seal_prepare(const struct genesis *g, const struct seal_parent *p, struct qseal *seal);
 
 /*
- * What a header shows by itself: the chain's kind of seal, a target within the genesis' bounds (exactly the
- * first one, where there is no interval), the hash at most the target. `hash` is block_hash()'s.
+ * What a header shows by itself: the chain's kind of seal, a target within the genesis' bounds (both are
+ * the first one, where there is no interval), the hash at most the target. `hash` is block_hash()'s.
  */
 bool seal_holds(const struct genesis *g, const struct qheader *h, const struct qhash *hash);
 
