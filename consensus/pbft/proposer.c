@@ -153,10 +153,7 @@ static bool sealing_wanted(struct engine *e)
 	const struct qheader *h = &e->sealing.header;
 	if (!may_speak(e) || !e->active || e->entered.n != e->sealing.view.n)
 		return false;
-	struct slot *s = slot_at(e, h->height);
-	if (!s || s->cur)
-		return false;
-	const struct qhash *parent = slot_parent(e, h->height);
+	const struct qhash *parent = slot_parent(e, h->height); /* none at or below the tip */
 	return parent && qhash_eq(parent, &h->parent);
 }
 

@@ -94,26 +94,26 @@ static void turns_go_round_by_stake(void **state)
 	world_free(w);
 }
 
-/* In flight, a turn's end is no end: the next proposer builds on what the one before proposed. */
+/* In flight, a turn's end is no end, nor is an epoch's: the next proposer builds on what the one before
+ * proposed. */
 static void the_next_turn_is_proposed_while_the_last_is_in_flight(void **state)
 {
-	struct world *w = stake_world(0, equal);
-	uint64_t h = TURN;
 	(void)state;
-	while (whose_turn(w, h, 0) == whose_turn(w, h + 1, 0))
-		h += TURN;
-	propose_up_to(w, h - 1);
-	world_rule(w, HOLD, ALL, ALL, KIND(QCOMMIT), 0);
-	world_propose(w, whose_turn(w, h, 0));
-	world_settle(w);
-	world_propose(w, whose_turn(w, h + 1, 0));
-	world_settle(w);
-	assert_int_equal(world_height(w, 0), h - 1);
-	world_clear_rules(w);
-	world_release(w);
-	world_settle(w);
-	assert_int_equal(world_height(w, 0), h + 1);
-	world_free(w);
+	for (uint64_t h = TURN; h <= 3 * EPOCH; h += 3 * EPOCH - TURN) {
+		struct world *w = stake_world(0, moving);
+		propose_up_to(w, h - 1);
+		world_rule(w, HOLD, ALL, ALL, KIND(QCOMMIT), 0);
+		world_propose(w, whose_turn(w, h, 0));
+		world_settle(w);
+		world_propose(w, whose_turn(w, h + 1, 0));
+		world_settle(w);
+		assert_int_equal(world_height(w, 0), h - 1);
+		world_clear_rules(w);
+		world_release(w);
+		world_settle(w);
+		assert_int_equal(world_height(w, 0), h + 1);
+		world_free(w);
+	}
 }
 
 /* PP1: a vote for it would be a vote for whoever talks first. */
@@ -199,6 +199,7 @@ static struct world *pow_world(uint64_t traitors, unsigned interval_ms)
 {
 	struct world_modes m = {.seal.kind = QSEAL_POW};
 	struct qparams p = params();
+	p.timeout_cap_ms = p.timeout_ms;
 	m.seal.qseal_rules_u.pow = (struct qpow_rules){.bits = BITS,
 	                                               .bits_max = interval_ms ? BITS + 4 : BITS,
 	                                               .interval_ms = interval_ms,
@@ -307,6 +308,9 @@ static void start_mining(struct world *w, unsigned i)
 	w->r[i].hold_seal = true;
 	world_input(w, i, &in);
 	assert_true(w->r[i].mining);
+	struct qheight height;
+	struct qhash parent;
+	assert_false(pbft_engine.can_propose(w->r[i].e, &height, &parent)); /* one search at a time */
 }
 
 /* SE1; a seal that was found too late is worth nothing. */
@@ -356,6 +360,44 @@ static void the_search_goes_on_while_the_parent_is_committed(void **state)
 	world_free(w);
 }
 
+/* SE1: the others went on in a view that it knows nothing of; their block has the place of the one that it
+ * mines, or of that one's parent. */
+static void a_certificate_of_another_block_stops_the_search(void **state)
+{
+	(void)state;
+	for (unsigned in_flight = 0; in_flight <= 1; in_flight++) {
+		struct world *w = pow_world(0, 0);
+		struct qmessage m = {.kind = QCHAIN};
+		world_rule(w, DROP, ONLY(0), ALL, EVERY_KIND, 0);
+		if (in_flight)
+			world_propose(w, 0);
+		start_mining(w, 0);
+		assert_int_equal(w->r[0].mine.height.n, 1 + in_flight);
+		world_rule(w, DROP, ALL, ONLY(0), EVERY_KIND, 0);
+		w->pending = ALL;
+		world_time_out(w, BUT(0));
+		world_settle(w);
+		const struct wblock *other = world_propose(w, 1);
+		world_settle(w);
+		assert_ptr_equal(world_executed(w, 1, 1), other);
+		assert_true(w->r[0].mining);
+		must(traitor_cert(w, QCOMMIT, 1, other, &m.qmessage_u.chain.cert));
+		struct qheader h = other->header;
+		m.qmessage_u.chain.headers.headers_len = 1;
+		m.qmessage_u.chain.headers.headers_val = &h;
+		struct message *chain = world_sign(w, 2, &m);
+		world_clear_rules(w);
+		world_send(w, 2, chain, ONLY(0));
+		message_unref(chain);
+		w->pending = 0;
+		world_settle(w);
+		assert_int_equal(world_status(w, 0).tip.n, 1);
+		assert_false(w->r[0].mining);
+		wire_free(WIRE(qcert), &m.qmessage_u.chain.cert);
+		world_free(w);
+	}
+}
+
 /* Of another search, or changed: it is not signed. */
 static void only_the_header_that_was_asked_for_is_proposed(void **state)
 {
@@ -380,26 +422,47 @@ static void only_the_header_that_was_asked_for_is_proposed(void **state)
 	world_free(w);
 }
 
-/* The time-out allows for the search: 2^6 tries at 500 a second, 20 times over, are 2,560 ms on top of 1,000.
- */
+/* The time-out allows for the search: 2^6 tries at 500 a second, 20 times over, are 2,560 ms on top of 1,000;
+ * so does its cap, after a view change. */
 static void who_mines_within_the_budget_is_not_suspected(void **state)
 {
 	struct world *w = pow_world(0, 0);
 	(void)state;
 	assert_int_equal(w->g.timeout_ms, 3560);
+	assert_int_equal(w->g.timeout_cap_ms, 3560);
 	w->pending = ALL;
-	world_tick(w, 0);
-	start_mining(w, 0);
-	world_run(w, 3500);
-	for (unsigned i = 0; i < 4; i++)
-		assert_int_equal(world_status(w, i).asked.n, 0);
-	world_seal_held(w, 0);
-	world_settle(w);
-	assert_int_equal(world_height(w, 3), 1);
-	start_mining(w, 0);
-	world_run(w, 3700);
-	for (unsigned i = 0; i < 4; i++)
-		assert_int_equal(world_status(w, i).entered.n, 1);
+	for (uint64_t h = 1; h <= 4; h++) {
+		unsigned proposer = h < 3 ? 0 : 1;
+		world_tick(w, proposer);
+		start_mining(w, proposer);
+		world_run(w, 3500);
+		for (unsigned i = 0; i < 4; i++)
+			assert_int_equal(world_status(w, i).asked.n, proposer);
+		world_seal_held(w, proposer);
+		world_settle(w);
+		assert_int_equal(world_height(w, 3), h);
+		if (h != 2)
+			continue;
+		start_mining(w, 0);
+		world_run(w, 3570);
+		for (unsigned i = 0; i < 4; i++)
+			assert_int_equal(world_status(w, i).entered.n, 1);
+	}
+	world_free(w);
+}
+
+/* CE5: a stretch of headers whose targets move is followed from below. */
+static void catch_up_checks_moving_targets(void **state)
+{
+	struct world *w = pow_world(0, INTERVAL);
+	(void)state;
+	world_crash(w, 2);
+	for (uint64_t h = 1; h <= 10; h++) {
+		world_propose(w, 0);
+		world_run(w, 10);
+	}
+	world_restart(w, 2);
+	assert_true(world_run_to(w, 10, 20000));
 	world_free(w);
 }
 
@@ -446,6 +509,32 @@ static void stake_and_seals_go_together(void **state)
 	world_free(w);
 }
 
+/* SE1: it makes the NEW-VIEW itself, so it leaves one view and enters the next in one step; another's turn it
+ * is there. */
+static void who_leads_the_next_view_stops_the_search_too(void **state)
+{
+	struct world_modes m = by_stake(equal);
+	struct qparams p = params();
+	(void)state;
+	m.seal.kind = QSEAL_POW;
+	m.seal.qseal_rules_u.pow = (struct qpow_rules){.bits = BITS, .bits_max = BITS, .hash_rate = 500};
+	struct world *w = world_new_in(4, 0, &p, 1, &m);
+	while (world_status(w, 0).proposer != 1 || whose_turn(w, world_height(w, 0) + 1, 1) == 1)
+		propose_up_to(w, world_height(w, 0) + 1);
+	start_mining(w, 1);
+	world_rule(w, DROP, ONLY(1), ALL, KIND(QVIEW_CHANGE), 0);
+	world_rule(w, HOLD, ONLY(0) | ONLY(2), ONLY(1), KIND(QVIEW_CHANGE) | KIND(QSTATUS), 0);
+	w->pending = ALL;
+	world_time_out(w, ONLY(0) | ONLY(2));
+	world_settle(w);
+	assert_true(w->r[1].mining);
+	world_release(w);
+	world_settle(w);
+	assert_int_equal(world_status(w, 1).entered.n, 1);
+	assert_false(w->r[1].mining);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -460,9 +549,12 @@ int main(void)
 	    cmocka_unit_test(a_proposal_without_its_seal_convicts_its_proposer),
 	    cmocka_unit_test(a_target_that_does_not_follow_is_refused),
 	    cmocka_unit_test(a_view_change_stops_the_search),
+	    cmocka_unit_test(a_certificate_of_another_block_stops_the_search),
 	    cmocka_unit_test(the_search_goes_on_while_the_parent_is_committed),
 	    cmocka_unit_test(only_the_header_that_was_asked_for_is_proposed),
 	    cmocka_unit_test(who_mines_within_the_budget_is_not_suspected),
+	    cmocka_unit_test(catch_up_checks_moving_targets),
+	    cmocka_unit_test(who_leads_the_next_view_stops_the_search_too),
 	    cmocka_unit_test(a_certified_block_without_a_seal_stops_the_replica),
 	    cmocka_unit_test(stake_and_seals_go_together),
 	};
