@@ -109,4 +109,8 @@ enum found reader_address(struct reader *r, const struct qaddress *addr, size_t 
 /* A receipt of a final transaction; wire_free(WIRE(qreceipt), ...). */
 enum found reader_receipt(struct reader *r, const struct qtxid *id, struct qreceipt *out, struct err *err);
 
+/* The journal's next evidence after entry *seq (0: the first), which becomes its number; wire_free(WIRE(
+ * qevidence), ...).  Not verified. */
+enum found reader_evidence(struct reader *r, int64_t *seq, struct qevidence *out, struct err *err);
+
 #endif

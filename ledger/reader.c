@@ -26,6 +26,7 @@ enum statement {
 	OUTPUT,
 	TXID,
 	UNSPENT_OF,
+	EVIDENCE,
 	STATEMENT_CNT
 };
 
@@ -49,6 +50,8 @@ static const struct db_sql statements[STATEMENT_CNT] = {
     [UNSPENT_OF] = {"read an address",
                     "SELECT tx, position, amount FROM outputs WHERE owner = ? AND spent_by IS NULL"
                     " ORDER BY tx, position"},
+    [EVIDENCE] = {"read evidence", "SELECT seq, entry FROM journal WHERE kind = 'evidence' AND seq > ?"
+                                   " ORDER BY seq LIMIT 1"},
 };
 
 struct reader {
@@ -582,5 +585,36 @@ enum found reader_receipt(struct reader *r, const struct qtxid *id, struct qrece
 	db_view_end(&r->db);
 	if (got != FOUND)
 		wire_free(WIRE(qreceipt), out);
+	return got;
+}
+
+/* ---- evidence ----------------------------------------------------------- */
+
+/* The current row of EVIDENCE. */
+static enum found get_evidence(struct reader *r, int64_t *seq, struct qevidence *out, struct err *err)
+{
+	const uint8_t *data;
+	size_t len;
+	struct qjournal entry;
+
+	if (!db_get_int(&r->db, EVIDENCE, 0, seq, err) || !db_get_blob(&r->db, EVIDENCE, 1, &data, &len, err))
+		return FOUND_ERROR;
+	if (wire_decode(WIRE(qjournal), data, len, &entry)) {
+		*out = entry.qjournal_u.evidence; /* moved, if it is one */
+		if (entry.kind == QJ_EVIDENCE)
+			return FOUND;
+		wire_free(WIRE(qjournal), &entry);
+	}
+	db_damaged(&r->db, err, "journal entry %lld is no evidence", (long long)*seq);
+	return FOUND_ERROR;
+}
+
+enum found reader_evidence(struct reader *r, int64_t *seq, struct qevidence *out, struct err *err)
+{
+	enum found got = db_query(&r->db, EVIDENCE, DB_ARGS(db_int((uint64_t)*seq)), err);
+
+	if (got == FOUND)
+		got = get_evidence(r, seq, out, err);
+	db_done(&r->db, EVIDENCE);
 	return got;
 }
