@@ -63,7 +63,8 @@ size_t pool_waiting_bytes(const struct pool *p);
  */
 size_t pool_choose(struct pool *p, struct overlay *o, struct qheight height, size_t txs_max, size_t bytes_max,
                    struct tx **txs);
-/* The batch chosen for `height` was not proposed after all: its entries wait again. */
+/* The batch chosen for `height` was not proposed after all: its entries wait again (if another block came to
+ * be at `height`, they do already). */
 void pool_release(struct pool *p, struct qheight height);
 
 /*
@@ -90,16 +91,18 @@ size_t pool_pending_batch(struct pool *p, uint64_t now_ms, struct qtxid *after, 
 
 /*
  * The fairness rule (protocol.md, "When to suspect"): an own client's transaction is passed over when it is
- * still pending timeout_ms and passed_max blocks after it was forwarded. The first time that happens in a
- * view it is forwarded once more (the forward may have been lost: F9): pool_reforward() puts it back in line.
- * The second time is unfair.
+ * still pending timeout_ms and passed_max blocks after it was forwarded. The first time that happens under a
+ * proposer it is forwarded once more (the forward may have been lost: F9): pool_reforward() puts it back in
+ * line. The second time is unfair.
  */
 struct pool_patience {
 	uint64_t timeout_ms, passed_max;
 };
 void pool_reforward(struct pool *p, uint64_t now_ms, const struct pool_patience *patience);
 bool pool_unfair(const struct pool *p, uint64_t now_ms, const struct pool_patience *patience);
-/* A new view or proposer: the counts restart from now, and everything that was aside waits again. */
+/* Another replica proposes: the counts restart from now. */
+void pool_new_proposer(struct pool *p, uint64_t now_ms);
+/* A new view: the same, and everything that was aside waits again. */
 void pool_new_view(struct pool *p, uint64_t now_ms);
 
 #endif

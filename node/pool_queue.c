@@ -163,7 +163,8 @@ size_t pool_choose(struct pool *p, struct overlay *o, struct qheight height, siz
 
 void pool_release(struct pool *p, struct qheight height)
 {
-	queue_return(p, height.n);
+	if (height.n > p->executed.n) /* else they were returned then; others may have their place */
+		queue_return(p, height.n);
 }
 
 /* ---- forwarding ---------------------------------------------------------------------- */
@@ -224,6 +225,24 @@ size_t pool_pending_batch(struct pool *p, uint64_t now_ms, struct qtxid *after, 
 
 /* ---- fairness ---------------------------------------------------------------------- */
 
+/*
+ * Whom the counts are about.  Blame falls on one proposer for the blocks of its own reign, the heights that
+ * it proposes without a break; so the counts restart when the proposer changes: with a view, or with the turn
+ * where stake decides.  A proposer that was given the transaction a moment ago did not pass it over, and f+1
+ * replicas that carry a grudge against the one before would depose an honest one.
+ *
+ * Let R be the blocks that a censor may have before it is suspected: two forwards, passed_max + 1 blocks
+ * each.  A reign longer than R ends as a primary's does, by suspicion: the view moves on, and with it the
+ * turn, to the next in the cycle.  A shorter one ends by itself, and costs less than a suspicion would: a
+ * view change stops everybody, takes no later turn from the censor, and the next turn comes without it.
+ *
+ * Either way the transaction is not kept out.  At least f+1 replicas have turns (schedule.h), so one that is
+ * honest has w >= 1 of the CYCLE turns of every cycle, CYCLE / w turns apart to within one turn.  All
+ * proposers hold the transaction, for it was forwarded to everybody; an honest one serves its sources in
+ * turn, oldest first, so what is ahead of it in its queue, at most n * ceil(M/B) blocks' worth, only shrinks
+ * from one of its reigns to the next.  A proposer that makes no block at all is time-out T1's.
+ */
+
 static bool passed_over(const struct pool *p, const struct entry *e, uint64_t now_ms,
                         const struct pool_patience *patience)
 {
@@ -261,7 +280,7 @@ bool pool_unfair(const struct pool *p, uint64_t now_ms, const struct pool_patien
 	return false;
 }
 
-void pool_new_view(struct pool *p, uint64_t now_ms)
+void pool_new_proposer(struct pool *p, uint64_t now_ms)
 {
 	struct entry *e;
 
@@ -273,6 +292,11 @@ void pool_new_view(struct pool *p, uint64_t now_ms)
 		e->forwarded_ms = now_ms;
 		e->forwarded_height = p->executed.n;
 	}
+}
+
+void pool_new_view(struct pool *p, uint64_t now_ms)
+{
+	pool_new_proposer(p, now_ms);
 	for (uint64_t h = p->executed.n + POOL_AHEAD_MAX - 1; h > p->executed.n; h--)
 		queue_return(p, h); /* the highest first: the oldest end up at the head */
 }

@@ -4,8 +4,8 @@
  *
  * A turn goes round until nothing is left:
  *
- *     work      deal with the engine's outputs: bodies, validation, records into open transactions;
- *               propose, forward
+ *     work      deal with the engine's outputs: bodies, validation, records into open transactions, what
+ *               is to be mined; propose, forward
  *     sync      journal and vote log, one fsync each if anything was put; in this order, so that no view
  *               is entered whose NEW-VIEW a crash keeps out of the journal
  *     send      everything that was posted
@@ -25,6 +25,7 @@ void replica_stop(struct replica *r, const struct err *why)
 		return;
 	must(why->kind != ERR_NONE);
 	r->stopped = *why;
+	seal_end(r);
 	rlog(r, "error", "stop reason=\"%s\"", why->text);
 }
 
@@ -66,6 +67,16 @@ static bool pending(const struct replica *r, const struct engine_status *s)
 	return s->executed.n == s->tip.n && pool_pending(r->pool);
 }
 
+/* Nobody complains of itself, nor of a proposer that cannot be named. */
+static bool unfair(struct replica *r, const struct engine_status *s)
+{
+	if (s->proposer != r->judged)
+		pool_new_proposer(r->pool, r->now_ms);
+	r->judged = s->proposer;
+	return s->proposer < r->g->n && s->proposer != r->c.self &&
+	       pool_unfair(r->pool, r->now_ms, &r->patience);
+}
+
 void replica_feed(struct replica *r, struct engine_input *in)
 {
 	struct engine_status s;
@@ -74,8 +85,68 @@ void replica_feed(struct replica *r, struct engine_input *in)
 	in->now_ms = r->now_ms;
 	in->wall_ms = r->wall_ms;
 	in->pending = r->told_pending = pending(r, &s);
-	in->unfair = s.primary != r->c.self && pool_unfair(r->pool, r->now_ms, &r->patience);
+	in->unfair = unfair(r, &s);
 	r->ops->step(r->engine, in, &r->out);
+}
+
+/* ---- mining --------------------------------------------------------------------- */
+
+void seal_end(struct replica *r)
+{
+	if (r->sealing && r->c.effects.seal)
+		r->c.effects.seal(r->c.effects.ctx, NULL);
+	r->sealing = false;
+}
+
+/* What was chosen is not proposed after all: it waits again. */
+static void give_back_batch(struct replica *r)
+{
+	if (r->batch.height.n == 0)
+		return;
+	pool_release(r->pool, r->batch.height);
+	batch_clear(&r->batch);
+}
+
+static void seal_stop(struct replica *r)
+{
+	rlog(r, "debug", "seal_stop height=%llu", (unsigned long long)r->batch.height.n);
+	seal_end(r);
+	give_back_batch(r);
+}
+
+static void feed_sealed(struct replica *r, const struct qheader *header)
+{
+	r->sealing = false; /* the batch goes with the body of the block, which the engine asks for now */
+	replica_feed(r, &(struct engine_input){.kind = IN_SEALED, .sealed.header = *header});
+}
+
+static void seal(struct replica *r, const struct qheader *header)
+{
+	struct qheader sealed = *header;
+
+	must(r->batch.height.n == header->height.n && qhash_eq(&r->batch.root, &header->merkle_root));
+	r->sealing = true;
+	r->seal = *header;
+	if (r->c.effects.seal) {
+		r->c.effects.seal(r->c.effects.ctx, header);
+		return;
+	}
+	must(block_mine(header, 0, UINT64_MAX, &sealed.seal.qseal_u.pow.nonce));
+	feed_sealed(r, &sealed);
+}
+
+/* Is this the header that is being mined, whatever its nonce? */
+static bool is_ours(const struct replica *r, const struct qheader *header)
+{
+	struct qheader asked = r->seal;
+	struct qhash want, is;
+
+	if (!r->sealing || header->seal.kind != QSEAL_POW)
+		return false;
+	asked.seal.qseal_u.pow.nonce = header->seal.qseal_u.pow.nonce;
+	block_hash(&asked, &want);
+	block_hash(header, &is);
+	return qhash_eq(&want, &is);
 }
 
 /* ---- the engine's outputs ------------------------------------------------------ */
@@ -150,8 +221,11 @@ static void handle(struct replica *r, const struct engine_output *o)
 	case OUT_EXECUTE:
 		break; /* after the sync: execute() */
 	case OUT_SEAL:
+		seal(r, &o->seal);
+		break;
 	case OUT_SEAL_STOP:
-		break; /* the miner is not here yet */
+		seal_stop(r);
+		break;
 	case OUT_WANT_BODY:
 		bodies_want(r, o);
 		break;
@@ -223,7 +297,7 @@ static bool choose_batch(struct replica *r, struct qheight height, const struct 
 
 	if (!qhash_eq(parent, ledger_tip(r->ledger)) && bodies_overlay(r, parent, &below) != BUILT)
 		return false;
-	batch_clear(b);
+	must(b->height.n == 0);
 	b->overlay = overlay_new(ledger_state(r->ledger), below, height);
 	b->txs = xcalloc(params->block_txs_max, sizeof(struct tx *));
 	b->cnt =
@@ -233,6 +307,13 @@ static bool choose_batch(struct replica *r, struct qheight height, const struct 
 	b->height = height;
 	b->parent = *parent;
 	return b->cnt > 0;
+}
+
+/* The engine did not want the block. */
+static void drop_batch(struct replica *r)
+{
+	rlog(r, "warn", "proposal_dropped height=%llu", (unsigned long long)r->batch.height.n);
+	give_back_batch(r);
 }
 
 /* True: there may be more to propose. */
@@ -260,9 +341,8 @@ static bool propose(struct replica *r)
 	drain(r); /* the engine wants the body of its own block too: that takes the batch */
 	if (b->height.n == 0)
 		return true;
-	rlog(r, "warn", "proposal_dropped height=%llu", (unsigned long long)height.n);
-	pool_release(r->pool, height);
-	batch_clear(b);
+	if (!r->sealing)
+		drop_batch(r);
 	return false;
 }
 
@@ -452,6 +532,24 @@ void replica_message(struct replica *r, struct message *m, struct tx *const *txs
 		break;
 	}
 	drain(r);
+}
+
+void replica_sealed(struct replica *r, const struct qheader *header)
+{
+	struct qhash hash;
+
+	if (replica_stopped(r) || !is_ours(r, header))
+		return;
+	block_hash(header, &hash);
+	if (!seal_holds(r->g, header, &hash)) { /* a faulty miner, or memory */
+		rlog(r, "error", "seal_wrong height=%llu", (unsigned long long)header->height.n);
+		r->c.effects.seal(r->c.effects.ctx, &r->seal);
+		return;
+	}
+	feed_sealed(r, header);
+	drain(r);
+	if (r->batch.height.n != 0 && !r->sealing)
+		drop_batch(r);
 }
 
 /* ---- status -------------------------------------------------------------------------- */

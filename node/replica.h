@@ -28,6 +28,10 @@ struct replica_effects { /* callbacks of the owner, called inside replica_* func
 	/* One line for the operator: event name, then logfmt pairs. level: "debug", "info", "warn", "error".
 	 */
 	void (*log)(void *ctx, const char *level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+	/* Mine this header, in the place of whatever is being mined: some nonce seals it, and with it in
+	 * place the header goes to replica_sealed(). NULL: stop, for the search is in vain. Without this
+	 * effect a replica that has to seal a block does so at once, within its turn. */
+	void (*seal)(void *ctx, const struct qheader *header);
 };
 
 struct replica_config {
@@ -60,6 +64,10 @@ void replica_message(struct replica *r, struct message *m, struct tx *const *txs
  */
 enum tx_verdict replica_submit(struct replica *r, struct tx *tx, struct qheight *height,
                                struct qtxid *winner);
+
+/* The header that effects.seal asked for, sealed. What comes too late, after a stop or another header, is
+ * passed over. */
+void replica_sealed(struct replica *r, const struct qheader *header);
 
 /*
  * Ends a turn: ticks the engine if its deadline has come, proposes if it may, forwards, then

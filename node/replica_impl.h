@@ -39,7 +39,7 @@ struct parcel {
 	uint64_t to;
 };
 
-/* The batch that was chosen last, until its block is known by hash. */
+/* The batch that was chosen last, until its block is known by hash: at once, or when its header is sealed. */
 struct batch {
 	struct qheight height; /* 0: none */
 	struct qhash parent, root;
@@ -133,6 +133,9 @@ struct replica {
 	size_t parcel_cnt, parcel_cap;
 
 	struct batch batch;
+	bool sealing;        /* the batch's header is being mined: */
+	struct qheader seal; /* this one */
+	unsigned judged;     /* the proposer that the pool's fairness counts are about */
 	struct body *bodies;
 	uint64_t ask_ms; /* next retry; UINT64_MAX: none */
 	struct seen *seen;
@@ -162,6 +165,8 @@ void replica_post(struct replica *r, struct message *m, uint64_t to);
 /* Makes, signs and posts a message of the driver's own. */
 void replica_say(struct replica *r, const struct qmessage *m, uint64_t to);
 uint64_t replica_others(const struct replica *r);
+/* Ends the search for a seal, if one is on; the batch stays. */
+void seal_end(struct replica *r);
 static inline uint64_t replica_bit(unsigned i)
 {
 	return UINT64_C(1) << i;

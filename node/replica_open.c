@@ -127,7 +127,7 @@ static void set_patience(struct replica *r)
 	const struct qparams *p = &r->g->g.params;
 	uint64_t blocks = (p->pool_source_max + (uint64_t)p->block_txs_max - 1) / p->block_txs_max;
 
-	r->patience.timeout_ms = p->timeout_ms;
+	r->patience.timeout_ms = r->g->timeout_ms;
 	r->patience.passed_max = r->g->n * blocks + p->window + 8; /* protocol.md, "Fairness" */
 }
 
@@ -165,6 +165,7 @@ void replica_close(struct replica *r)
 {
 	if (!r)
 		return;
+	seal_end(r);
 	for (size_t i = 0; i < r->parcel_cnt; i++)
 		message_unref(r->parcels[i].message);
 	free(r->parcels);

@@ -37,8 +37,23 @@ static bool corrupt(struct replica *r, const struct block *b)
 	return false;
 }
 
+/* A quorum signed for it, so f+1 honest replicas have checked the seal; or there are not that many. */
+static bool unsealed(struct replica *r, const struct block *b)
+{
+	struct err err = {0};
+
+	err_set(&err, ERR_WORLD,
+	        "block %llu is certified, but lacks the proof of work that the chain asks for: more than f "
+	        "replicas lie, or this one is corrupt; compare its ledger with others' (quorate audit)",
+	        (unsigned long long)b->header.height.n);
+	replica_stop(r, &err);
+	return false;
+}
+
 static bool run_build(struct replica *r, const struct engine_output *o, struct run *run)
 {
+	struct seal_parent below = ledger_seal_parent(r->ledger);
+
 	run->cnt = o->execute.cnt;
 	run->blocks = xcalloc(run->cnt, sizeof(struct block *));
 	run->overlays = xcalloc(run->cnt, sizeof(struct overlay *));
@@ -49,6 +64,9 @@ static bool run_build(struct replica *r, const struct engine_output *o, struct r
 
 		must(b); /* "all bodies here" */
 		run->blocks[i] = block_ref(b);
+		if (!seal_holds(r->g, &b->header, &b->hash) || !seal_follows(r->g, &below, &b->header))
+			return unsealed(r, b);
+		seal_extend(&below, &b->header);
 		if (bodies_overlay(r, &b->hash, &overlay) != BUILT)
 			return corrupt(r, b);
 		run->overlays[i] = overlay_ref(overlay);

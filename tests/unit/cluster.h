@@ -33,12 +33,20 @@ struct told {
 	struct qtxid winner;
 };
 
+#define CLUSTER_NEVER UINT64_MAX
+
 struct member {
 	struct cluster *cluster;
 	unsigned index;
 	struct replica *replica; /* NULL: down */
 	bool woken;
-	struct told *told; /* outcomes, in order; kept over restarts */
+	uint64_t
+	    mine_ms; /* that its miner takes for a block; CLUSTER_NEVER; 0: it has none, and mines in place */
+	bool mining;
+	struct qheader header;     /* the last that it was asked to mine, */
+	uint64_t sealed_ms;        /* when it will be sealed */
+	unsigned asked, cancelled; /* so many times it was asked to mine, and to stop */
+	struct told *told;         /* outcomes, in order; kept over restarts */
 	size_t told_cnt;
 	char ledger[96], votes[96];
 };
@@ -111,6 +119,20 @@ __attribute__((format(printf, 3, 4))) static inline void cluster_log(void *ctx, 
 	fputc('\n', stderr);
 }
 
+static inline void cluster_seal(void *ctx, const struct qheader *header)
+{
+	struct member *me = ctx;
+
+	me->mining = header != NULL;
+	me->asked += header != NULL;
+	me->cancelled += header == NULL;
+	if (!header)
+		return;
+	me->header = *header;
+	me->sealed_ms = me->mine_ms < CLUSTER_NEVER - me->cluster->now_ms ? me->cluster->now_ms + me->mine_ms
+	                                                                  : CLUSTER_NEVER;
+}
+
 static inline void cluster_sign(void *ctx, const uint8_t *body, size_t len, struct qsig *sig)
 {
 	struct member *me = ctx;
@@ -132,7 +154,7 @@ static inline bool cluster_try_start(struct cluster *c, unsigned i, struct err *
 	    .ledger_path = me->ledger,
 	    .votes_path = me->votes,
 	    .vfs = c->vfs,
-	    .effects = {me, cluster_send, cluster_outcome, cluster_log},
+	    .effects = {me, cluster_send, cluster_outcome, cluster_log, me->mine_ms ? cluster_seal : NULL},
 	};
 
 	assert_null(me->replica);
@@ -170,14 +192,20 @@ static inline void cluster_unlink(const char *path)
 	}
 }
 
-/* `outputs` of the genesis; params may be NULL. Everybody is up. */
-static inline struct cluster *cluster_new(unsigned n, unsigned outputs, const struct qparams *params)
+/* `outputs` of the genesis; params may be NULL; so may shape, which changes the genesis as it likes. All have
+ * such a miner. Everybody is up. */
+static inline struct cluster *cluster_new_chain(unsigned n, unsigned outputs, const struct qparams *params,
+                                                void (*shape)(struct qgenesis *g), uint64_t mine_ms)
 {
 	struct cluster *c = xcalloc(1, sizeof *c);
 	struct err err = {0};
 
 	assert_true(n <= CLUSTER_MAX);
 	payments_setup(&c->rules, n, outputs, params);
+	if (shape)
+		shape(&c->rules.g.g);
+	if (!genesis_finish(&c->rules.g, &err))
+		fail_msg("%s", err.text);
 	c->cache = verify_cache_new(1 << 14);
 	c->last = &c->first;
 	c->now_ms = 1000;
@@ -188,6 +216,7 @@ static inline struct cluster *cluster_new(unsigned n, unsigned outputs, const st
 		struct member *me = &c->members[i];
 		me->cluster = c;
 		me->index = i;
+		me->mine_ms = mine_ms;
 		snprintf(me->ledger, sizeof me->ledger, "%s/ledger%u.db", c->dir, i);
 		snprintf(me->votes, sizeof me->votes, "%s/votes%u.db", c->dir, i);
 		if (!votes_create(me->votes, &c->rules.g.g.replicas.replicas_val[i].key, c->vfs, &err))
@@ -195,6 +224,11 @@ static inline struct cluster *cluster_new(unsigned n, unsigned outputs, const st
 		cluster_start(c, i);
 	}
 	return c;
+}
+
+static inline struct cluster *cluster_new(unsigned n, unsigned outputs, const struct qparams *params)
+{
+	return cluster_new_chain(n, outputs, params, NULL, 0);
 }
 
 static inline void cluster_free(struct cluster *c)
@@ -241,6 +275,27 @@ static inline void cluster_deliver(struct cluster *c, struct transit *t)
 	free(t);
 }
 
+static inline struct qheader cluster_mine(const struct qheader *header)
+{
+	struct qheader sealed = *header;
+
+	assert_true(block_mine(header, 0, UINT64_MAX, &sealed.seal.qseal_u.pow.nonce));
+	return sealed;
+}
+
+/* What was asked for to be mined is, if its time has come. */
+static inline void cluster_seal_due(struct cluster *c, unsigned i)
+{
+	struct member *me = &c->members[i];
+
+	if (!me->replica || !me->mining || me->sealed_ms > c->now_ms)
+		return;
+	struct qheader sealed = cluster_mine(&me->header);
+	me->mining = false;
+	me->woken = true;
+	replica_sealed(me->replica, &sealed);
+}
+
 static inline void cluster_turn(struct cluster *c, unsigned i)
 {
 	struct member *me = &c->members[i];
@@ -261,6 +316,8 @@ static inline uint64_t cluster_next(const struct cluster *c)
 		uint64_t due = me->replica ? replica_deadline(me->replica) : UINT64_MAX;
 		if (me->woken)
 			return c->now_ms;
+		if (me->replica && me->mining && me->sealed_ms < due)
+			due = me->sealed_ms;
 		if (due <= c->now_ms)
 			due = c->now_ms + 1; /* it had its turn at this moment */
 		next = due < next ? due : next;
@@ -292,6 +349,7 @@ static inline bool cluster_run_until(struct cluster *c, bool (*done)(struct clus
 		}
 		for (unsigned i = 0; i < c->rules.g.n; i++) {
 			struct member *me = &c->members[i];
+			cluster_seal_due(c, i);
 			if (me->woken || (me->replica && replica_deadline(me->replica) <= c->now_ms))
 				cluster_turn(c, i);
 		}

@@ -612,6 +612,52 @@ static void counts_afresh_in_a_new_view(void **state)
 	end(f);
 }
 
+/* A turn is over: what is in flight stays where it is. */
+static void counts_afresh_for_a_new_proposer(void **state)
+{
+	static const struct pool_patience patience = {.timeout_ms = 100, .passed_max = 0};
+	struct fixture *f = begin(40);
+	struct tx *victim = simple(f, 39, ""), *txs[8];
+
+	(void)state;
+	add(f, victim, SELF);
+	pool_forward_batch(f->pool, 0, 8, 1 << 20, txs);
+	execute_others(f, 0, 1);
+	pool_reforward(f->pool, 100, &patience);
+	pool_forward_batch(f->pool, 100, 8, 1 << 20, txs);
+	execute_others(f, 1, 1);
+	assert_true(pool_unfair(f->pool, 200, &patience));
+	assert_int_equal(choose(f, 4, 8, txs), 1);
+	pool_new_proposer(f->pool, 200);
+	assert_int_equal(pool_waiting(f->pool), 0);
+	assert_false(pool_unfair(f->pool, 300, &patience));
+	execute_others(f, 2, 1);
+	assert_false(pool_unfair(f->pool, 300, &patience)); /* once: forward again first */
+	pool_reforward(f->pool, 300, &patience);
+	assert_int_equal(pool_forward_batch(f->pool, 300, 8, 1 << 20, txs), 1);
+	execute_others(f, 3, 1);
+	assert_true(pool_unfair(f->pool, 400, &patience));
+	end(f);
+}
+
+/* The search for a seal may end after its height was executed, and others be aside in that place. */
+static void gives_back_nothing_of_a_height_that_was_executed(void **state)
+{
+	enum { FAR = 256 };
+	struct fixture *f = begin(4);
+	struct tx *txs[8];
+
+	(void)state;
+	execute_others(f, 0, 2);
+	add(f, simple(f, 3, ""), SELF);
+	assert_int_equal(choose(f, 1 + FAR, 8, txs), 1);
+	pool_release(f->pool, qheight_of(1));
+	assert_int_equal(pool_waiting(f->pool), 0);
+	pool_release(f->pool, qheight_of(1 + FAR));
+	assert_int_equal(pool_waiting(f->pool), 1);
+	end(f);
+}
+
 static void never_calls_unfair_what_others_forwarded(void **state)
 {
 	static const struct pool_patience patience = {.timeout_ms = 1, .passed_max = 0};
@@ -659,6 +705,8 @@ int main(void)
 	    cmocka_unit_test(lists_all_that_is_pending_batch_by_batch),
 	    cmocka_unit_test(calls_unfair_only_what_was_passed_over_twice),
 	    cmocka_unit_test(counts_afresh_in_a_new_view),
+	    cmocka_unit_test(counts_afresh_for_a_new_proposer),
+	    cmocka_unit_test(gives_back_nothing_of_a_height_that_was_executed),
 	    cmocka_unit_test(never_calls_unfair_what_others_forwarded),
 	};
 
