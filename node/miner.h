@@ -14,6 +14,8 @@
  * Each search begins at a random nonce, each thread at its own part of the numbers from there: replicas that
  * mine like headers do not repeat each other's tries, and threads never meet.
  *
+ * What is given out is not checked again here: the replica does (replica_sealed()).
+ *
  * All functions may be called from any thread; wake() is called by a mining thread that holds no lock.
  */
 #ifndef QUORATE_MINER_H

@@ -14,6 +14,7 @@
 
 #include "../../node/miner.c" /* of the program, not of a library */
 #include "crypto.h"
+#include "seal.h"
 
 static int start(void **state)
 {
@@ -57,6 +58,14 @@ static uint64_t nonce_of(const struct qheader *h)
 	return h->seal.qseal_u.pow.nonce;
 }
 
+static bool is_sealed(const struct qheader *h)
+{
+	struct qhash hash;
+
+	block_hash(h, &hash);
+	return seal_at_most(hash.b, h->seal.qseal_u.pow.target.b);
+}
+
 /* Is `got` `want` but for the nonce, and sealed? */
 static void assert_seals(const struct qheader *got, struct qheader want)
 {
@@ -93,6 +102,28 @@ static void a_sealed_header_is_given_out_once(void **state)
 	}
 	miner_free(m);
 	assert_int_not_equal(sem_trywait(&woken), 0); /* one call each */
+	sem_destroy(&woken);
+}
+
+/* Some dozen chunks, of one thread or of several. */
+static void a_search_goes_on_until_it_finds(void **state)
+{
+	(void)state;
+	sem_t woken;
+	struct qheader got;
+
+	sem_init(&woken, 0, 0);
+	for (unsigned threads = 1; threads <= 3; threads++) {
+		struct miner *m = miner_new(threads, wake, &woken);
+		for (uint64_t height = 1; height <= 4; height++) {
+			struct qheader h = header_of(height, 16);
+			miner_seal(m, &h);
+			await(&woken);
+			assert_true(miner_take(m, &got));
+			assert_seals(&got, h);
+		}
+		miner_free(m);
+	}
 	sem_destroy(&woken);
 }
 
@@ -338,6 +369,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_sealed_header_is_given_out_once),
+	    cmocka_unit_test(a_search_goes_on_until_it_finds),
 	    cmocka_unit_test(what_was_found_before_a_stop_is_not_given_out_after_it),
 	    cmocka_unit_test(what_was_replaced_is_not_given_out),
 	    cmocka_unit_test(only_the_last_header_is_ever_given_out),
