@@ -21,6 +21,7 @@
  *                  audit_journal.c the journal; what it pins down about the chain
  *                  audit_replay.c  blocks, transactions, outputs, inputs
  *                  audit_certs.c   certificates and signers
+ *                  audit_turns.c   who had the turn to propose
  *                  audit_pool.c    signature checks on all cores
  *                  audit_compare.c several ledgers side by side
  *                  audit.c         all of it in order
@@ -31,22 +32,24 @@
 #include "genesis.h"
 
 /* K(enumerator, name in reports, does it fail the ledger?) */
-#define AUDIT_KINDS(K)                                                                                  \
-	K(AUDIT_DAMAGED, "damaged", true) /* SQLite finds the file damaged */                           \
-	K(AUDIT_SCHEMA, "schema", true)   /* a table, index, trigger, view that is not the schema's */  \
-	K(AUDIT_MISSING, "missing", true) /* a row is missing */                                        \
-	K(AUDIT_EXTRA, "extra", true)     /* a row does not belong to the chain */                      \
-	K(AUDIT_ALTERED, "altered", true) /* a column is not what the chain says */                     \
-	K(AUDIT_LINKAGE, "linkage", true) /* a header does not follow from its parent */                \
-	K(AUDIT_MERKLE, "merkle", true)   /* transactions are not those of the header */                \
-	K(AUDIT_CERTIFICATE, "certificate", true)   /* a certificate does not hold */                   \
-	K(AUDIT_SIGNATURE, "signature", true)       /* a transaction's signature does not hold */       \
-	K(AUDIT_TRANSACTION, "transaction", true)   /* a transaction breaks a rule */                   \
-	K(AUDIT_DOUBLE_SPEND, "double_spend", true) /* a transaction spends what was spent before */    \
-	K(AUDIT_DIGEST, "digest", true)             /* the state is not what the replicas signed */     \
-	K(AUDIT_CONFLICT, "conflict", true)   /* a valid certificate for another block: > f traitors */ \
-	K(AUDIT_JOURNAL, "journal", true)     /* a journal entry or its link does not hold */           \
-	K(AUDIT_UNCHECKED, "unchecked", true) /* from here on nothing could be checked */               \
+#define AUDIT_KINDS(K)                                                                                       \
+	K(AUDIT_DAMAGED, "damaged", true)   /* SQLite finds the file damaged */                              \
+	K(AUDIT_SCHEMA, "schema", true)     /* a table, index, trigger, view that is not the schema's */     \
+	K(AUDIT_MISSING, "missing", true)   /* a row is missing */                                           \
+	K(AUDIT_EXTRA, "extra", true)       /* a row does not belong to the chain */                         \
+	K(AUDIT_ALTERED, "altered", true)   /* a column is not what the chain says */                        \
+	K(AUDIT_LINKAGE, "linkage", true)   /* a header does not follow from its parent */                   \
+	K(AUDIT_SEAL, "seal", true)         /* a proof of work does not hold, or is not the one asked for */ \
+	K(AUDIT_PROPOSER, "proposer", true) /* a block by a replica that had no turn */                      \
+	K(AUDIT_MERKLE, "merkle", true)     /* transactions are not those of the header */                   \
+	K(AUDIT_CERTIFICATE, "certificate", true)   /* a certificate does not hold */                        \
+	K(AUDIT_SIGNATURE, "signature", true)       /* a transaction's signature does not hold */            \
+	K(AUDIT_TRANSACTION, "transaction", true)   /* a transaction breaks a rule */                        \
+	K(AUDIT_DOUBLE_SPEND, "double_spend", true) /* a transaction spends what was spent before */         \
+	K(AUDIT_DIGEST, "digest", true)             /* the state is not what the replicas signed */          \
+	K(AUDIT_CONFLICT, "conflict", true)   /* a valid certificate for another block: > f traitors */      \
+	K(AUDIT_JOURNAL, "journal", true)     /* a journal entry or its link does not hold */                \
+	K(AUDIT_UNCHECKED, "unchecked", true) /* from here on nothing could be checked */                    \
 	K(AUDIT_BEHIND, "behind", false)      /* the ledger is whole but there are later blocks */
 
 enum audit_kind {

@@ -9,6 +9,8 @@
 
 #include "audit.h"
 #include "cert.h"
+#include "schedule.h"
+#include "seal.h"
 #include "state.h"
 
 /* ---- audit_pool.c: signatures ------------------------------------------------ */
@@ -96,6 +98,8 @@ enum audit_table {
 	TABLE_TRANSACTIONS,
 	TABLE_OUTPUTS,
 	TABLE_INPUTS,
+	TABLE_CONVICTIONS,
+	TABLE_STAKES,
 	TABLE_CERTIFICATES,
 	TABLE_SIGNERS,
 	TABLE_JOURNAL,
@@ -134,6 +138,7 @@ void value_is_blob(struct book *b, sqlite3_stmt *stmt, int col, const void *want
 void cursor_is_int(struct cursor *c, int col, int64_t want, struct qheight h);
 void cursor_is_blob(struct cursor *c, int col, const void *want, size_t len, struct qheight h);
 void cursor_is_text(struct cursor *c, int col, const char *want, struct qheight h);
+void cursor_is_null(struct cursor *c, int col, struct qheight h);
 /* A blob column, borrowed until the cursor moves; NULL with *len 0 if it is empty or no blob. */
 const uint8_t *cursor_blob(const struct cursor *c, int col, size_t *len);
 
@@ -147,11 +152,15 @@ enum {
 	BLOCK_PROPOSER,
 	BLOCK_TIME,
 	BLOCK_CERTIFIED_BY,
+	BLOCK_TARGET,
+	BLOCK_NONCE,
 	BLOCK_HEADER
 };
 enum { TX_TXID = 1, TX_HEIGHT, TX_POSITION, TX_EXPIRY, TX_MEMO, TX_RAW };
-enum { OUTPUT_OWNER = 2, OUTPUT_AMOUNT };
+enum { OUTPUT_OWNER = 2, OUTPUT_AMOUNT, OUTPUT_LOCK, OUTPUT_REPLICA };
 enum { INPUT_SOURCE_TX = 2, INPUT_SOURCE_POSITION };
+enum { CONVICTION_TX = 2, CONVICTION_KIND, CONVICTION_VIEW, CONVICTION_OFFENCE_HEIGHT };
+enum { STAKE_OWN = 2, STAKE_DELEGATED, STAKE_TURNS, STAKE_FIRST_HEIGHT };
 enum { CERT_KIND = 1, CERT_VIEW, CERT_BLOCK, CERT_CERTIFICATE };
 enum { SIGNER_SIGNATURE = 2 };
 enum { JOURNAL_KIND = 1, JOURNAL_ENTRY, JOURNAL_LINK };
@@ -180,6 +189,24 @@ void coverage_block(struct coverage *c, struct qheight height, int64_t certified
 /* After the last block: nothing may be left, and that block must be covered. */
 void coverage_end(struct coverage *c, struct qheight tip);
 void coverage_close(struct coverage *c);
+
+/* audit_turns.c, as the replay passes block after block. */
+struct turn_bound {
+	struct qheight height; /* of a certificate of COMMITs */
+	struct qheight by;     /* of the one, here or above, whose view is lowest */
+	struct qview view;     /* its view: no block up to `height` was proposed in a higher one */
+};
+struct turns {
+	struct book *b;
+	struct turn_bound *bounds; /* by height */
+	size_t bound_cnt, bound_cap, next;
+	struct qview lowest; /* in which the next block can have been proposed */
+	bool blind;          /* a certificate does not hold: nothing more is said about turns */
+};
+void turns_open(struct turns *t, struct book *b);
+/* The header of the next block; s: the schedule of its height, NULL where the primary proposes. */
+void turns_block(struct turns *t, const struct schedule *s, const struct qheader *q);
+void turns_close(struct turns *t);
 
 /* audit_compare.c: fills report->divergence, the ledgers' sides, and notes who is behind. */
 void audit_compare(struct book *books, size_t cnt, struct audit_report *report);

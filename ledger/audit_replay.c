@@ -21,7 +21,8 @@ struct replay {
 	struct cursor blocks, txs, outputs, inputs;
 	struct coverage coverage;
 	sqlite3_stmt *spent_by; /* of one output: ?1 tx, ?2 position */
-	uint64_t time_ms;       /* of the block below */
+	struct turns turns;
+	struct seal_parent below; /* what the next header's time and target follow from */
 	int64_t next_seq;
 	size_t next_pin;
 	bool stopped;
@@ -66,6 +67,21 @@ static void check_unspent(void *ctx, const struct unspent *u)
 
 /* ---- one transaction ----------------------------------------------------------------- */
 
+static const char *lock_name(enum qlock_kind kind)
+{
+	switch (kind) {
+	case QLOCK_NONE:
+		break;
+	case QLOCK_STAKE:
+		return "stake";
+	case QLOCK_RELEASE:
+		return "release";
+	case QLOCK_FROZEN:
+		return "frozen";
+	}
+	return "";
+}
+
 static void check_output(struct replay *r, int64_t tx, uint32_t position, const struct qoutput *out,
                          struct qheight h)
 {
@@ -74,13 +90,20 @@ static void check_output(struct replay *r, int64_t tx, uint32_t position, const 
 		return;
 	cursor_is_blob(c, OUTPUT_OWNER, out->owner.b, sizeof out->owner.b, h);
 	cursor_is_int(c, OUTPUT_AMOUNT, (int64_t)out->amount, h);
+	if (out->lock.kind == QLOCK_NONE) {
+		cursor_is_null(c, OUTPUT_LOCK, h);
+		cursor_is_null(c, OUTPUT_REPLICA, h);
+	} else {
+		cursor_is_text(c, OUTPUT_LOCK, lock_name(out->lock.kind), h);
+		cursor_is_int(c, OUTPUT_REPLICA, out->lock.qlock_u.replica, h);
+	}
 	cursor_next(c);
 }
 
 static void make_output(struct replay *r, const struct qtxid *id, int64_t tx, uint32_t position,
                         const struct qoutput *out, struct qheight h)
 {
-	struct unspent u = {.point = {*id, position}, .out = *out, .row = tx};
+	struct unspent u = {.point = {*id, position}, .out = *out, .made_at = h, .row = tx};
 	check_output(r, tx, position, out, h);
 	state_insert(r->state, &u);
 }
@@ -191,6 +214,27 @@ static bool fault(struct replay *r, struct qheight h, enum audit_kind kind, cons
 	return false;
 }
 
+/* One finding a block: whoever names a wrong target has also not met the right one. */
+static void check_seal(struct replay *r, const struct qheader *q, struct qheight h)
+{
+	const struct genesis *g = r->b->g;
+	char is[QHASH_HEX], want[QHASH_HEX], text[256];
+
+	if (q->seal.kind != g->g.seal.kind) {
+		fault(r, h, AUDIT_SEAL, "the header's seal is not of this chain's kind");
+	} else if (!seal_holds(g, q, &r->b->hashes[h.n])) {
+		fault(r, h, AUDIT_SEAL,
+		      "the proof of work does not hold: the block's hash is above its target, or that is "
+		      "not one of this chain's");
+	} else if (!seal_follows(g, &r->below, q)) {
+		struct qtarget due = seal_target(g, &r->below);
+		snprintf(text, sizeof text, "the target is %s, but what the blocks below ask for is %s",
+		         hex_encode(is, q->seal.qseal_u.pow.target.b, sizeof due.b),
+		         hex_encode(want, due.b, sizeof due.b));
+		fault(r, h, AUDIT_SEAL, text);
+	}
+}
+
 /* What a header must be on its parent.  False: what follows would make no sense. */
 static bool check_header(struct replay *r, const struct qheader *q, struct qheight h)
 {
@@ -198,14 +242,16 @@ static bool check_header(struct replay *r, const struct qheader *q, struct qheig
 
 	if (q->height.n != h.n)
 		return fault(r, h, AUDIT_LINKAGE, "the header is of another height");
-	if (q->format != 1 || q->seal.kind != QSEAL_NONE)
-		fault(r, h, AUDIT_LINKAGE, "the header's format or seal is not this chain's");
+	if (q->format != 1)
+		fault(r, h, AUDIT_LINKAGE, "the header's format is not this chain's");
 	if (!qhash_eq(&q->parent, &r->b->hashes[h.n - 1]))
 		fault(r, h, AUDIT_LINKAGE, "the parent is not the block below");
-	if (q->time_ms <= r->time_ms)
+	if (q->time_ms <= r->below.time_ms)
 		fault(r, h, AUDIT_LINKAGE, "the time is not after the parent's");
 	if (q->proposer >= g->n)
 		fault(r, h, AUDIT_LINKAGE, "the proposer is no replica");
+	check_seal(r, q, h);
+	turns_block(&r->turns, NULL, q);
 	if (q->tx_count == 0 || q->tx_count > g->g.params.block_txs_max)
 		return fault(r, h, AUDIT_LINKAGE, "a block of this chain cannot have so many transactions");
 	return true;
@@ -221,6 +267,14 @@ static void check_block_columns(struct replay *r, const struct qheader *q, struc
 	cursor_is_int(c, BLOCK_FIRST_TX, r->next_seq, h);
 	cursor_is_int(c, BLOCK_PROPOSER, q->proposer, h);
 	cursor_is_int(c, BLOCK_TIME, (int64_t)q->time_ms, h);
+	if (q->seal.kind == QSEAL_NONE) {
+		cursor_is_null(c, BLOCK_TARGET, h);
+		cursor_is_null(c, BLOCK_NONCE, h);
+	} else {
+		const struct qpow *pow = &q->seal.qseal_u.pow;
+		cursor_is_blob(c, BLOCK_TARGET, pow->target.b, sizeof pow->target.b, h);
+		cursor_is_int(c, BLOCK_NONCE, (int64_t)pow->nonce, h);
+	}
 }
 
 static void set_hash(struct book *b, const struct qheader *q, struct qheight h)
@@ -314,7 +368,7 @@ static bool replay_block(struct replay *r, struct qheight h)
 	if (ok) {
 		coverage_block(&r->coverage, h, sqlite3_column_int64(c->stmt, BLOCK_CERTIFIED_BY), r->state);
 		check_pins(r, h);
-		r->time_ms = q.time_ms;
+		seal_extend(&r->below, &q);
 		b->out->height = h;
 		b->out->transactions += q.tx_count;
 		cursor_next(c);
@@ -343,7 +397,7 @@ static void replay_genesis(struct replay *r)
 	}
 	for (uint32_t i = 0; i < g->g.allocations.allocations_len && !book_ends(r->b); i++)
 		make_output(r, &g->txid, 0, i, &g->g.allocations.allocations_val[i], h);
-	r->time_ms = g->g.time_ms;
+	seal_genesis(g, &r->below);
 	r->next_seq = 1;
 }
 
@@ -433,6 +487,7 @@ void book_replay(struct book *b)
 	cursor_open(&r.outputs, b, TABLE_OUTPUTS);
 	cursor_open(&r.inputs, b, TABLE_INPUTS);
 	coverage_open(&r.coverage, b);
+	turns_open(&r.turns, b);
 
 	replay_genesis(&r);
 	replay_blocks(&r);
@@ -443,6 +498,7 @@ void book_replay(struct book *b)
 	cursor_close(&r.outputs);
 	cursor_close(&r.inputs);
 	coverage_close(&r.coverage);
+	turns_close(&r.turns);
 	sqlite3_finalize(r.spent_by);
 	state_free(r.state);
 	free(r.block_txs);

@@ -16,14 +16,21 @@ static const struct {
 } tables[] = {
     [TABLE_BLOCKS] = {"blocks", "height", NULL,
                       "SELECT height, hash, parent, merkle_root, tx_count, first_tx, proposer, time_ms, "
-                      "certified_by, header FROM blocks ORDER BY height"},
+                      "certified_by, target, nonce, header FROM blocks ORDER BY height"},
     [TABLE_TRANSACTIONS] = {"transactions", "seq", NULL,
                             "SELECT seq, txid, height, position, expiry, memo, raw FROM transactions "
                             "ORDER BY seq"},
     [TABLE_OUTPUTS] = {"outputs", "tx", "position",
-                       "SELECT tx, position, owner, amount FROM outputs ORDER BY tx, position"},
+                       "SELECT tx, position, owner, amount, lock, replica FROM outputs "
+                       "ORDER BY tx, position"},
     [TABLE_INPUTS] = {"inputs", "tx", "position",
                       "SELECT tx, position, source_tx, source_position FROM inputs ORDER BY tx, position"},
+    [TABLE_CONVICTIONS] = {"convictions", "height", "replica",
+                           "SELECT height, replica, tx, kind, view, offence_height FROM convictions "
+                           "ORDER BY height, replica"},
+    [TABLE_STAKES] = {"stakes", "height", "replica",
+                      "SELECT height, replica, own, delegated, turns, first_height FROM stakes "
+                      "ORDER BY height, replica"},
     [TABLE_CERTIFICATES] = {"certificates", "height", NULL,
                             "SELECT height, kind, view, block, certificate FROM certificates "
                             "ORDER BY height"},
@@ -205,6 +212,13 @@ void cursor_is_text(struct cursor *c, int col, const char *want, struct qheight 
 	char where[WHERE_MAX];
 	if (!same_text(c->stmt, col, want))
 		altered(c->book, c->stmt, col, want, cursor_where(c, col, where), h);
+}
+
+void cursor_is_null(struct cursor *c, int col, struct qheight h)
+{
+	char where[WHERE_MAX];
+	if (sqlite3_column_type(c->stmt, col) != SQLITE_NULL)
+		altered(c->book, c->stmt, col, "NULL", cursor_where(c, col, where), h);
 }
 
 const uint8_t *cursor_blob(const struct cursor *c, int col, size_t *len)

@@ -63,12 +63,13 @@ bool book_identify(struct book *b, struct err *err)
 	/* An edited version alone is a finding; only a file that says so twice is of another program. */
 	int64_t schema = book_int(b, "SELECT value FROM meta WHERE key = 'schema'", version);
 	if (version == schema && version != db_ledger.version)
-		return err_set(err, ERR_INPUT,
-		               "ledger %s: its schema is version %" PRId64
-		               ", this program audits version %d; use a %s",
-		               path, version, db_ledger.version,
-		               version > db_ledger.version ? "newer quorate"
-		                                           : "copy that this version's node has opened once");
+		return err_set(
+		    err, ERR_INPUT,
+		    "ledger %s: its schema is version %" PRId64 ", this program audits version %d; use a %s",
+		    path, version, db_ledger.version,
+		    version > db_ledger.version  ? "newer quorate"
+		    : version < db_ledger.oldest ? "quorate of that version"
+		                                 : "copy that this version's node has opened once");
 	if (other_chain(b, &chain))
 		return err_set(err, ERR_INPUT, "ledger %s: belongs to chain %s, but this genesis is chain %s",
 		               path, hex_encode(theirs, chain.b, sizeof chain.b),

@@ -1,0 +1,187 @@
+/*
+ * auditing.h: a chain of some blocks, the ledger that holds it, copies of that to spoil, and audits of them.
+ */
+#ifndef QUORATE_TEST_AUDITING_H
+#define QUORATE_TEST_AUDITING_H
+
+#include "store.h"
+
+#include "audit.h"
+
+#define CHAIN_HEIGHT_MAX 64
+
+struct chain {
+	struct block *blocks[CHAIN_HEIGHT_MAX + 1];
+	struct qhash digests[CHAIN_HEIGHT_MAX + 1]; /* state after the block */
+};
+
+static inline void append_run(struct ledger *l, struct chain *c, unsigned from, unsigned to_height,
+                              struct qcert cert)
+{
+	struct overlay *overlays[CHAIN_HEIGHT_MAX] = {0};
+	size_t cnt = to_height - from + 1, bad;
+	struct err err = {0};
+
+	for (size_t i = 0; i < cnt; i++) {
+		overlays[i] = overlay_new(ledger_state(l), i ? overlays[i - 1] : NULL, qheight_of(from + i));
+		assert_int_equal(overlay_add_block(overlays[i], c->blocks[from + i], &bad), TX_OK);
+	}
+	if (!ledger_append(l, &c->blocks[from], overlays, cnt, &cert, &c->digests[from], &err))
+		fail_msg("%s", err.text);
+	for (size_t i = 0; i < cnt; i++)
+		overlay_unref(overlays[i]);
+	wire_free(WIRE(qcert), &cert);
+}
+
+static inline struct qcert checkpoint_at(const struct rules *r, const struct chain *c, unsigned h)
+{
+	struct qvote vote = {.height = {h}, .block = c->blocks[h]->hash, .state = c->digests[h]};
+	return rules_cert(r, QCHECKPOINT, &vote, 0xe);
+}
+
+static inline struct qcert commit_at(const struct rules *r, const struct chain *c, unsigned h)
+{
+	return commit_of(r, c->blocks[h]);
+}
+
+static inline void free_chain(struct chain *c)
+{
+	for (unsigned h = 1; h <= CHAIN_HEIGHT_MAX; h++)
+		block_unref(c->blocks[h]);
+}
+
+static inline void journal(struct ledger *l, struct qjournal entry)
+{
+	struct err err = {0};
+	if (!ledger_journal(l, &entry, &err))
+		fail_msg("%s", err.text);
+	wire_free(WIRE(qjournal), &entry);
+}
+
+static inline struct qenvelope envelope(const struct rules *r, unsigned sender, const struct qmessage *m)
+{
+	struct bytes body = rules_encode(WIRE(qmessage), m);
+	struct qenvelope env = {.chain = r->g.chain, .sender = sender};
+	env.body.body_val = body.data;
+	env.body.body_len = (unsigned)body.len;
+	rules_sign(r, sender, m, &env.sig);
+	return env;
+}
+
+/* ---- places ------------------------------------------------------------------------- */
+
+/* The honest ledger, made once, and a copy of it for each test; paths of more files beside it. */
+struct fixture {
+	struct place honest, copy, other;
+	struct chain chain;
+};
+static struct fixture *fixture;
+
+static inline void open_place(struct place *p, const struct fixture *f, const char *name)
+{
+	p->rules = f->honest.rules; /* borrowed */
+	snprintf(p->path, sizeof p->path, "%.60s/%s", f->honest.dir, name);
+}
+
+static inline void copy_file(const char *from, const char *path)
+{
+	uint8_t buf[65536];
+	size_t len;
+	FILE *in = fopen(from, "rb"), *out = fopen(path, "wb");
+
+	assert_true(in && out);
+	while ((len = fread(buf, 1, sizeof buf, in)) > 0)
+		assert_int_equal(fwrite(buf, 1, len, out), len);
+	fclose(in);
+	assert_int_equal(fclose(out), 0);
+}
+
+static inline int fresh_copy(void **state)
+{
+	struct fixture *f = *state = fixture;
+
+	place_remove(&f->copy);
+	place_remove(&f->other);
+	copy_file(f->honest.path, f->copy.path);
+	return 0;
+}
+
+static inline int drop_copy(void **state)
+{
+	struct fixture *f = *state;
+
+	place_remove(&f->copy);
+	place_remove(&f->other);
+	return 0;
+}
+
+/* What an operator with sqlite3 can do; without the syncs, for there are many. */
+static inline void edit(const struct place *p, const char *sql)
+{
+	sqlite3 *db = place_sqlite(p);
+
+	sqlite_do(db, "PRAGMA synchronous = OFF");
+	sqlite_do(db, sql);
+	sqlite3_close(db);
+}
+
+/* ---- auditing ------------------------------------------------------------------------- */
+
+static inline struct audit_report audit(const struct fixture *f, const char *const *paths, size_t cnt)
+{
+	struct audit_options options = {.threads = 2};
+	struct audit_report report;
+	struct err err = {0};
+
+	if (!audit_run(paths, cnt, &f->honest.rules.g, &options, &report, &err))
+		fail_msg("%s", err.text);
+	return report;
+}
+
+static inline struct audit_report audit_copy(const struct fixture *f)
+{
+	return audit(f, (const char *[]){f->copy.path}, 1);
+}
+
+static inline void print_findings(const struct audit_report *r)
+{
+	for (size_t i = 0; i < r->ledger_cnt; i++)
+		for (size_t j = 0; j < r->ledgers[i].finding_cnt; j++) {
+			const struct audit_finding *x = &r->ledgers[i].findings[j];
+			print_error("  [%zu] %llu %s %s: %s\n", i, (unsigned long long)x->height.n,
+			            audit_kind_name(x->kind), x->where, x->message);
+		}
+}
+
+/* A finding of this kind about that place; kind -1: any. */
+static inline const struct audit_finding *find(const struct audit_report *r, size_t ledger, int kind,
+                                               const char *where)
+{
+	const struct audit_ledger *l = &r->ledgers[ledger];
+	for (size_t i = 0; i < l->finding_cnt; i++)
+		if ((kind < 0 || l->findings[i].kind == (enum audit_kind)kind) &&
+		    strcmp(l->findings[i].where, where) == 0)
+			return &l->findings[i];
+	return NULL;
+}
+
+static inline void assert_found(const struct audit_report *r, size_t ledger, int kind, const char *where)
+{
+	if (r->ok || r->ledgers[ledger].ok || !find(r, ledger, kind, where)) {
+		print_findings(r);
+		fail_msg("%s is not among the findings, or the verdict is ok", where);
+	}
+}
+
+static inline void assert_clean(const struct audit_report *r)
+{
+	if (!r->ok || r->ledgers[0].finding_cnt)
+		print_findings(r);
+	assert_true(r->ok);
+	assert_int_equal(r->ledgers[0].finding_cnt, 0);
+}
+
+/* Runs with a fresh copy of the fixture's ledger. */
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh_copy, drop_copy)
+
+#endif
