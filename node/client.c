@@ -254,6 +254,23 @@ bool client_lock(const struct jvalue *v, struct qlock *lock, struct err *err)
 	return lock->kind != QLOCK_NONE || jread_wrong(&kind, err, "is no kind of lock");
 }
 
+/* When it is free and what is lost of it, by that node's word: a wrong one only gets a transaction refused.
+ */
+static bool terms_from(const struct jvalue *v, struct coin *coin, struct err *err)
+{
+	struct jvalue free_at = jread_field(v, "free_at"), penalty = jread_field(v, "penalty");
+	const char *lost;
+	coin->free_at = coin->lock.kind == QLOCK_NONE ? 0 : UINT64_MAX;
+	coin->penalty = 0;
+	if (coin->lock.kind == QLOCK_RELEASE && !jread_uint(&free_at, 0, INT64_MAX, &coin->free_at, err))
+		return false;
+	if (coin->lock.kind == QLOCK_NONE || penalty.json == NULL)
+		return true;
+	return jread_string(&penalty, 24, &lost, err) &&
+	       (text_u64(lost, coin->amount, &coin->penalty) ||
+	        jread_wrong(&penalty, err, "is no amount up to that of the output"));
+}
+
 static bool coin_from(const struct jvalue *v, const struct qaddress *owner, struct coin *coin,
                       struct err *err)
 {
@@ -265,7 +282,8 @@ static bool coin_from(const struct jvalue *v, const struct qaddress *owner, stru
 	    !jread_uint(&index, 0, Q_OUTPUTS_MAX > Q_ALLOCS_MAX ? Q_OUTPUTS_MAX : Q_ALLOCS_MAX, &position,
 	                err) ||
 	    !jread_amount(&amount, &coin->amount, err) ||
-	    !jread_uint(&height, 0, INT64_MAX, &coin->height, err) || !client_lock(v, &coin->lock, err))
+	    !jread_uint(&height, 0, INT64_MAX, &coin->height, err) || !client_lock(v, &coin->lock, err) ||
+	    !terms_from(v, coin, err))
 		return false;
 	coin->point.index = (u_int)position;
 	return true;

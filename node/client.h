@@ -59,7 +59,8 @@ struct coin {
 	uint64_t amount;
 	uint64_t height; /* of its block */
 	struct qlock lock;
-	uint64_t penalty; /* what of it stays frozen when it is spent: wallet_penalty()'s */
+	uint64_t free_at; /* first height whose block may spend it as if it had no lock; UINT64_MAX: none */
+	uint64_t penalty; /* what of it stays frozen when it is spent; at most the amount */
 };
 /* One page, oldest first, beginning after `skip`: *coins is a fresh array. *total: how many there are in all.
  */

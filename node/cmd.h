@@ -71,6 +71,7 @@ int cmd_key(int argc, char **argv);
 int cmd_node(int argc, char **argv);
 int cmd_send(int argc, char **argv);
 int cmd_sim(int argc, char **argv);
+int cmd_stake(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_testnet(int argc, char **argv);
 int cmd_tx(int argc, char **argv);

@@ -8,7 +8,6 @@
 #include "access.h"
 #include "cmd_tx.h"
 #include "out.h"
-#include "schedule.h"
 #include "text.h"
 #include "wallet.h"
 
@@ -102,12 +101,6 @@ struct balance {
 	uint64_t amount, staked, releasing, frozen; /* free to spend; locked, and how */
 };
 
-/* Without a genesis nobody knows when what is released is free: it counts as locked. */
-static bool is_free(const struct balance *b, const struct coin *coin)
-{
-	return wallet_free_at(&b->view, coin) <= b->view.height + 1;
-}
-
 static uint64_t *kind_of(struct balance *b, const struct coin *coin)
 {
 	switch (coin->lock.kind) {
@@ -119,7 +112,7 @@ static uint64_t *kind_of(struct balance *b, const struct coin *coin)
 	case QLOCK_RELEASE:
 		break;
 	}
-	return is_free(b, coin) ? &b->amount : &b->releasing;
+	return wallet_free(&b->view, coin) ? &b->amount : &b->releasing;
 }
 
 /* What a node says may be anything. */
@@ -143,12 +136,11 @@ static const char *lock_text(const struct coin *c, char text[48])
 	return text;
 }
 
-static const char *free_at_text(const struct balance *b, const struct coin *c, char text[24])
+static const char *free_at_text(const struct coin *c, char text[24])
 {
-	uint64_t at = wallet_free_at(&b->view, c);
-	if (at == 0 || at == UINT64_MAX)
+	if (c->lock.kind != QLOCK_RELEASE)
 		return "";
-	snprintf(text, 24, "%llu", (unsigned long long)at);
+	snprintf(text, 24, "%llu", (unsigned long long)c->free_at);
 	return text;
 }
 
@@ -187,15 +179,14 @@ static void print_balance(const struct balance *b)
 		if (!locked)
 			continue;
 		out_table_cell(t, "%s", lock_text(c, lock));
-		out_table_cell(t, "%s", free_at_text(b, c, free_at));
+		out_table_cell(t, "%s", free_at_text(c, free_at));
 	}
 	out_table_end(t);
 }
 
-static json_t *coin_json(const struct balance *b, const struct coin *c)
+static json_t *coin_json(const struct coin *c)
 {
 	char id[QHASH_HEX];
-	uint64_t free_at = wallet_free_at(&b->view, c);
 	json_t *json =
 	    json_pack("{s:s, s:I, s:o, s:I}", "txid", hex_encode(id, c->point.tx.b, sizeof c->point.tx.b),
 	              "index", (json_int_t)c->point.index, "amount", jread_amount_json(c->amount), "height",
@@ -204,8 +195,8 @@ static json_t *coin_json(const struct balance *b, const struct coin *c)
 		return json;
 	json_object_set_new(json, "lock", json_string(lock_name(c->lock.kind)));
 	json_object_set_new(json, "replica", json_integer(c->lock.qlock_u.replica));
-	if (free_at != UINT64_MAX)
-		json_object_set_new(json, "free_at", json_integer((json_int_t)free_at));
+	if (c->lock.kind == QLOCK_RELEASE)
+		json_object_set_new(json, "free_at", json_integer((json_int_t)c->free_at));
 	json_object_set_new(json, "penalty", jread_amount_json(c->penalty));
 	return json;
 }
@@ -215,28 +206,22 @@ static json_t *balance_json(const struct balance *b)
 	char text[ADDRESS_TEXT];
 	json_t *outputs = json_array();
 	for (size_t i = 0; i < b->cnt; i++)
-		json_array_append_new(outputs, coin_json(b, &b->coins[i]));
+		json_array_append_new(outputs, coin_json(&b->coins[i]));
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "address", address_format(&b->address, text),
 	                 "amount", jread_amount_json(b->amount), "staked", jread_amount_json(b->staked),
 	                 "releasing", jread_amount_json(b->releasing), "frozen", jread_amount_json(b->frozen),
 	                 "outputs", outputs);
 }
 
-/* All outputs and what they come to. `genesis`: of what locks mean here; without one (*genesis NULL) no node
- * is asked for more than outputs. */
-static bool ask_balance(struct client *c, const struct cmd_common *common, struct genesis **genesis,
-                        struct balance *b, struct err *err)
+/* All outputs and what they come to. Where the chain is matters only for what was released. */
+static bool ask_balance(struct client *c, struct balance *b, struct err *err)
 {
 	struct client_status at = {0};
-	const char *path = access_genesis_path(common);
-	*genesis = path == NULL ? NULL : genesis_load(path, err);
-	if (path != NULL && *genesis == NULL)
+	if (!wallet_all(c, &b->address, &b->coins, &b->cnt, err) ||
+	    (any_locked(b) && !client_status(c, &at, err)))
 		return false;
-	bool by_stake = *genesis != NULL && stake_rules(*genesis) != NULL;
-	if (by_stake && !client_status(c, &at, err))
-		return false;
-	return wallet_look(c, *genesis, &at, &b->view, err) &&
-	       wallet_all(c, &b->address, &b->view, &b->coins, &b->cnt, err) && add_up(b, err);
+	b->view.height = at.height;
+	return add_up(b, err);
 }
 
 int cmd_balance(int argc, char **argv)
@@ -254,18 +239,16 @@ int cmd_balance(int argc, char **argv)
 	cmd_parse(&argp, argc, argv, &args);
 	struct err err = {0};
 	struct balance b = {0};
-	struct genesis *genesis = NULL;
 	if (!access_address(args.arg, "ADDRESS", &b.address, &err))
 		return cmd_fail(&err);
 	struct client *c = access_client(&args.common, &err);
-	bool ok = c != NULL && ask_balance(c, &args.common, &genesis, &b, &err);
+	bool ok = c != NULL && ask_balance(c, &b, &err);
 	if (ok && args.common.json)
 		out_json_take(balance_json(&b));
 	else if (ok)
 		print_balance(&b);
 	free(b.coins);
 	client_free(c);
-	genesis_free(genesis);
 	return ok ? EXIT_DONE : cmd_fail(&err);
 }
 

@@ -204,8 +204,6 @@ static bool orient(const struct make_args *args, struct client *c, struct genesi
 		return false;
 	if (*g != NULL && !qhash_eq(&(*g)->chain, &at.chain))
 		return err_set(err, ERR_INPUT, "%s runs another chain than that of %s", client_url(c), path);
-	if (args->from != NULL)
-		return wallet_look(c, *g, &at, v, err);
 	*v = (struct wallet_view){.chain = at.chain, .height = at.height};
 	return true;
 }

@@ -15,6 +15,7 @@ static const struct command commands[] = {
     {"testnet", cmd_testnet, "start, stop and look at a chain on this machine"},
     {"send", cmd_send, "pay: build, sign, submit, wait and check the receipt"},
     {"balance", cmd_balance, "what an address holds"},
+    {"stake", cmd_stake, "put value behind replicas, where proposers are chosen by it"},
     {"tx", cmd_tx, "make, sign, submit and show transactions, step by step"},
     {"block", cmd_block, "show a block"},
     {"status", cmd_status, "what a node says of itself and its peers"},

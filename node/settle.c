@@ -110,7 +110,8 @@ bool settle_again(struct settle *s, struct err *err)
 	if (!client_status(s->client, &status, err) || !same_chain(s, &status, err))
 		return false;
 	s->expiry = s->args->expiry_given ? s->args->expiry : status.height + WALLET_EXPIRY_BLOCKS;
-	return wallet_look(s->client, s->genesis, &status, &s->view, err);
+	s->view = (struct wallet_view){.chain = status.chain, .height = status.height};
+	return true;
 }
 
 bool settle_begin(struct settle *s, struct err *err)

@@ -7,44 +7,9 @@
 #include <stdlib.h>
 
 #include "jread.h"
-#include "schedule.h"
-#include "state.h"
 #include "text.h"
 
-/* ---- what locks are worth ------------------------------------------------------ */
-
-bool wallet_look(struct client *c, const struct genesis *genesis, const struct client_status *at,
-                 struct wallet_view *out, struct err *err)
-{
-	*out = (struct wallet_view){.chain = at->chain, .height = at->height, .genesis = genesis};
-	if (genesis == NULL || stake_rules(genesis) == NULL)
-		return true;
-	if (!client_stakes(c, &out->stakes, err))
-		return false;
-	return out->stakes.n == genesis->n ||
-	       err_set(err, ERR_WORLD, "%s tells the stakes of %u replicas, but there are %u", client_url(c),
-	               out->stakes.n, genesis->n);
-}
-
-uint64_t wallet_penalty(const struct wallet_view *v, const struct coin *coin)
-{
-	unsigned replica = coin->lock.qlock_u.replica;
-	if (coin->lock.kind == QLOCK_NONE || replica >= v->stakes.n)
-		return 0;
-	struct unspent u = {.point = coin->point,
-	                    .out = {coin->owner, coin->amount, coin->lock},
-	                    .made_at = qheight_of(coin->height)};
-	return stake_penalty(v->genesis, &u, qheight_of(v->stakes.replica[replica].convicted));
-}
-
-uint64_t wallet_free_at(const struct wallet_view *v, const struct coin *coin)
-{
-	if (coin->lock.kind == QLOCK_NONE)
-		return 0;
-	if (coin->lock.kind != QLOCK_RELEASE || v->stakes.n == 0)
-		return UINT64_MAX;
-	return coin->height + stake_rules(v->genesis)->unbonding; /* a height is below 2^63 */
-}
+/* ---- names -------------------------------------------------------------------- */
 
 bool wallet_replica(const struct genesis *g, const char *text, unsigned *out, struct err *err)
 {
@@ -70,7 +35,7 @@ enum { PAGE = 500, PAGES_MAX = 200 };
 
 /* Which outputs are wanted: those with this lock, QLOCK_NONE meaning whatever is free to spend. */
 struct choice {
-	const struct wallet_view *view;
+	struct wallet_view view; /* unused where a lock is wanted */
 	struct qlock lock;
 	struct coin *coins;
 	size_t cnt;
@@ -99,10 +64,15 @@ static size_t prefix_worth(const struct coin *coins, size_t cnt, uint64_t need)
 	return 0;
 }
 
+bool wallet_free(const struct wallet_view *v, const struct coin *coin)
+{
+	return coin->free_at <= v->height + 1;
+}
+
 static bool is_wanted(const struct choice *ch, const struct coin *coin)
 {
 	if (ch->lock.kind == QLOCK_NONE)
-		return wallet_free_at(ch->view, coin) <= ch->view->height + 1 && worth_of(coin) > 0;
+		return wallet_free(&ch->view, coin) && worth_of(coin) > 0;
 	return coin->lock.kind == ch->lock.kind && coin->lock.qlock_u.replica == ch->lock.qlock_u.replica;
 }
 
@@ -111,7 +81,6 @@ static void sift(struct choice *ch, struct coin *page, size_t cnt)
 {
 	ch->coins = xrealloc(ch->coins, (ch->cnt + cnt + 1) * sizeof *ch->coins);
 	for (size_t i = 0; i < cnt; i++) {
-		page[i].penalty = wallet_penalty(ch->view, &page[i]);
 		ch->seen += page[i].amount; /* only to be told; a node may say what it likes */
 		if (!is_wanted(ch, &page[i]))
 			continue;
@@ -202,19 +171,19 @@ static bool choose(struct choice *ch, struct client *c, const struct qaddress *o
 bool wallet_select(struct client *c, const struct qaddress *owner, const struct wallet_view *v, uint64_t need,
                    struct coin **coins, size_t *cnt, struct err *err)
 {
-	struct choice ch = {.view = v, .lock = {.kind = QLOCK_NONE}};
+	struct choice ch = {.view = *v, .lock = {.kind = QLOCK_NONE}};
 	return choose(&ch, c, owner, need, coins, cnt, err);
 }
 
-bool wallet_select_stake(struct client *c, const struct qaddress *owner, const struct wallet_view *v,
-                         unsigned replica, uint64_t need, struct coin **coins, size_t *cnt, struct err *err)
+bool wallet_select_stake(struct client *c, const struct qaddress *owner, unsigned replica, uint64_t need,
+                         struct coin **coins, size_t *cnt, struct err *err)
 {
-	struct choice ch = {.view = v, .lock = {.kind = QLOCK_STAKE, .qlock_u.replica = replica}};
+	struct choice ch = {.lock = {.kind = QLOCK_STAKE, .qlock_u.replica = replica}};
 	return choose(&ch, c, owner, need, coins, cnt, err);
 }
 
-bool wallet_all(struct client *c, const struct qaddress *owner, const struct wallet_view *v,
-                struct coin **coins, size_t *cnt, struct err *err)
+bool wallet_all(struct client *c, const struct qaddress *owner, struct coin **coins, size_t *cnt,
+                struct err *err)
 {
 	uint64_t total, holds;
 	size_t got;
@@ -227,10 +196,8 @@ bool wallet_all(struct client *c, const struct qaddress *owner, const struct wal
 			return false;
 		}
 		*coins = xrealloc(*coins, (*cnt + got + 1) * sizeof **coins);
-		for (size_t i = 0; i < got; i++) {
-			page[i].penalty = wallet_penalty(v, &page[i]);
-			(*coins)[(*cnt)++] = page[i];
-		}
+		memcpy(*coins + *cnt, page, got * sizeof *page);
+		*cnt += got;
 		free(page);
 	} while (got > 0 && *cnt < total);
 	return true;
@@ -616,11 +583,4 @@ bool draft_read(struct draft *d, const char *text, size_t len, struct err *err)
 	if (!ok)
 		draft_free(d);
 	return ok;
-}
-
-/* TEMPORARY until ledger/state.c has it */
-uint64_t __attribute__((weak)) stake_penalty(const struct genesis *g, const struct unspent *u, struct qheight convicted)
-{
-	(void)g, (void)u, (void)convicted;
-	return 0;
 }

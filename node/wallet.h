@@ -18,26 +18,17 @@
 #define WALLET_INPUTS_MAX 1000    /* of one payment: below the schema's bound */
 #define WALLET_EXPIRY_BLOCKS 1000 /* a payment expires this many blocks after it was made */
 
-/* The chain as a wallet needs to see it: where it is, and what locks are worth there. */
+/* The chain as a wallet needs to see it. */
 struct wallet_view {
 	struct qhash chain;
-	uint64_t height;
-	const struct genesis *genesis; /* borrowed; NULL: none at hand, so locked outputs are left alone */
-	struct client_stakes stakes;   /* .n 0: proposers are not chosen by stake, or no genesis is at hand */
+	uint64_t height; /* of its last block */
 };
-/* `at`: what a node said of itself; `genesis` may be NULL. */
-bool wallet_look(struct client *c, const struct genesis *genesis, const struct client_status *at,
-                 struct wallet_view *out, struct err *err);
 
-/* What stays frozen of this output when it is spent. */
-uint64_t wallet_penalty(const struct wallet_view *v, const struct coin *coin);
-/* The first height whose block may spend it as if it had no lock; UINT64_MAX: that cannot be told, or none.
- */
-uint64_t wallet_free_at(const struct wallet_view *v, const struct coin *coin);
-
-/* Every unspent output of `owner`, locked ones too, their penalties set. *coins is a fresh array. */
-bool wallet_all(struct client *c, const struct qaddress *owner, const struct wallet_view *v,
-                struct coin **coins, size_t *cnt, struct err *err);
+/* Every unspent output of `owner`, locked ones too. *coins is a fresh array. */
+bool wallet_all(struct client *c, const struct qaddress *owner, struct coin **coins, size_t *cnt,
+                struct err *err);
+/* Can the next block spend it as if it had no lock? */
+bool wallet_free(const struct wallet_view *v, const struct coin *coin);
 
 /*
  * Unspent outputs of `owner` that are free to spend and worth at least `need` beside their penalties, the
@@ -47,8 +38,8 @@ bool wallet_all(struct client *c, const struct qaddress *owner, const struct wal
 bool wallet_select(struct client *c, const struct qaddress *owner, const struct wallet_view *v, uint64_t need,
                    struct coin **coins, size_t *cnt, struct err *err);
 /* The same of what `owner` has staked for a replica; need UINT64_MAX: all of it, or a thousand outputs. */
-bool wallet_select_stake(struct client *c, const struct qaddress *owner, const struct wallet_view *v,
-                         unsigned replica, uint64_t need, struct coin **coins, size_t *cnt, struct err *err);
+bool wallet_select_stake(struct client *c, const struct qaddress *owner, unsigned replica, uint64_t need,
+                         struct coin **coins, size_t *cnt, struct err *err);
 
 /* A replica by number or, where a genesis is at hand (else NULL), by name. */
 bool wallet_replica(const struct genesis *g, const char *text, unsigned *out, struct err *err);

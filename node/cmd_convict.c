@@ -1,0 +1,341 @@
+/*
+ * cmd_convict.c: `quorate stake convict`: evidence from a ledger's journal becomes transactions that convict.
+ *
+ * Of each replica one offence is enough: a conviction covers all that the replica did up to the block that
+ * holds it. A transaction carries one; it is a payment of the submitter to itself.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "access.h"
+#include "cmd_stake.h"
+#include "evidence.h"
+#include "ledger.h"
+#include "offence.h"
+#include "out.h"
+#include "pass.h"
+#include "schedule.h"
+#include "text.h"
+
+enum { INPUT_MAX = 256 << 20 };
+
+struct convict_args {
+	struct settle_args settle;
+	const char *key, *from;
+};
+
+static error_t parse_convict(int key, char *arg, struct argp_state *state)
+{
+	struct convict_args *args = state->input;
+	switch (key) {
+	case ARGP_KEY_INIT:
+		CMD_CHILD_INIT(state);
+		return 0;
+	case 'k':
+		args->key = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (args->from != NULL)
+			argp_error(state, "one LEDGER, not also \"%s\"", arg);
+		args->from = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (args->key == NULL || args->from == NULL)
+			argp_error(state, "--key and LEDGER are needed");
+		if (args->settle.no_wait)
+			argp_error(state, "--no-wait: what was lost is known once the conviction is final");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* ---- what the evidence shows --------------------------------------------------------- */
+
+struct brief {
+	const struct genesis *genesis;
+	uint64_t height;             /* of the chain */
+	struct client_stakes stakes; /* who was convicted when */
+	unsigned read, no_conflict, unproven;
+	unsigned atoned, early; /* offences that do not count any more, or not yet */
+	struct err why;         /* why one was unproven */
+	struct {
+		bool guilty;
+		struct qoffence offence; /* the lowest that counts */
+	} of[Q_REPLICAS_MAX];
+};
+
+static void weigh_offence(struct brief *b, const struct qoffence *o)
+{
+	uint64_t height = o->first.height.n;
+	bool *guilty = &b->of[o->replica].guilty;
+	if (height <= b->stakes.replica[o->replica].convicted) {
+		b->atoned++;
+	} else if (height > b->height + 1) {
+		b->early++;
+	} else if (!*guilty || height < b->of[o->replica].offence.first.height.n) {
+		*guilty = true;
+		b->of[o->replica].offence = *o;
+	}
+}
+
+static void weigh(struct brief *b, const struct qevidence *ev)
+{
+	struct qoffence offence;
+	b->read++;
+	if (ev->kind != QEV_CONFLICT)
+		b->no_conflict++;
+	else if (!evidence_verify(b->genesis, ev, &b->why))
+		b->unproven++;
+	else if (!offence_of(b->genesis, ev, &offence))
+		b->no_conflict++;
+	else
+		weigh_offence(b, &offence);
+}
+
+static bool read_ledger(struct brief *b, const char *arg, struct err *err)
+{
+	struct stat st;
+	bool home = stat(arg, &st) == 0 && S_ISDIR(st.st_mode);
+	char *path = text_format("%s%s", arg, home ? "/ledger.db" : "");
+	struct reader *r = reader_open(path, NULL, err);
+	free(path);
+	if (r == NULL)
+		return false;
+	struct qevidence ev;
+	enum found found;
+	for (int64_t seq = 0; (found = reader_evidence(r, &seq, &ev, err)) == FOUND;) {
+		weigh(b, &ev);
+		wire_free(WIRE(qevidence), &ev);
+	}
+	reader_close(r);
+	return found == NOT_FOUND;
+}
+
+/* A line of hex: an encoded qevidence. */
+static bool read_line(struct brief *b, char *hex, size_t len, struct err *err)
+{
+	uint8_t *data = xcalloc(len / 2 + 1, 1);
+	struct qevidence ev;
+	hex[len] = '\0';
+	bool ok = hex_decode(data, len / 2, hex) && wire_decode(WIRE(qevidence), data, len / 2, &ev);
+	free(data);
+	if (!ok)
+		return err_set(err, ERR_INPUT, "not evidence in hex");
+	weigh(b, &ev);
+	wire_free(WIRE(qevidence), &ev);
+	return true;
+}
+
+static bool read_lines(struct brief *b, struct err *err)
+{
+	unsigned line = 1;
+	char *text = text_read_file("-", INPUT_MAX, NULL, err);
+	bool ok = text != NULL;
+	for (char *p = text; ok && *p != '\0'; line++) {
+		size_t len = strcspn(p, "\n"), hex = len;
+		bool last = p[len] == '\0';
+		while (hex > 0 && isspace((unsigned char)p[hex - 1]))
+			hex--;
+		if (hex > 0 && p[0] != '#')
+			ok = read_line(b, p, hex, err) || err_prefix(err, "standard input: line %u", line);
+		p += len + !last;
+	}
+	free(text);
+	return ok;
+}
+
+/* Nobody to convict: says why. */
+static bool any_guilty(const struct brief *b, const char *from, struct err *err)
+{
+	for (unsigned i = 0; i < b->genesis->n; i++) {
+		if (b->of[i].guilty)
+			return true;
+	}
+	if (b->atoned > 0)
+		return err_set(
+		    err, ERR_NO,
+		    "%s: of %u pieces of evidence none counts any more: who did that was convicted "
+		    "for that time already (`quorate stake show`)",
+		    from, b->read);
+	if (b->early > 0)
+		return err_set(err, ERR_NO,
+		               "%s: the chain is at height %llu and has not reached that of the offence",
+		               from, (unsigned long long)b->height);
+	if (b->unproven > 0)
+		return err_set(err, ERR_NO, "%s: no evidence holds against this genesis: %s", from,
+		               b->why.text);
+	return err_set(err, ERR_NO,
+	               "%s: %u pieces of evidence, none of two contradicting votes (PREPARE, COMMIT, "
+	               "CHECKPOINT) of one replica",
+	               from, b->read);
+}
+
+/* ---- convicting ------------------------------------------------------------------------ */
+
+/* What the replica's account has lost of what it locked for the replica. */
+static bool lost_by(struct settle *s, unsigned replica, uint64_t *lost, struct err *err)
+{
+	const struct qaddress *owner = s->genesis->g.replicas.replicas_val[replica].account.account_val;
+	struct coin *coins;
+	size_t cnt;
+	*lost = 0;
+	if (!wallet_all(s->client, owner, &coins, &cnt, err))
+		return false;
+	for (size_t i = 0; i < cnt; i++) {
+		if (coins[i].lock.kind != QLOCK_FROZEN && coins[i].lock.qlock_u.replica == replica &&
+		    __builtin_add_overflow(*lost, coins[i].penalty, lost))
+			*lost = UINT64_MAX;
+	}
+	free(coins);
+	return true;
+}
+
+static bool accuse(struct settle *s, const struct account *a, const struct qoffence *o, struct err *err)
+{
+	struct qaddress self = stake_address(a);
+	struct coin *coins;
+	size_t cnt;
+	struct draft draft;
+	if (!wallet_select(s->client, &self, &s->view, 1, &coins, &cnt, err))
+		return false;
+	bool ok = draft_make(&draft, &s->view.chain, coins, cnt, NULL, 0, &(struct qoutput){.owner = self},
+	                     "", s->expiry, err);
+	free(coins);
+	if (!ok)
+		return false;
+	draft_accuse(&draft, o);
+	return settle_sign_take(s, &draft, a, err);
+}
+
+static const char *vote_name(qkind kind)
+{
+	return kind == QPREPARE ? "PREPARE" : kind == QCOMMIT ? "COMMIT" : "CHECKPOINT";
+}
+
+/* The stakes after the block that holds the conviction, and what they say of it. False: no node tells. */
+static bool tell_loss(struct settle *s, const struct brief *b, unsigned replica, uint64_t before,
+                      json_t *more)
+{
+	struct client_stakes now;
+	uint64_t after;
+	const struct qstake_rules *rules = stake_rules(s->genesis);
+	while (!client_stakes(s->client, &now, &s->trouble) || now.height < s->fate.height) {
+		if (access_now_ms() >= s->deadline_ms)
+			return false;
+		client_next(s->client);
+		access_nap_ms(20);
+	}
+	if (now.n <= replica || !lost_by(s, replica, &after, &s->trouble))
+		return false;
+	json_object_set_new(more, "convicted", json_integer((json_int_t)now.replica[replica].convicted));
+	json_object_set_new(more, "lost", jread_amount_json(after > before ? after - before : 0));
+	json_object_set_new(more, "own_before", jread_amount_json(b->stakes.replica[replica].own));
+	json_object_set_new(more, "own", jread_amount_json(now.replica[replica].own));
+	json_object_set_new(more, "delegated_before",
+	                    jread_amount_json(b->stakes.replica[replica].delegated));
+	json_object_set_new(more, "delegated", jread_amount_json(now.replica[replica].delegated));
+	json_object_set_new(more, "delegators_lose_percent", json_integer(rules->delegator_penalty));
+	return true;
+}
+
+/* One conviction from draft to finality; its JSON into `list`. False with *err: it could not be made. */
+static bool convict(struct settle *s, const struct brief *b, const struct account *a, unsigned replica,
+                    json_t *list, int *code, struct err *err)
+{
+	const struct qoffence *o = &b->of[replica].offence;
+	uint64_t before;
+	if (!lost_by(s, replica, &before, err) || !accuse(s, a, o, err))
+		return false;
+	enum outcome outcome = settle_wait(s);
+	json_t *more = json_pack("{s:i, s:s, s:s, s:I}", "replica", (int)replica, "name",
+	                         s->genesis->g.replicas.replicas_val[replica].name, "vote",
+	                         vote_name(o->kind), "vote_height", (json_int_t)o->first.height.n);
+	if (outcome == COMMITTED && !tell_loss(s, b, replica, before, more))
+		out_note("what was lost could not be learnt: %s", s->trouble.text);
+	if (s->args->common.json) {
+		json_t *json = settle_json(s, outcome);
+		json_object_update(json, more);
+		json_array_append_new(list, json);
+	} else {
+		settle_print(s, outcome, more);
+	}
+	json_decref(more);
+	int its = settle_end(s, outcome);
+	*code = its > *code ? its : *code;
+	return true;
+}
+
+static int convict_all(struct settle *s, const struct brief *b, const struct account *a, struct err *err)
+{
+	int code = EXIT_DONE;
+	json_t *list = json_array();
+	bool ok = true, again = false;
+	for (unsigned i = 0; ok && i < s->genesis->n; i++) {
+		if (!b->of[i].guilty)
+			continue;
+		ok = (!again || settle_again(s, err)) && convict(s, b, a, i, list, &code, err);
+		again = true;
+	}
+	if (s->args->common.json && json_array_size(list) > 0)
+		out_json_take(json_pack("{s:O}", "convictions", list));
+	json_decref(list);
+	return ok ? code : cmd_fail(err);
+}
+
+static bool stakes_of_all(struct settle *s, struct client_stakes *out, struct err *err)
+{
+	return client_stakes(s->client, out, err) &&
+	       (out->n == s->genesis->n ||
+	        err_set(err, ERR_WORLD, "%s tells the stakes of %u replicas, but there are %u",
+	                client_url(s->client), out->n, s->genesis->n));
+}
+
+static int convict_with(struct settle *s, const struct convict_args *args, struct err *err)
+{
+	struct account *a = NULL;
+	struct brief *b = xcalloc(1, sizeof *b);
+	bool ok = stake_open(s, &args->settle, err) && (a = pass_read_account(args->key, err)) != NULL &&
+	          settle_begin(s, err);
+	b->genesis = s->genesis;
+	b->height = s->view.height;
+	ok = ok && stakes_of_all(s, &b->stakes, err) &&
+	     (strcmp(args->from, "-") == 0 ? read_lines(b, err) : read_ledger(b, args->from, err)) &&
+	     any_guilty(b, strcmp(args->from, "-") == 0 ? "standard input" : args->from, err);
+	int code = ok ? convict_all(s, b, a, err) : cmd_fail(err);
+	account_free(a);
+	free(b);
+	return code;
+}
+
+int cmd_stake_convict(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+	    {"key", 'k', "FILE", 0,
+	     "The key file of who submits it (it pays nothing, but needs an output to spend)", 1},
+	    {0},
+	};
+	static const struct argp_child children[] = {{.argp = &settle_argp}, {0}};
+	static const struct argp argp = {
+	    .options = options,
+	    .parser = parse_convict,
+	    .args_doc = "LEDGER|-",
+	    .doc =
+	        "Convicts replicas that signed two contradicting votes: reads the evidence in the journal "
+	        "of a ledger (a file, or a home; -: lines of hex on standard input, each an encoded "
+	        "qevidence), and submits one transaction for each guilty replica whose offence still "
+	        "counts. Its stake, as far as it was locked till then, stops counting at once, and whoever "
+	        "moves it leaves the penalty behind. Exit code 1 if there is nobody to convict.",
+	    .children = children,
+	};
+	struct convict_args args = {.settle.timeout_s = SETTLE_TIMEOUT_S};
+	cmd_parse(&argp, argc, argv, &args);
+	struct settle s = {0};
+	struct err err = {0};
+	int code = convict_with(&s, &args, &err);
+	settle_free(&s);
+	return code;
+}
