@@ -26,7 +26,10 @@
 #define POW_INTERVAL_MAX_MS 3600000
 #define MINING_MAX_MS 600000 /* whoever waits longer than that for a faulty proposer has no chain */
 #define EPOCH_MAX 1000000
-#define UNBONDING_EPOCHS 3 /* the stake that a table counts can be lost until its epoch is over */
+/* Released at once after a table has counted it, stake backs proposers for two epochs yet; a third one is
+ * left to convict whoever misused it. */
+#define UNBONDING_EPOCHS 3
+#define CYCLE_TURNS 127 /* SCHEDULE_CYCLE of schedule.h: epochs of whole cycles are fair to every turn */
 
 struct qparams genesis_default_params(void)
 {
@@ -52,10 +55,10 @@ struct qpow_rules genesis_default_pow(void)
 struct qstake_rules genesis_default_stake(unsigned n)
 {
 	return (struct qstake_rules){
-	    .epoch = 256,
-	    .turn = 16,
+	    .epoch = 8 * CYCLE_TURNS,
+	    .turn = 8,
 	    .proposers = n,
-	    .unbonding = 1024,
+	    .unbonding = 4 * 8 * CYCLE_TURNS,
 	    .penalty = 50,
 	    .delegator_penalty = 0,
 	};
@@ -81,13 +84,13 @@ static bool wrong(struct err *err, const char *field, uint64_t is, uint64_t min,
  * up to n signatures.  Many replicas and a wide window together would not fit in an envelope, and a
  * chain whose NEW-VIEW cannot be sent has no second view.
  */
-static uint64_t window_fitting(unsigned n, unsigned quorum)
+static uint64_t window_fitting(const struct genesis *g)
 {
 	static const struct qcert empty;
-	static const struct qheader header;
+	const struct qheader header = {.seal.kind = g->g.seal.kind};
 	const uint64_t sig = sizeof(uint32_t) + sizeof(struct qsig), rest = 256; /* ids, lengths, one sig */
-	uint64_t prepared = wire_size(WIRE(qcert), &empty) + n * sig + wire_size(WIRE(qheader), &header);
-	uint64_t change = (Q_BODY_MAX - rest) / quorum - rest;
+	uint64_t prepared = wire_size(WIRE(qcert), &empty) + g->n * sig + wire_size(WIRE(qheader), &header);
+	uint64_t change = (Q_BODY_MAX - rest) / g->quorum - rest;
 	uint64_t heights = change / prepared;
 	must(heights >= 2 + WINDOW_MIN);
 	return heights - 2 < Q_WINDOW_MAX ? heights - 2 : Q_WINDOW_MAX;
@@ -112,7 +115,7 @@ static bool check_rules(const char *object, const struct rule *rules, size_t cnt
 static bool check_params(const struct genesis *g, struct err *err)
 {
 	const struct qparams *p = &g->g.params;
-	uint64_t window_max = window_fitting(g->n, g->quorum);
+	uint64_t window_max = window_fitting(g);
 	if (window_max > 2 * (uint64_t)p->checkpoint_interval)
 		window_max =
 		    2 * (uint64_t)p->checkpoint_interval; /* L: the watermarks stop it there anyway */
@@ -275,9 +278,13 @@ static bool check_allocations(struct genesis *g, struct err *err)
 		const struct qlock *lock = &g->g.allocations.allocations_val[i].lock;
 		if (lock->kind == QLOCK_NONE)
 			continue;
-		if (lock->kind != QLOCK_STAKE || g->g.proposer.kind != QPROPOSER_STAKE)
-			return err_set(err, ERR_INPUT, "allocations[%u].stake: proposers are not by stake",
+		if (g->g.proposer.kind != QPROPOSER_STAKE)
+			return err_set(err, ERR_INPUT,
+			               "allocations[%u].stake: has no meaning; proposers are not by stake",
 			               i);
+		if (lock->kind != QLOCK_STAKE)
+			return err_set(err, ERR_INPUT,
+			               "allocations[%u]: is released or frozen; must be free or stake", i);
 		if (lock->qlock_u.replica >= g->n)
 			return err_set(err, ERR_INPUT, "allocations[%u].stake: replica %u; must be 0 to %u",
 			               i, lock->qlock_u.replica, g->n - 1);

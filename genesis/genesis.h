@@ -25,8 +25,19 @@ struct genesis {
 /* Defaults of every parameter. */
 struct qparams genesis_default_params(void);
 
+/* Those of a seal: 2^20 tries at a fixed target. Those of n replicas that propose by stake: all of them. */
 struct qpow_rules genesis_default_pow(void);
 struct qstake_rules genesis_default_stake(unsigned n);
+
+/* A number that the rules of a chain consist of. */
+struct genesis_field {
+	const char *object; /* of the JSON: "params", "seal" or "proposer" */
+	const char *name;
+	u_int *value; /* in the genesis that was asked */
+};
+#define GENESIS_FIELDS_MAX 24
+/* All of this genesis: those of a seal and of stake only if it has them.  Returns their count. */
+size_t genesis_fields(struct qgenesis *g, struct genesis_field fields[GENESIS_FIELDS_MAX]);
 
 /*
  * The longest that mining may take an honest proposer, in ms: GENESIS_PATIENCE times the mean at the hardest

@@ -65,6 +65,27 @@ static u_int *param_at(void *object, const struct param *p)
 	return (u_int *)(void *)((char *)object + p->offset);
 }
 
+static size_t add_fields(struct genesis_field *fields, const char *object, const struct param *list,
+                         size_t cnt, void *rules)
+{
+	for (size_t i = 0; i < cnt; i++)
+		fields[i] = (struct genesis_field){object, list[i].name, param_at(rules, &list[i])};
+	return cnt;
+}
+
+size_t genesis_fields(struct qgenesis *g, struct genesis_field fields[GENESIS_FIELDS_MAX])
+{
+	_Static_assert(COUNT(params) + COUNT(pow_rules) + COUNT(stake_fields) <= GENESIS_FIELDS_MAX, "room");
+	size_t cnt = add_fields(fields, "params", params, COUNT(params), &g->params);
+	if (g->seal.kind == QSEAL_POW)
+		cnt +=
+		    add_fields(fields + cnt, "seal", pow_rules, COUNT(pow_rules), &g->seal.qseal_rules_u.pow);
+	if (g->proposer.kind == QPROPOSER_STAKE)
+		cnt += add_fields(fields + cnt, "proposer", stake_fields, COUNT(stake_fields),
+		                  &g->proposer.qproposer_rules_u.stake);
+	return cnt;
+}
+
 /* ---- reading -------------------------------------------------------------- */
 
 /* The fields of the list that are given; the others keep their defaults. Bounds: genesis_finish(). */
@@ -97,7 +118,9 @@ static bool read_kind(const struct jvalue *v, const char *word, struct err *err)
 	const char *text;
 	if (!jread_string(&kind, Q_NAME_MAX, &text, err))
 		return false;
-	return strcmp(text, word) == 0 || err_set(err, ERR_INPUT, "%s: must be \"%s\"", kind.path, word);
+	return strcmp(text, word) == 0 ||
+	       err_set(err, ERR_INPUT, "%s: must be \"%s\"; leave out %s for a chain without", kind.path,
+	               word, v->path);
 }
 
 static bool read_seal(const struct jvalue *v, struct qseal_rules *seal, struct err *err)
@@ -111,8 +134,13 @@ static bool read_seal(const struct jvalue *v, struct qseal_rules *seal, struct e
 	*r = genesis_default_pow();
 	if (!read_list(v, pow_rules, COUNT(pow_rules), r, err))
 		return false;
-	if (jread_field(v, "bits_max").json == NULL)
-		r->bits_max = r->bits;
+	if (jread_field(v, "bits_max").json != NULL)
+		return true;
+	if (r->interval_ms > 0)
+		return err_set(err, ERR_INPUT,
+		               "seal.bits_max: missing; with seal.interval_ms the target moves from bits to "
+		               "bits_max");
+	r->bits_max = r->bits;
 	return true;
 }
 
@@ -339,29 +367,21 @@ static json_t *format_allocations(const struct qgenesis *g)
 	return array;
 }
 
-static void format_list(json_t *json, const struct param *list, size_t cnt, void *object)
-{
-	for (size_t i = 0; i < cnt; i++)
-		json_object_set_new(json, list[i].name, json_integer(*param_at(object, &list[i])));
-}
-
 char *genesis_format(const struct genesis *g)
 {
-	struct qgenesis q = g->g; /* borrowed: param_at() takes it without const */
+	struct qgenesis q = g->g; /* borrowed: genesis_fields() takes it without const */
 	json_t *json = json_pack("{s:i, s:s, s:I, s:{}}", "quorate-genesis", (int)q.format, "name", q.name,
 	                         "time_ms", (json_int_t)q.time_ms, "params");
 	must(json != NULL);
-	format_list(json_object_get(json, "params"), params, COUNT(params), &q.params);
-	if (q.seal.kind == QSEAL_POW) {
-		json_t *seal = json_pack("{s:s}", "kind", "pow");
-		format_list(seal, pow_rules, COUNT(pow_rules), &q.seal.qseal_rules_u.pow);
-		json_object_set_new(json, "seal", seal);
-	}
-	if (q.proposer.kind == QPROPOSER_STAKE) {
-		json_t *proposer = json_pack("{s:s}", "kind", "stake");
-		format_list(proposer, stake_fields, COUNT(stake_fields), &q.proposer.qproposer_rules_u.stake);
-		json_object_set_new(json, "proposer", proposer);
-	}
+	if (q.seal.kind == QSEAL_POW)
+		json_object_set_new(json, "seal", json_pack("{s:s}", "kind", "pow"));
+	if (q.proposer.kind == QPROPOSER_STAKE)
+		json_object_set_new(json, "proposer", json_pack("{s:s}", "kind", "stake"));
+	struct genesis_field fields[GENESIS_FIELDS_MAX];
+	size_t cnt = genesis_fields(&q, fields);
+	for (size_t i = 0; i < cnt; i++)
+		json_object_set_new(json_object_get(json, fields[i].object), fields[i].name,
+		                    json_integer(*fields[i].value));
 	json_object_set_new(json, "replicas", format_replicas(&q));
 	json_object_set_new(json, "allocations", format_allocations(&q));
 	char *text = json_dumps(json, JSON_INDENT(2));
