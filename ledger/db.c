@@ -499,6 +499,9 @@ static sqlite3_stmt *bind_args(struct db *db, size_t which, const struct db_valu
 		case DB_TEXT:
 			rc = sqlite3_bind_text(stmt, at, args[i].data, -1, SQLITE_STATIC);
 			break;
+		case DB_NULL:
+			rc = sqlite3_bind_null(stmt, at);
+			break;
 		}
 		if (rc != SQLITE_OK)
 			return NULL;
@@ -589,4 +592,20 @@ bool db_get_fixed(struct db *db, size_t which, int col, void *out, size_t len, s
 		                  sqlite3_column_name(db->stmts[which], col), got, len);
 	memcpy(out, data, len);
 	return true;
+}
+
+bool db_get_text(struct db *db, size_t which, int col, const char **text, struct err *err)
+{
+	sqlite3_stmt *stmt = db->stmts[which];
+
+	if (sqlite3_column_type(stmt, col) != SQLITE_TEXT)
+		return db_damaged(db, err, "%s: %s is no text", db->sql[which].operation,
+		                  sqlite3_column_name(stmt, col));
+	*text = (const char *)sqlite3_column_text(stmt, col);
+	return *text || fail(db, err, db->sql[which].operation); /* out of memory */
+}
+
+bool db_is_null(struct db *db, size_t which, int col)
+{
+	return sqlite3_column_type(db->stmts[which], col) == SQLITE_NULL;
 }

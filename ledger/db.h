@@ -75,7 +75,7 @@ void db_view_end(struct db *db);
 
 /* Arguments of a statement, in order: DB_ARGS(db_int(7), db_blob(hash.b, 32)); none: DB_NONE. */
 struct db_value {
-	enum { DB_INT, DB_BLOB, DB_TEXT } type;
+	enum { DB_INT, DB_BLOB, DB_TEXT, DB_NULL } type;
 	int64_t n;
 	const void *data;
 	size_t len;
@@ -98,6 +98,11 @@ static inline struct db_value db_text(const char *text)
 	return (struct db_value){.type = DB_TEXT, .data = text};
 }
 
+static inline struct db_value db_null(void)
+{
+	return (struct db_value){.type = DB_NULL};
+}
+
 /* Runs a statement that yields no rows. Blobs are borrowed for the call. */
 bool db_run(struct db *db, size_t which, const struct db_value *args, size_t cnt, struct err *err);
 
@@ -111,6 +116,10 @@ bool db_get_int(struct db *db, size_t which, int col, int64_t *out, struct err *
 bool db_get_fixed(struct db *db, size_t which, int col, void *out, size_t len, struct err *err);
 /* *data is valid until the next step of the statement. */
 bool db_get_blob(struct db *db, size_t which, int col, const uint8_t **data, size_t *len, struct err *err);
+
+/* The same of *text. */
+bool db_get_text(struct db *db, size_t which, int col, const char **text, struct err *err);
+bool db_is_null(struct db *db, size_t which, int col);
 
 /* "ledger FILE: text; advice": for content that cannot be right. Returns false; a writer is failed. */
 bool db_damaged(struct db *db, struct err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -95,16 +95,57 @@ enum found reader_height(struct reader *r, struct qheight *h, struct err *err);
  */
 enum found reader_chain(struct reader *r, struct qheight above, struct qchain *out, struct err *err);
 
-/* Unspent outputs of an address, oldest first, at most `limit`, beginning after `skip` of them;
- * *total and *amount are over all of them. */
+/* Unspent outputs of an address, oldest first, at most `limit`, beginning after `skip` of them; *sums is over
+ * all of them. */
 struct address_output {
 	struct qoutpoint point;
 	uint64_t amount;
-	struct qheight height;
+	struct qlock lock;
+	struct qheight height;    /* that made it; 0: the genesis */
+	struct qheight convicted; /* what stake_penalty() asks for; 0: none, or not locked */
+};
+struct address_sums {
+	uint64_t outputs;
+	uint64_t free, stake, release, frozen; /* amounts by lock; released ones, free or not yet */
 };
 enum found reader_address(struct reader *r, const struct qaddress *addr, size_t skip, size_t limit,
-                          struct address_output *outs, size_t *out_cnt, uint64_t *total, uint64_t *amount,
+                          struct address_output *outs, size_t *out_cnt, struct address_sums *sums,
                           struct err *err);
+
+/* What an address has locked for each replica: amounts of unspent outputs. NOT_FOUND: nothing. */
+struct address_locked {
+	uint64_t stake, release, frozen;
+};
+enum found reader_locked(struct reader *r, const struct qaddress *addr,
+                         struct address_locked locked[Q_REPLICAS_MAX], struct err *err);
+
+/* A settled table: the stakes after `height`, and the turns in the cycle that they make. */
+struct stake_table {
+	struct qheight height;
+	struct qheight first; /* it decides from here on, for an epoch (the genesis': two) */
+	struct {
+		uint64_t own, delegated;
+		unsigned turns;
+	} of[Q_REPLICAS_MAX];
+};
+struct conviction {
+	struct qheight height; /* of its block; 0: none */
+	struct qtxid tx;       /* that carried the offence: two votes of this kind */
+	enum qkind kind;
+	struct qview view;
+	struct qheight offence;
+};
+/* What stands behind each replica after the last block. */
+struct ledger_stakes {
+	struct qheight height;
+	struct qstake now[Q_REPLICAS_MAX]; /* all unspent stake that counts */
+	struct conviction last[Q_REPLICAS_MAX];
+	unsigned table_cnt;
+	struct stake_table tables[Q_TABLES_MAX]; /* ascending: the first decides at the next height */
+};
+/* Reads every unspent STAKE output. NOT_FOUND: on this chain stake decides nothing. */
+enum found reader_stakes(struct reader *r, const struct genesis *g, struct ledger_stakes *out,
+                         struct err *err);
 
 /* A receipt of a final transaction; wire_free(WIRE(qreceipt), ...). */
 enum found reader_receipt(struct reader *r, const struct qtxid *id, struct qreceipt *out, struct err *err);

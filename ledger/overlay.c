@@ -15,7 +15,8 @@
 #include <string.h>
 
 #include "map.h"
-#include "state.h"
+#include "schedule.h"
+#include "state_impl.h"
 
 struct spend {
 	struct qoutpoint point;
@@ -35,7 +36,8 @@ struct overlay {
 	struct qheight height;
 	struct overlay *parent; /* a reference; NULL: the state */
 	struct spend *spent;
-	struct made *made; /* also those spent again in the same block: `spent` is asked first */
+	struct made *made;  /* also those spent again in the same block: `spent` is asked first */
+	uint64_t convicted; /* bit i: replica i, by an offence in this block */
 	int64_t tx_cnt;
 };
 
@@ -113,13 +115,58 @@ static int compare_owners(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct qaddress));
 }
 
+/* The rules of stake, for a transaction in which something is locked. */
+static enum tx_verdict check_locks(const struct state *s, const struct overlay *top, const struct tx *tx,
+                                   struct qheight height)
+{
+	const struct qtx_body *body = &tx->q.body;
+	const struct genesis *g = state_genesis(s);
+	struct stake_input *ins = xcalloc(body->inputs.inputs_len, sizeof *ins);
+	const struct qtxid *by;
+
+	for (unsigned i = 0; i < body->inputs.inputs_len; i++) {
+		ins[i].u = find(s, top, &body->inputs.inputs_val[i], &by);
+		ins[i].due = stake_penalty(g, ins[i].u, stake_convicted(s, top, ins[i].u, height));
+	}
+	enum tx_verdict v = stake_check(g, ins, body, height);
+	free(ins);
+	return v;
+}
+
+static enum tx_verdict check_offence(const struct state *s, const struct overlay *top,
+                                     const struct qoffence *o, struct qheight height)
+{
+	const struct genesis *g = state_genesis(s);
+
+	if (!stake_rules(g) || o->replica >= g->n)
+		return TX_BAD_OFFENCE;
+	if (o->first.height.n > height.n)
+		return TX_EARLY_OFFENCE;
+	while (top && !(top->convicted >> o->replica & 1))
+		top = top->parent;
+	struct qheight last = top ? top->height : state_last_conviction(s, o->replica);
+	return o->first.height.n > last.n ? TX_OK : TX_OLD_OFFENCE;
+}
+
+static bool pays_locked(const struct qtx_body *body, uint64_t *sum)
+{
+	bool locked = false;
+
+	*sum = 0;
+	for (unsigned i = 0; i < body->outputs.outputs_len; i++) {
+		*sum += body->outputs.outputs_val[i].amount; /* tx_parse() bounded it */
+		locked = locked || body->outputs.outputs_val[i].lock.kind != QLOCK_NONE;
+	}
+	return locked;
+}
+
 enum tx_verdict state_check(const struct state *s, const struct overlay *top, const struct tx *tx,
                             struct qheight height, struct qtxid *spender)
 {
 	const struct qtx_body *body = &tx->q.body;
 	unsigned witness_cnt = tx->q.witnesses.witnesses_len, used_cnt = 0;
-	bool used[Q_WITNESSES_MAX] = {false};
-	uint64_t in = 0, out = 0;
+	bool used[Q_WITNESSES_MAX] = {false}, locked = false;
+	uint64_t in = 0, out;
 
 	must(!top || top->state == s);
 	if (body->expiry.n != 0 && height.n > body->expiry.n)
@@ -138,14 +185,36 @@ enum tx_verdict state_check(const struct state *s, const struct overlay *top, co
 			return TX_WRONG_WITNESS;
 		used_cnt += !used[owner - tx->owners];
 		used[owner - tx->owners] = true;
+		locked = locked || u->out.lock.kind != QLOCK_NONE;
 		if (__builtin_add_overflow(in, u->out.amount, &in))
 			return TX_UNBALANCED;
 	}
 	if (used_cnt != witness_cnt)
 		return TX_WRONG_WITNESS;
-	for (unsigned i = 0; i < body->outputs.outputs_len; i++)
-		out += body->outputs.outputs_val[i].amount; /* tx_parse() bounded the sum */
-	return in == out ? TX_OK : TX_UNBALANCED;
+	locked = pays_locked(body, &out) || locked;
+	if (in != out)
+		return TX_UNBALANCED;
+	enum tx_verdict v = locked ? check_locks(s, top, tx, height) : TX_OK;
+	if (v == TX_OK && body->offence.offence_len > 0)
+		v = check_offence(s, top, body->offence.offence_val, height);
+	return v;
+}
+
+struct qheight stake_convicted(const struct state *s, const struct overlay *top, const struct unspent *u,
+                               struct qheight below)
+{
+	unsigned replica = u->out.lock.qlock_u.replica;
+	struct qheight first = {0};
+
+	if (u->out.lock.kind == QLOCK_NONE)
+		return first;
+	for (; top; top = top->parent) /* the lowest is found last */
+		if (top->convicted >> replica & 1 && top->height.n >= u->made_at.n)
+			first = top->height;
+	struct qheight executed = state_first_conviction(s, replica, u->made_at);
+	if (executed.n > 0)
+		first = executed;
+	return first.n < below.n ? first : qheight_of(0);
 }
 
 /* ---- adding ------------------------------------------------------------- */
@@ -165,6 +234,8 @@ static void add_effect(struct overlay *o, const struct tx *tx)
 		m->u = (struct unspent){{tx->id, i}, body->outputs.outputs_val[i], o->height, o->tx_cnt};
 		HASH_ADD(hh, o->made, u.point, sizeof m->u.point, m);
 	}
+	if (body->offence.offence_len > 0)
+		o->convicted |= UINT64_C(1) << body->offence.offence_val->replica;
 	o->tx_cnt++;
 }
 
@@ -212,6 +283,14 @@ void overlay_apply(struct overlay *o, struct state *s, int64_t first_row)
 		made->u.row += first_row;
 		state_insert(s, &made->u);
 	}
+	for (unsigned i = 0; o->convicted != 0; i++, o->convicted >>= 1)
+		if (o->convicted & 1)
+			state_convict(s, i, o->height);
+	const struct qstake_rules *r = stake_rules(state_genesis(s));
+	if (r && schedule_epoch_ends(r, o->height))
+		state_settle(s, &(struct qtable){.height = o->height,
+		                                 .stakes = {state_staking(s)->stakes.stakes_len,
+		                                            state_staking(s)->stakes.stakes_val}});
 	clear_maps(o);
 	overlay_unref(o->parent);
 	o->parent = NULL;

@@ -9,8 +9,8 @@
 
 #include <stdlib.h>
 
-#include "db.h"
 #include "merkle.h"
+#include "rows.h"
 
 enum statement {
 	CHAIN,
@@ -26,6 +26,11 @@ enum statement {
 	OUTPUT,
 	TXID,
 	UNSPENT_OF,
+	LOCKED_OF,
+	FIRST_CONVICTION,
+	LAST_CONVICTION,
+	STAKED,
+	STAKE_TABLE,
 	EVIDENCE,
 	STATEMENT_CNT
 };
@@ -47,9 +52,20 @@ static const struct db_sql statements[STATEMENT_CNT] = {
     [OUTPUT] = {"read an output", "SELECT o.spent_by FROM transactions t JOIN outputs o ON o.tx = t.seq"
                                   " WHERE t.txid = ? AND o.position = ?"},
     [TXID] = {"read a transaction's id", "SELECT txid, height FROM transactions WHERE seq = ?"},
-    [UNSPENT_OF] = {"read an address",
-                    "SELECT tx, position, amount FROM outputs WHERE owner = ? AND spent_by IS NULL"
-                    " ORDER BY tx, position"},
+    [UNSPENT_OF] = {"read an address", "SELECT tx, position, amount, lock, replica FROM outputs"
+                                       " WHERE owner = ? AND spent_by IS NULL ORDER BY tx, position"},
+    [LOCKED_OF] = {"read an address", "SELECT amount, lock, replica FROM outputs"
+                                      " WHERE replica = ? AND owner = ? AND spent_by IS NULL"},
+    [FIRST_CONVICTION] = {"find a conviction", "SELECT height FROM convictions WHERE replica = ?"
+                                               " AND height >= ? ORDER BY height LIMIT 1"},
+    [LAST_CONVICTION] =
+        {"read a conviction",
+         "SELECT c.height, t.txid, c.kind, c.view, c.offence_height FROM convictions c"
+         " JOIN transactions t ON t.seq = c.tx WHERE c.replica = ? ORDER BY c.height DESC LIMIT 1"},
+    [STAKED] = {"read the stakes", "SELECT o.owner, o.amount, o.lock, o.replica, t.height FROM outputs o"
+                                   " JOIN transactions t ON t.seq = o.tx"
+                                   " WHERE o.replica = ? AND o.lock = 'stake' AND o.spent_by IS NULL"},
+    [STAKE_TABLE] = {"read a stake table", ROW_TABLE_SQL},
     [EVIDENCE] = {"read evidence", "SELECT seq, entry FROM journal WHERE kind = 'evidence' AND seq > ?"
                                    " ORDER BY seq LIMIT 1"},
 };
@@ -97,6 +113,18 @@ void reader_view_end(struct reader *r)
 }
 
 /* ---- pieces: inside a view, each leaving its statement done --------------- */
+
+static enum found get_height(struct reader *r, struct qheight *h, struct err *err)
+{
+	int64_t height = 0;
+	enum found got = db_query(&r->db, HEIGHT, DB_NONE, err);
+
+	if (got == FOUND && !db_get_int(&r->db, HEIGHT, 0, &height, err))
+		got = FOUND_ERROR;
+	db_done(&r->db, HEIGHT);
+	*h = qheight_of((uint64_t)height);
+	return got;
+}
 
 static enum found get_header(struct reader *r, struct qheight h, struct qheader *out, int64_t *first_tx,
                              struct err *err)
@@ -239,19 +267,7 @@ static enum found get_headers(struct reader *r, uint64_t from, uint64_t to, stru
 
 enum found reader_height(struct reader *r, struct qheight *h, struct err *err)
 {
-	int64_t height = 0;
-	enum found got = db_query(&r->db, HEIGHT, DB_NONE, err);
-
-	if (got == FOUND && !db_get_int(&r->db, HEIGHT, 0, &height, err))
-		got = FOUND_ERROR;
-	db_done(&r->db, HEIGHT);
-	*h = qheight_of((uint64_t)height);
-	return got;
-}
-
-void reader_damaged(struct reader *r, const char *what, struct err *err)
-{
-	db_damaged(&r->db, err, "%s", what);
+	return get_height(r, h, err);
 }
 
 enum found reader_header(struct reader *r, struct qheight h, struct qheader *out, struct err *err)
@@ -452,15 +468,33 @@ enum found reader_spender(struct reader *r, const struct qoutpoint *p, struct qt
 	return got;
 }
 
+/* ---- addresses ---------------------------------------------------------- */
+
+/* The first conviction of the replica that it is locked for since the output was made. */
+static enum found get_conviction_since(struct reader *r, struct address_output *out, struct err *err)
+{
+	int64_t height = 0;
+	enum found got = db_query(&r->db, FIRST_CONVICTION,
+	                          DB_ARGS(db_int(out->lock.qlock_u.replica), db_int(out->height.n)), err);
+
+	if (got == FOUND && !db_get_int(&r->db, FIRST_CONVICTION, 0, &height, err))
+		got = FOUND_ERROR;
+	db_done(&r->db, FIRST_CONVICTION);
+	out->convicted = qheight_of((uint64_t)height);
+	return got == FOUND_ERROR ? got : FOUND;
+}
+
 /* The current row of UNSPENT_OF. */
 static enum found get_address_output(struct reader *r, struct address_output *out, bool wanted,
                                      struct err *err)
 {
 	int64_t tx, position, amount, height = 0;
 
+	*out = (struct address_output){0};
 	if (!db_get_int(&r->db, UNSPENT_OF, 0, &tx, err) ||
 	    !db_get_int(&r->db, UNSPENT_OF, 1, &position, err) ||
-	    !db_get_int(&r->db, UNSPENT_OF, 2, &amount, err))
+	    !db_get_int(&r->db, UNSPENT_OF, 2, &amount, err) ||
+	    !row_get_lock(&r->db, UNSPENT_OF, 3, Q_REPLICAS_MAX, &out->lock, err))
 		return FOUND_ERROR;
 	if (position < 0 || position > UINT32_MAX || amount < 1) {
 		db_damaged(&r->db, err, "an output of transaction %lld cannot be", (long long)tx);
@@ -472,36 +506,189 @@ static enum found get_address_output(struct reader *r, struct address_output *ou
 	out->point.index = (uint32_t)position;
 	enum found got = get_txid(r, tx, &out->point.tx, &height, err);
 	out->height = qheight_of((uint64_t)height);
+	if (got == FOUND && out->lock.kind != QLOCK_NONE)
+		got = get_conviction_since(r, out, err);
 	return got;
 }
 
+/* No sum of an address exceeds 2^63-1 in a sound file. */
+static bool add_amount(struct reader *r, uint64_t *sum, uint64_t amount, struct err *err)
+{
+	return !__builtin_add_overflow(*sum, amount, sum) ||
+	       db_damaged(&r->db, err, "the outputs of one address overflow");
+}
+
+static uint64_t *sum_of(struct address_sums *sums, enum qlock_kind kind)
+{
+	switch (kind) {
+	case QLOCK_NONE:
+		return &sums->free;
+	case QLOCK_STAKE:
+		return &sums->stake;
+	case QLOCK_RELEASE:
+		return &sums->release;
+	case QLOCK_FROZEN:
+		break;
+	}
+	return &sums->frozen;
+}
+
 enum found reader_address(struct reader *r, const struct qaddress *addr, size_t skip, size_t limit,
-                          struct address_output *outs, size_t *out_cnt, uint64_t *total, uint64_t *amount,
+                          struct address_output *outs, size_t *out_cnt, struct address_sums *sums,
                           struct err *err)
 {
 	*out_cnt = 0;
-	*total = *amount = 0;
+	*sums = (struct address_sums){0};
 	if (!db_view(&r->db, err))
 		return FOUND_ERROR;
 	enum found got = db_query(&r->db, UNSPENT_OF, DB_ARGS(db_blob(addr->b, sizeof addr->b)), err);
 	for (; got == FOUND; got = db_next(&r->db, UNSPENT_OF, err)) {
-		bool wanted = *total >= skip && *out_cnt < limit;
+		bool wanted = sums->outputs >= skip && *out_cnt < limit;
 		struct address_output out;
 		got = get_address_output(r, &out, wanted, err);
-		if (got == FOUND && __builtin_add_overflow(*amount, out.amount, amount)) {
-			db_damaged(&r->db, err, "the outputs of one address overflow");
+		if (got == FOUND && !add_amount(r, sum_of(sums, out.lock.kind), out.amount, err))
 			got = FOUND_ERROR;
-		}
 		if (got != FOUND)
 			break;
 		if (wanted)
 			outs[(*out_cnt)++] = out;
-		++*total;
+		sums->outputs++;
 	}
 	db_view_end(&r->db);
 	if (got == FOUND_ERROR)
 		return got;
-	return *total ? FOUND : NOT_FOUND;
+	return sums->outputs ? FOUND : NOT_FOUND;
+}
+
+/* What this address has locked for one replica. */
+static enum found get_locked(struct reader *r, const struct qaddress *addr, unsigned replica,
+                             struct address_locked *out, struct err *err)
+{
+	struct address_sums sums = {0};
+	enum found got =
+	    db_query(&r->db, LOCKED_OF, DB_ARGS(db_int(replica), db_blob(addr->b, sizeof addr->b)), err);
+
+	for (; got == FOUND; got = db_next(&r->db, LOCKED_OF, err)) {
+		struct qlock lock;
+		int64_t amount;
+		if (!db_get_int(&r->db, LOCKED_OF, 0, &amount, err) ||
+		    !row_get_lock(&r->db, LOCKED_OF, 1, Q_REPLICAS_MAX, &lock, err) ||
+		    !add_amount(r, sum_of(&sums, lock.kind), (uint64_t)amount, err)) {
+			got = FOUND_ERROR;
+			break;
+		}
+		sums.outputs++;
+	}
+	db_done(&r->db, LOCKED_OF);
+	*out = (struct address_locked){sums.stake, sums.release, sums.frozen};
+	return got == FOUND_ERROR ? got : sums.outputs > 0 ? FOUND : NOT_FOUND;
+}
+
+enum found reader_locked(struct reader *r, const struct qaddress *addr,
+                         struct address_locked locked[Q_REPLICAS_MAX], struct err *err)
+{
+	enum found got = NOT_FOUND;
+
+	if (!db_view(&r->db, err))
+		return FOUND_ERROR;
+	for (unsigned i = 0; i < Q_REPLICAS_MAX && got != FOUND_ERROR; i++) {
+		enum found one = get_locked(r, addr, i, &locked[i], err);
+		if (one != NOT_FOUND)
+			got = one;
+	}
+	db_view_end(&r->db);
+	return got;
+}
+
+/* ---- stakes ------------------------------------------------------------- */
+
+static enum found get_last_conviction(struct reader *r, unsigned replica, struct conviction *out,
+                                      struct err *err)
+{
+	struct db *db = &r->db;
+	int64_t height, view, offence;
+	enum found got = db_query(db, LAST_CONVICTION, DB_ARGS(db_int(replica)), err);
+
+	*out = (struct conviction){0};
+	if (got == FOUND) {
+		if (db_get_int(db, LAST_CONVICTION, 0, &height, err) &&
+		    db_get_fixed(db, LAST_CONVICTION, 1, out->tx.b, sizeof out->tx.b, err) &&
+		    row_get_vote(db, LAST_CONVICTION, 2, &out->kind, err) &&
+		    db_get_int(db, LAST_CONVICTION, 3, &view, err) &&
+		    db_get_int(db, LAST_CONVICTION, 4, &offence, err)) {
+			out->height = qheight_of((uint64_t)height);
+			out->view = qview_of((uint64_t)view);
+			out->offence = qheight_of((uint64_t)offence);
+		} else {
+			got = FOUND_ERROR;
+		}
+	}
+	db_done(db, LAST_CONVICTION);
+	return got;
+}
+
+/* The current row of STAKED, a replica's, into its sums. */
+static bool add_stake(struct reader *r, const struct genesis *g, struct qheight convicted, struct qstake *now,
+                      struct err *err)
+{
+	struct db *db = &r->db;
+	struct unspent u = {0};
+	int64_t amount, height;
+
+	if (!db_get_fixed(db, STAKED, 0, u.out.owner.b, sizeof u.out.owner.b, err) ||
+	    !db_get_int(db, STAKED, 1, &amount, err) ||
+	    !row_get_lock(db, STAKED, 2, g->n, &u.out.lock, err) || !db_get_int(db, STAKED, 4, &height, err))
+		return false;
+	u.made_at = qheight_of((uint64_t)height);
+	if (!stake_counts(g, &u, convicted))
+		return true;
+	return add_amount(r, stake_is_own(g, &u) ? &now->own : &now->delegated, (uint64_t)amount, err);
+}
+
+static enum found get_stake(struct reader *r, const struct genesis *g, unsigned replica,
+                            struct ledger_stakes *out, struct err *err)
+{
+	if (get_last_conviction(r, replica, &out->last[replica], err) == FOUND_ERROR)
+		return FOUND_ERROR;
+	enum found got = db_query(&r->db, STAKED, DB_ARGS(db_int(replica)), err);
+	for (; got == FOUND; got = db_next(&r->db, STAKED, err))
+		if (!add_stake(r, g, out->last[replica].height, &out->now[replica], err)) {
+			got = FOUND_ERROR;
+			break;
+		}
+	db_done(&r->db, STAKED);
+	return got == FOUND_ERROR ? got : FOUND;
+}
+
+static enum found get_stakes(struct reader *r, const struct genesis *g, struct ledger_stakes *out,
+                             struct err *err)
+{
+	uint64_t epoch = stake_rules(g)->epoch, last;
+	enum found got = get_height(r, &out->height, err);
+
+	for (unsigned i = 0; i < g->n && got == FOUND; i++)
+		got = get_stake(r, g, i, out, err);
+	if (got != FOUND)
+		return got;
+	last = out->height.n / epoch * epoch; /* the newest table's height */
+	for (uint64_t h = last > 0 ? last - epoch : 0; h <= last; h += epoch)
+		if (!row_get_table(&r->db, STAKE_TABLE, g, qheight_of(h), &out->tables[out->table_cnt++],
+		                   err))
+			return FOUND_ERROR;
+	return FOUND;
+}
+
+enum found reader_stakes(struct reader *r, const struct genesis *g, struct ledger_stakes *out,
+                         struct err *err)
+{
+	*out = (struct ledger_stakes){0};
+	if (!stake_rules(g))
+		return NOT_FOUND;
+	if (!db_view(&r->db, err))
+		return FOUND_ERROR;
+	enum found got = get_stakes(r, g, out, err);
+	db_view_end(&r->db);
+	return got;
 }
 
 /* ---- receipts ----------------------------------------------------------- */

@@ -68,6 +68,7 @@ CREATE TABLE convictions (                -- offences that transactions carried;
   offence_height INTEGER NOT NULL,        -- of the votes
   PRIMARY KEY (height, replica)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX convictions_of ON convictions(replica, height);
 
 CREATE TABLE stakes (                     -- each replica's stake at the end of each epoch; only where proposers are by stake
   height       INTEGER NOT NULL,          -- end of the epoch; 0: the genesis

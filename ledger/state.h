@@ -21,6 +21,7 @@ struct unspent {
 	int64_t row;
 };
 
+struct overlay;
 struct state;
 struct state *state_new(const struct genesis *g); /* borrowed for its life */
 void state_free(struct state *s);
@@ -29,9 +30,16 @@ uint64_t state_value(const struct state *s); /* sum of all unspent amounts */
 const struct unspent *state_find(const struct state *s, const struct qoutpoint *p);
 void state_insert(struct state *s, const struct unspent *u);   /* must not be there */
 void state_remove(struct state *s, const struct qoutpoint *p); /* must be there */
-/* Tagged SHA-256 over the LtHash digest of the unspent set (outpoint, output and height of each), their count
- * and value, and the stakes: what CHECKPOINT signs. */
+/*
+ * Tagged SHA-256 over: the LtHash digest of the unspent set (encoded outpoint, encoded output with its lock,
+ * height as 8 bytes) and of all convictions (replica as 4 bytes, height as 8); the count of unspent outputs
+ * and their value, 8 bytes each; the encoded qstaking.  Numbers are big-endian.  What CHECKPOINT signs.
+ */
 void state_digest(const struct state *s, struct qhash *out);
+
+/* Fills an empty state with the genesis' outputs (row 0) and, where proposers are by stake, the table of
+ * their stakes. */
+void state_begin(struct state *s);
 
 /* Calls f for every unspent output, in no particular order. */
 void state_each(const struct state *s, void (*f)(void *ctx, const struct unspent *u), void *ctx);
@@ -44,30 +52,52 @@ void state_each(const struct state *s, void (*f)(void *ctx, const struct unspent
  *     free --> STAKE r --> RELEASE r --> free again, once `unbonding` heights have passed
  *                 `------------`--> FROZEN r: the penalty's share, if r was convicted meanwhile
  *
- * A transaction that spends STAKE spends nothing else, of one owner and one replica, and pays that owner:
- * STAKE of the same replica, RELEASE, FROZEN.  RELEASE and FROZEN arise in no other way, but for the FROZEN
- * share of a RELEASE that was convicted.  The FROZEN outputs are exactly the penalties due on the inputs.
+ * 1  A transaction that spends STAKE spends nothing else, of one owner and one replica, and pays only to that
+ *    owner, locked for that replica: STAKE, RELEASE, FROZEN.
  *
- * A conviction counts for every output of the replica's that was locked at or below its height: it stops
- * counting as stake at once, and whoever moves it leaves the penalty behind.  The owner being the replica's
- * account makes it the replica's own; delegated stake keeps counting where the genesis asks no penalty of it.
+ * 2  Any other spends what is free: RELEASE is free from height made_at + unbonding on, FROZEN never.
+ *    It pays free outputs, STAKE for any replica and any owner, and FROZEN by rule 3.
+ *
+ * 3  For each pair of owner and replica the FROZEN outputs add up to exactly the penalties due on the inputs
+ *    of that pair: nobody's value is frozen for another's.
+ *
+ * A conviction at height c counts for the replica's stake that was made at or below c, and for its RELEASE
+ * made at m where m <= c < m + unbonding: whoever spends it in a block above c leaves the penalty behind.
+ * Not in the block at c itself: so the order within a block changes nothing, and what was made in it is
+ * liable, before or after the conviction.  A penalty that is due stays due, however often the replica is
+ * convicted again: therefore all convictions are kept, though for stake the last one tells.
+ *
+ * The owner being the replica's account makes stake the replica's own.  It stops counting at once; delegated
+ * stake goes on counting where the genesis asks no penalty of it.
  */
 const struct qstaking *state_staking(const struct state *s);
 
-/* What stays frozen of this output when it is spent, the replica's last conviction being at `convicted` (0:
- * none): the genesis' share of the amount, rounded up. */
+/* The first conviction, at u->made_at or above and below `below`, of the replica that *u is locked for; 0:
+ * none, or not locked.  After `top` (NULL: the state). */
+struct qheight stake_convicted(const struct state *s, const struct overlay *top, const struct unspent *u,
+                               struct qheight below);
+
+/* What stays frozen of this output when it is spent: the genesis' share of the amount, rounded up.
+ * `convicted` is stake_convicted()'s; for STAKE the replica's last conviction says the same. */
 uint64_t stake_penalty(const struct genesis *g, const struct unspent *u, struct qheight convicted);
 
-/* Does it count for the replica that it is locked for? */
+/* Does it count for the replica that it is locked for, whose last conviction was at `convicted` (0: none)? */
 bool stake_counts(const struct genesis *g, const struct unspent *u, struct qheight convicted);
 
-/* For who fills a state from a store: convictions first, then the outputs, then the tables, ascending. */
+/* Is it locked by the account of the replica that it is locked for? Else it is delegated. */
+bool stake_is_own(const struct genesis *g, const struct unspent *u);
+
+/* For who fills a state from a store: convictions, ascending, then the outputs, then the tables, ascending.
+ * A conviction is above the replica's last one, and no output there was made above it. */
 void state_convict(struct state *s, unsigned replica, struct qheight at);
 void state_settle(struct state *s, const struct qtable *t);
 
+/* An empty state with the convictions of `of` (borrowed for its life), as they are at any time: to judge a
+ * transaction by outputs that are not executed yet. */
+struct state *state_scratch(const struct state *of);
+
 /* ---- blocks in flight ---------------------------------------------------- */
 
-struct overlay;
 /* The block at `height`, on top of parent (kept by reference) or, where parent is NULL, of the state. */
 struct overlay *overlay_new(const struct state *s, struct overlay *parent, struct qheight height);
 struct overlay *overlay_ref(struct overlay *o);
@@ -75,11 +105,13 @@ void overlay_unref(struct overlay *o);
 
 /*
  * Checks a parsed transaction against what is unspent after `top` (NULL: the state) for a block
- * at `height`: inputs unspent, witnesses exactly their owners, inputs equal outputs, not expired, the rules
- * of stake, an offence not punished yet.
- * On TX_DOUBLE_SPEND by a transaction of an overlay, *spender (may be NULL) is its id; when the input is
- * in neither overlay nor state the verdict is TX_UNKNOWN_OUTPUT (the store tells spent from unknown).
- * Signatures are tx_verify()'s.
+ * at `height`: not expired, inputs unspent, witnesses exactly their owners, inputs equal outputs, the rules
+ * of stake (TX_LOCKED, TX_BAD_LOCK, TX_PENALTY), an offence not punished yet: the verdict is of the first
+ * that does not hold, in this order.
+ *
+ * On TX_DOUBLE_SPEND by a transaction of an overlay, *spender (may be
+ * NULL) is its id; when the input is in neither overlay nor state the verdict is TX_UNKNOWN_OUTPUT (the store
+ * tells spent from unknown). Signatures are tx_verify()'s.
  */
 enum tx_verdict state_check(const struct state *s, const struct overlay *top, const struct tx *tx,
                             struct qheight height, struct qtxid *spender);
@@ -92,8 +124,8 @@ enum tx_verdict overlay_add_block(struct overlay *o, const struct block *b, size
 
 /*
  * The block that `o` stands for was executed: o->parent must be NULL. Applies it to the state
- * (rows of new outputs from `first_row` on, one per transaction) . Overlays on top of o
- * stay valid: their chain now ends in the state.
+ * (rows of new outputs from `first_row` on, one per transaction), convictions and all, and settles
+ * the stakes where an epoch ends.  Overlays on top of o stay valid: their chain now ends in the state.
  */
 void overlay_apply(struct overlay *o, struct state *s, int64_t first_row);
 

@@ -330,7 +330,8 @@ static void api_addresses(void *ctx, const struct http_request *r, struct http_r
 	struct node *n = ctx;
 	struct err err = {0};
 	struct qaddress address;
-	uint64_t skip, limit, total, amount;
+	uint64_t skip, limit;
+	struct address_sums sums;
 	if (!address_parse(r->arg, &address, &err)) {
 		api_bad(reply, &err);
 		return;
@@ -345,9 +346,8 @@ static void api_addresses(void *ctx, const struct http_request *r, struct http_r
 	}
 	struct address_output *outs = xcalloc(limit + 1, sizeof *outs);
 	size_t cnt = 0;
-	enum found found = reader_address(reader, &address, skip, limit, outs, &cnt, &total, &amount, &err);
-	if (found == NOT_FOUND)
-		total = amount = 0; /* an address that nobody ever paid is an empty one */
+	enum found found = reader_address(reader, &address, skip, limit, outs, &cnt, &sums, &err);
+	/* An address that nobody ever paid is an empty one. */
 	if (found == FOUND_ERROR) {
 		api_broken(reply, &err);
 	} else {
@@ -356,7 +356,8 @@ static void api_addresses(void *ctx, const struct http_request *r, struct http_r
 			json_array_append_new(list, output_json(&outs[i]));
 		api_json(reply, 200,
 		         json_pack("{s:o, s:o, s:o, s:o}", "address", api_address(&address), "amount",
-		                   jread_amount_json(amount), "count", number(total), "outputs", list));
+		                   jread_amount_json(sums.free + sums.stake + sums.release + sums.frozen),
+		                   "count", number(sums.outputs), "outputs", list));
 	}
 	free(outs);
 	node_reader_back(n, reader, found == FOUND_ERROR);

@@ -227,9 +227,9 @@ static void read_address(struct reader *r, uint8_t number)
 	struct qaddress addr = rules_address(number);
 	struct address_output outs[3];
 	size_t cnt;
-	uint64_t total, amount;
+	struct address_sums sums;
 
-	check_found(reader_address(r, &addr, 0, 3, outs, &cnt, &total, &amount, &err), &err);
+	check_found(reader_address(r, &addr, 0, 3, outs, &cnt, &sums, &err), &err);
 }
 
 static void read_all(void)

@@ -230,7 +230,7 @@ static void an_address_holds_its_unspent_outputs_oldest_first(void **state)
 	struct qoutput four[] = {to(5, 100), to(5, 200), to(5, 150), to(7, 50)};
 	struct qaddress five = rules_address(5), nobody = rules_address(9);
 	struct address_output outs[4];
-	uint64_t total, amount;
+	struct address_sums sums;
 	size_t cnt;
 
 	struct tx *tx = spend(r, 2, (struct qoutpoint){r->g.txid, 1}, four, 4);
@@ -238,10 +238,10 @@ static void an_address_holds_its_unspent_outputs_oldest_first(void **state)
 	struct block *b = make_block(4, *ledger_tip(s->l), &tx, 1);
 	append(r, s->l, &b, 1);
 	commit(s->l);
-	assert_int_equal(reader_address(s->r, &five, 0, 4, outs, &cnt, &total, &amount, &s->err), FOUND);
+	assert_int_equal(reader_address(s->r, &five, 0, 4, outs, &cnt, &sums, &s->err), FOUND);
 	assert_int_equal(cnt, 4);
-	assert_int_equal(total, 4);
-	assert_int_equal(amount, 250 + 450);
+	assert_int_equal(sums.outputs, 4);
+	assert_int_equal(sums.free, 250 + 450);
 	assert_int_equal(outs[0].amount, 250);
 	assert_int_equal(outs[0].height.n, 3);
 	assert_true(qtxid_eq(&outs[0].point.tx, &s->t[3]));
@@ -250,15 +250,14 @@ static void an_address_holds_its_unspent_outputs_oldest_first(void **state)
 	assert_int_equal(outs[3].height.n, 4);
 	assert_true(qtxid_eq(&outs[3].point.tx, &id));
 
-	assert_int_equal(reader_address(s->r, &five, 1, 2, outs, &cnt, &total, &amount, &s->err), FOUND);
+	assert_int_equal(reader_address(s->r, &five, 1, 2, outs, &cnt, &sums, &s->err), FOUND);
 	assert_int_equal(cnt, 2);
-	assert_int_equal(total, 4);
-	assert_int_equal(amount, 700);
+	assert_int_equal(sums.outputs, 4);
+	assert_int_equal(sums.free, 700);
 	assert_int_equal(outs[0].amount, 100);
 	assert_int_equal(outs[1].amount, 200);
-	assert_int_equal(reader_address(s->r, &nobody, 0, 4, outs, &cnt, &total, &amount, &s->err),
-	                 NOT_FOUND);
-	assert_int_equal(cnt + total + amount, 0);
+	assert_int_equal(reader_address(s->r, &nobody, 0, 4, outs, &cnt, &sums, &s->err), NOT_FOUND);
+	assert_int_equal(cnt + sums.outputs + sums.free, 0);
 }
 
 static void sees_what_is_committed_and_nothing_else(void **state)
@@ -350,7 +349,7 @@ static void absurd_values_are_errors(void **state)
 	struct tx_place place;
 	struct qblock block;
 	struct qheader header;
-	uint64_t total, amount;
+	struct address_sums sums;
 	struct qcert cert;
 	size_t cnt;
 
@@ -367,8 +366,7 @@ static void absurd_values_are_errors(void **state)
 	assert_int_equal(reader_tx(s->r, &s->t[1], &place, NULL, &s->err), FOUND_ERROR);
 	assert_int_equal(reader_tx(s->r, &s->t[2], &place, NULL, &s->err), FOUND_ERROR);
 	assert_int_equal(reader_receipt(s->r, &s->t[3], &receipt, &s->err), FOUND_ERROR);
-	assert_int_equal(reader_address(s->r, &five, 0, 4, outs, &cnt, &total, &amount, &s->err),
-	                 FOUND_ERROR);
+	assert_int_equal(reader_address(s->r, &five, 0, 4, outs, &cnt, &sums, &s->err), FOUND_ERROR);
 }
 
 static void pages_of_garbage_are_clean_errors(void **state)
