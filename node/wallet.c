@@ -128,7 +128,8 @@ static bool turn_pages(struct choice *ch, struct client *c, const struct qaddres
 	uint64_t total, holds;
 	size_t have = 0;
 	*enough = 0;
-	for (size_t page = 0; page < PAGES_MAX && *enough == 0; page++) {
+	/* Too many pieces: a larger one may come yet. */
+	for (size_t page = 0; page < PAGES_MAX && (*enough == 0 || *enough > WALLET_INPUTS_MAX); page++) {
 		struct coin *some;
 		size_t got;
 		if (!client_coins(c, owner, have, PAGE, &some, &got, &total, &holds, err))
