@@ -14,11 +14,19 @@
 
 #define WORDS 8 /* of a digest */
 
-/* What every try begins with. */
+/*
+ * One attempt is made ready while the one before is being hashed.  Else the processor would have to load
+ * whole registers of what it has just stored in pieces, and wait: a third of the speed.
+ */
+struct attempt {
+	SHA256_CTX c;
+	uint8_t end[2 * SHA256_CBLOCK]; /* the bytes after the midstate, the nonce, the padding */
+};
+
 struct search {
-	SHA256_CTX midstate;            /* after all whole blocks before the nonce */
-	uint8_t end[2 * SHA256_CBLOCK]; /* the bytes after those, a place for the nonce, the padding */
-	size_t nonce_at, blocks;        /* in `end` */
+	SHA256_CTX midstate; /* after all whole blocks before the nonce */
+	struct attempt attempts[2];
+	size_t nonce_at, blocks; /* in `end` */
 	SHA_LONG max[WORDS];
 };
 
@@ -37,11 +45,13 @@ static void start(struct search *s, const char *tag, const void *data, size_t le
 	must(SHA256_Init(&s->midstate) && SHA256_Update(&s->midstate, &(uint8_t){(uint8_t)tag_len}, 1) &&
 	     SHA256_Update(&s->midstate, tag, tag_len) && SHA256_Update(&s->midstate, data, len));
 	s->nonce_at = s->midstate.num;
-	memcpy(s->end, s->midstate.data, s->nonce_at);
 	size_t used = s->nonce_at + 8;
-	s->end[used] = 0x80;
 	s->blocks = used + 1 + 8 <= SHA256_CBLOCK ? 1 : 2;
-	put64(s->end + s->blocks * SHA256_CBLOCK - 8, 8 * (1 + (uint64_t)tag_len + len + 8));
+	uint8_t *end = s->attempts[0].end;
+	memcpy(end, s->midstate.data, s->nonce_at);
+	end[used] = 0x80;
+	put64(end + s->blocks * SHA256_CBLOCK - 8, 8 * (1 + (uint64_t)tag_len + len + 8));
+	s->attempts[1] = s->attempts[0];
 	for (size_t i = 0; i < WORDS; i++)
 		s->max[i] = (SHA_LONG)max[4 * i] << 24 | (SHA_LONG)max[4 * i + 1] << 16 |
 		            (SHA_LONG)max[4 * i + 2] << 8 | max[4 * i + 3];
@@ -55,21 +65,28 @@ static bool at_most(const SHA_LONG a[WORDS], const SHA_LONG b[WORDS])
 	return true;
 }
 
+static struct attempt *ready(struct search *s, uint64_t nonce)
+{
+	struct attempt *t = &s->attempts[nonce % 2];
+
+	memcpy(t->c.h, s->midstate.h, sizeof t->c.h);
+	put64(t->end + s->nonce_at, nonce);
+	return t;
+}
+
 bool mine_real(const char *tag, const void *data, size_t len, uint64_t from, uint64_t cnt,
                const uint8_t max[32], uint64_t *nonce)
 {
 	struct search s;
-	SHA256_CTX c = {0};
 
 	start(&s, tag, data, len, max);
-	for (uint64_t n = from; cnt > 0; n++, cnt--) {
-		put64(s.end + s.nonce_at, n);
-		memcpy(c.h, s.midstate.h, sizeof c.h);
+	for (struct attempt *t = ready(&s, from), *next; cnt > 0; t = next, from++, cnt--) {
+		next = ready(&s, from + 1);
 		for (size_t i = 0; i < s.blocks; i++)
-			SHA256_Transform(&c, s.end + i * SHA256_CBLOCK);
+			SHA256_Transform(&t->c, t->end + i * SHA256_CBLOCK);
 		/* Nearly always the first word alone says no. */
-		if (c.h[0] <= s.max[0] && at_most(c.h, s.max)) {
-			*nonce = n;
+		if (t->c.h[0] <= s.max[0] && at_most(t->c.h, s.max)) {
+			*nonce = from;
 			return true;
 		}
 	}
