@@ -433,7 +433,8 @@ static void stakes_are_read_and_odd_ones_refused(void **state)
 	/* More replicas than there can be. */
 	json_t *json = json_pack("{s:i, s:[]}", "height", 1, "replicas");
 	for (unsigned i = 0; i <= Q_REPLICAS_MAX; i++)
-		json_array_append_new(json_object_get(json, "replicas"), json_object());
+		json_array_append_new(json_object_get(json, "replicas"),
+		                      json_loads("{" REPLICA ", \"turns\": 1, \"turns_next\": 1}", 0, NULL));
 	char *text = json_dumps(json, 0);
 	node.stakes = text;
 	assert_false(client_stakes(node.client, &stakes, &err));
