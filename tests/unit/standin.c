@@ -8,6 +8,7 @@
 #include "hash.h"
 #include "lthash.h"
 #include "merkle.h"
+#include "mine.h"
 #include "rules.h"
 #include "standin.h"
 
@@ -139,6 +140,37 @@ static void digests_do_not_meet(void **state)
 	for (size_t i = 1; i < MANY; i++)
 		assert_memory_not_equal(seen[i - 1], seen[i], 8);
 	free(seen);
+}
+
+/* The search goes through the stand-ins' own digests, and so finds the same on every machine. */
+static void a_nonce_is_the_first_whose_digest_is_small(void **state)
+{
+	(void)state;
+	uint8_t text[80] = {0}, out[32], max[32] = {0x0f};
+	unsigned found = 0;
+
+	for (size_t len = 8; len <= sizeof text; len++) {
+		uint64_t from = UINT64_MAX - len, want = 0, got = 0;
+		bool is = false;
+		for (uint64_t i = 0; i < 2 * len && !is; i++) {
+			want = from + i;
+			for (size_t b = 0; b < 8; b++)
+				text[len - 8 + b] = (uint8_t)(want >> (56 - 8 * b));
+			digest(text, len, out);
+			is = memcmp(out, max, sizeof out) <= 0;
+		}
+		assert_int_equal(mine_search("test", text, len - 8, from, 2 * len, max, &got), is);
+		if (is)
+			assert_int_equal(got, want);
+		memset(text + len - 8, 0, 8);
+		found += is;
+	}
+	assert_true(found > 60);
+	memset(max, 0, sizeof max);
+	max[1] = 0x80;
+	uint64_t nonce;
+	assert_true(mine_search("quorate/test/v1", "abc", 3, 0, UINT64_MAX, max, &nonce));
+	assert_int_equal(nonce, 689);
 }
 
 static void lthash_adds_up(void **state)
@@ -292,6 +324,7 @@ int main(void)
 	    WITH(a_digest_is_of_the_bytes_alone),
 	    WITH(each_bit_changes_half_of_the_digest),
 	    WITH(digests_do_not_meet),
+	    WITH(a_nonce_is_the_first_whose_digest_is_small),
 	    WITH(lthash_adds_up),
 	    WITH(a_replicas_signature_holds_for_one_statement),
 	    WITH(an_accounts_signature_holds_for_one_transaction),
