@@ -32,6 +32,13 @@ bool vote_well_formed(enum qkind kind, const struct qvote *vote)
 	return kind == QCHECKPOINT && vote->view.n == 0;
 }
 
+/* The state is zero in PREPARE and COMMIT, and so is the view in CHECKPOINT. */
+bool votes_conflict(const struct qvote *a, const struct qvote *b)
+{
+	return a->view.n == b->view.n && a->height.n == b->height.n &&
+	       !(qhash_eq(&a->block, &b->block) && qhash_eq(&a->state, &b->state));
+}
+
 bool vote_verify(const struct genesis *g, unsigned replica, enum qkind kind, const struct qvote *vote,
                  const struct qsig *sig)
 {

@@ -21,6 +21,10 @@ size_t cert_statement(enum qkind kind, const struct qvote *vote, uint8_t buf[CER
  * CERT_NUMBER_MAX. Total. */
 bool vote_well_formed(enum qkind kind, const struct qvote *vote);
 
+/* Of two votes of one kind that are well formed: are they of one view and height, with different content?  An
+ * honest replica signs at most one of them. */
+bool votes_conflict(const struct qvote *a, const struct qvote *b);
+
 bool vote_verify(const struct genesis *g, unsigned replica, enum qkind kind, const struct qvote *vote,
                  const struct qsig *sig);
 

@@ -37,13 +37,6 @@ static bool proposals_conflict(const struct qproposal *a, const struct qproposal
 	return a->view.n == b->view.n && a->header.height.n == b->header.height.n && !qhash_eq(&ha, &hb);
 }
 
-/* The state is zero in PREPARE and COMMIT, and so is the view in CHECKPOINT. */
-static bool votes_conflict(const struct qvote *a, const struct qvote *b)
-{
-	return a->view.n == b->view.n && a->height.n == b->height.n &&
-	       !(qhash_eq(&a->block, &b->block) && qhash_eq(&a->state, &b->state));
-}
-
 /* Of one kind and with different content, which the caller checked. */
 static bool messages_conflict(const struct qmessage *a, const struct qmessage *b)
 {

@@ -11,9 +11,13 @@
 
 #include "hash.h"
 #include "merkle.h"
+#include "offence.h"
 #include "tx.h"
 
 #define ID_TAG "quorate/tx/v1"
+/* Encoded. */
+#define OUTPUT_BYTES (20 + 8 + 4) /* that is not locked */
+#define OFFENCE_BYTES (4 + 4 + 2 * 80 + 2 * 64)
 
 /* Sorting and comparing copies of inputs by their bytes is right only without padding. */
 _Static_assert(sizeof(struct qoutpoint) == 36, "qoutpoint has padding");
@@ -34,6 +38,25 @@ static uint32_t be32(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+/* Bytes of `cnt` outputs at `raw`, each of which ends in a lock, longer by 4 bytes unless it is none;
+ * SIZE_MAX: they are not all there. */
+static size_t outputs_len(const uint8_t *raw, size_t len, size_t cnt)
+{
+	size_t at = 0;
+
+	for (; cnt > 0; cnt--) {
+		if (len - at < OUTPUT_BYTES)
+			return SIZE_MAX;
+		at += OUTPUT_BYTES;
+		if (be32(raw + at - 4) == QLOCK_NONE)
+			continue;
+		if (len - at < 4)
+			return SIZE_MAX;
+		at += 4;
+	}
+	return at;
+}
+
 /*
  * Were undecodable bytes refused because a list is longer than its bound?  Only to give the
  * sender the right reason: walks the layout of struct qtx as far as it makes sense.
@@ -42,8 +65,11 @@ static bool list_too_long(const uint8_t *raw, size_t len)
 {
 	static const struct {
 		size_t item, max, after; /* bytes of an item, its bound, bytes that follow the list */
-	} lists[] = {
-	    {36, Q_INPUTS_MAX, 0}, {28, Q_OUTPUTS_MAX, 0}, {1, Q_MEMO_MAX, 8}, {100, Q_WITNESSES_MAX, 0}};
+	} lists[] = {{36, Q_INPUTS_MAX, 0},
+	             {OUTPUT_BYTES, Q_OUTPUTS_MAX, 0},
+	             {1, Q_MEMO_MAX, 8},
+	             {OFFENCE_BYTES, 1, 0},
+	             {100, Q_WITNESSES_MAX, 0}};
 	size_t at = 0;
 
 	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
@@ -55,9 +81,11 @@ static bool list_too_long(const uint8_t *raw, size_t len)
 			return false;
 		if (cnt > lists[i].max)
 			return true;
-		at += (cnt * lists[i].item + 3) / 4 * 4 + lists[i].after;
-		if (at > len)
+		size_t items = lists[i].item == OUTPUT_BYTES ? outputs_len(raw + at, len - at, cnt)
+		                                             : (cnt * lists[i].item + 3) / 4 * 4;
+		if (items > len - at || lists[i].after > len - at - items)
 			return false;
+		at += items + lists[i].after;
 	}
 	return false;
 }
@@ -109,6 +137,8 @@ static enum tx_verdict check(struct tx *tx)
 		return TX_BAD_AMOUNT;
 	if (has_duplicate_input(body))
 		return TX_DUPLICATE_INPUT;
+	if (body->offence.offence_len > 0 && !offence_well_formed(body->offence.offence_val))
+		return TX_BAD_OFFENCE;
 	tx->owners = xcalloc(witness_cnt, sizeof *tx->owners);
 	for (unsigned i = 0; i < witness_cnt; i++) {
 		tx->owners[i] = account_address(&tx->q.witnesses.witnesses_val[i].key);
@@ -176,13 +206,14 @@ bool tx_conflict(const struct tx *a, const struct tx *b)
 
 bool tx_verify(const struct genesis *g, const struct tx *tx)
 {
-	(void)g;
+	const struct qtx_body *body = &tx->q.body;
+
 	for (unsigned i = 0; i < tx->q.witnesses.witnesses_len; i++) {
 		const struct qwitness *w = &tx->q.witnesses.witnesses_val[i];
 		if (!account_verify(&w->key, &tx->id, &w->sig))
 			return false;
 	}
-	return true;
+	return body->offence.offence_len == 0 || offence_verify(g, body->offence.offence_val);
 }
 
 struct signing {
