@@ -270,6 +270,11 @@ enum found reader_height(struct reader *r, struct qheight *h, struct err *err)
 	return get_height(r, h, err);
 }
 
+void reader_damaged(struct reader *r, const char *what, struct err *err)
+{
+	db_damaged(&r->db, err, "%s", what);
+}
+
 enum found reader_header(struct reader *r, struct qheight h, struct qheader *out, struct err *err)
 {
 	int64_t first_tx;
