@@ -40,7 +40,7 @@ double seal_work(const struct qtarget *target)
  */
 static struct qtarget scale(const struct qtarget *t, uint64_t mul, uint64_t div)
 {
-	struct qtarget out;
+	struct qtarget out = {{0}};
 	uint8_t product[40];
 	uint64_t carry = 0, rest = 0;
 
