@@ -21,6 +21,7 @@
  *                  audit_journal.c the journal; what it pins down about the chain
  *                  audit_replay.c  blocks, transactions, outputs, inputs
  *                  audit_certs.c   certificates and signers
+ *                  audit_stake.c   stake, convictions, tables, by plain addition
  *                  audit_turns.c   who had the turn to propose
  *                  audit_pool.c    signature checks on all cores
  *                  audit_compare.c several ledgers side by side

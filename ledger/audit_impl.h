@@ -190,6 +190,39 @@ void coverage_block(struct coverage *c, struct qheight height, int64_t certified
 void coverage_end(struct coverage *c, struct qheight tip);
 void coverage_close(struct coverage *c);
 
+/* audit_stake.c, as the replay passes output after output; all of it idle where stake decides nothing. */
+struct tally {
+	struct book *b;
+	const struct qstake_rules *rules;   /* NULL: proposers are not by stake */
+	struct tally_output *outputs;       /* all unspent stake */
+	struct tally_conviction *convicted; /* all convictions, ascending */
+	size_t convicted_cnt, convicted_cap;
+	uint64_t last[Q_REPLICAS_MAX]; /* height of each replica's last one; 0: none */
+	uint64_t here;                 /* bit i: replica i is convicted in this block: */
+	struct {
+		int64_t seq; /* transactions.seq */
+		enum qkind kind;
+		struct qvote vote;
+	} by[Q_REPLICAS_MAX];
+	struct schedule schedules[2]; /* of the last two tables */
+	struct cursor convictions, rows;
+};
+void tally_open(struct tally *t, struct book *b);
+void tally_made(struct tally *t, const struct unspent *u);
+void tally_spent(struct tally *t, const struct qoutpoint *p);
+/* Does the transaction freeze what it must, in a block at h?  False: the text says where not. */
+bool tally_penalties_hold(const struct tally *t, const struct state *state, const struct tx *tx,
+                          struct qheight h, char *text, size_t cap);
+/* The transaction at seq convicts. */
+void tally_offence(struct tally *t, int64_t seq, const struct qoffence *o, struct qheight h);
+/* After the last transaction of the block at h, and after the genesis: settles an epoch in the state, too. */
+void tally_settle(struct tally *t, struct state *state, struct qheight h);
+/* Who has which turn at h, the next height; NULL where the primary proposes. */
+const struct schedule *tally_schedule(const struct tally *t, struct qheight h);
+/* After the last block: nothing may be left. */
+void tally_end(struct tally *t, struct qheight tip);
+void tally_close(struct tally *t);
+
 /* audit_turns.c, as the replay passes block after block. */
 struct turn_bound {
 	struct qheight height; /* of a certificate of COMMITs */

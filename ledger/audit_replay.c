@@ -22,6 +22,7 @@ struct replay {
 	struct coverage coverage;
 	sqlite3_stmt *spent_by; /* of one output: ?1 tx, ?2 position */
 	struct turns turns;
+	struct tally tally;
 	struct seal_parent below; /* what the next header's time and target follow from */
 	int64_t next_seq;
 	size_t next_pin;
@@ -106,6 +107,7 @@ static void make_output(struct replay *r, const struct qtxid *id, int64_t tx, ui
 	struct unspent u = {.point = {*id, position}, .out = *out, .made_at = h, .row = tx};
 	check_output(r, tx, position, out, h);
 	state_insert(r->state, &u);
+	tally_made(&r->tally, &u);
 }
 
 static void spend_input(struct replay *r, int64_t tx, uint32_t position, const struct qoutpoint *p,
@@ -121,6 +123,7 @@ static void spend_input(struct replay *r, int64_t tx, uint32_t position, const s
 	}
 	check_spent_by(r, source, p->index, tx, h);
 	state_remove(r->state, p);
+	tally_spent(&r->tally, p);
 }
 
 /* An input of an invalid transaction is not unspent (state_check() said so): was it spent before? */
@@ -161,19 +164,34 @@ static bool invalid_tx(struct replay *r, const struct tx *tx, enum tx_verdict v,
 	return false;
 }
 
+/* state_check() found the offence above the replica's last conviction. */
+static void convict(struct replay *r, int64_t seq, const struct qoffence *o, struct qheight h)
+{
+	tally_offence(&r->tally, seq, o, h);
+	state_convict(r->state, o->replica, h);
+}
+
 /* Its inputs leave the unspent set, its outputs enter. False: it may not. */
 static bool apply_tx(struct replay *r, const struct tx *tx, struct qheight h)
 {
 	const struct qtx_body *body = &tx->q.body;
 	int64_t seq = r->next_seq;
-	enum tx_verdict v = state_check(r->state, NULL, tx, h, NULL);
+	char text[160], where[WHERE_MAX];
 
+	if (!tally_penalties_hold(&r->tally, r->state, tx, h, text, sizeof text)) {
+		table_where(TABLE_TRANSACTIONS, seq, 0, NULL, where);
+		book_find(r->b, AUDIT_TRANSACTION, h, where, "%s", text);
+		return false;
+	}
+	enum tx_verdict v = state_check(r->state, NULL, tx, h, NULL);
 	if (v != TX_OK)
 		return invalid_tx(r, tx, v, h);
 	for (uint32_t i = 0; i < body->inputs.inputs_len; i++)
 		spend_input(r, seq, i, &body->inputs.inputs_val[i], h);
 	for (uint32_t i = 0; i < body->outputs.outputs_len; i++)
 		make_output(r, &tx->id, seq, i, &body->outputs.outputs_val[i], h);
+	if (body->offence.offence_len)
+		convict(r, seq, &body->offence.offence_val[0], h);
 	r->next_seq++;
 	return true;
 }
@@ -251,7 +269,7 @@ static bool check_header(struct replay *r, const struct qheader *q, struct qheig
 	if (q->proposer >= g->n)
 		fault(r, h, AUDIT_LINKAGE, "the proposer is no replica");
 	check_seal(r, q, h);
-	turns_block(&r->turns, NULL, q);
+	turns_block(&r->turns, tally_schedule(&r->tally, h), q);
 	if (q->tx_count == 0 || q->tx_count > g->g.params.block_txs_max)
 		return fault(r, h, AUDIT_LINKAGE, "a block of this chain cannot have so many transactions");
 	return true;
@@ -366,6 +384,7 @@ static bool replay_block(struct replay *r, struct qheight h)
 	check_block_columns(r, &q, h);
 	bool ok = check_header(r, &q, h) && replay_txs(r, &q, h);
 	if (ok) {
+		tally_settle(&r->tally, r->state, h);
 		coverage_block(&r->coverage, h, sqlite3_column_int64(c->stmt, BLOCK_CERTIFIED_BY), r->state);
 		check_pins(r, h);
 		seal_extend(&r->below, &q);
@@ -397,6 +416,7 @@ static void replay_genesis(struct replay *r)
 	}
 	for (uint32_t i = 0; i < g->g.allocations.allocations_len && !book_ends(r->b); i++)
 		make_output(r, &g->txid, 0, i, &g->g.allocations.allocations_val[i], h);
+	tally_settle(&r->tally, r->state, h);
 	seal_genesis(g, &r->below);
 	r->next_seq = 1;
 }
@@ -467,6 +487,7 @@ static void finish(struct replay *r)
 	cursor_rest(&r->txs, tip);
 	cursor_rest(&r->outputs, tip);
 	cursor_rest(&r->inputs, tip);
+	tally_end(&r->tally, tip);
 	coverage_end(&r->coverage, tip);
 	check_behind(r, tip);
 }
@@ -488,6 +509,7 @@ void book_replay(struct book *b)
 	cursor_open(&r.inputs, b, TABLE_INPUTS);
 	coverage_open(&r.coverage, b);
 	turns_open(&r.turns, b);
+	tally_open(&r.tally, b);
 
 	replay_genesis(&r);
 	replay_blocks(&r);
@@ -499,6 +521,7 @@ void book_replay(struct book *b)
 	cursor_close(&r.inputs);
 	coverage_close(&r.coverage);
 	turns_close(&r.turns);
+	tally_close(&r.tally);
 	sqlite3_finalize(r.spent_by);
 	state_free(r.state);
 	free(r.block_txs);

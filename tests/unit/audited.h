@@ -117,31 +117,15 @@ static inline void write_ledger(struct place *p, struct chain *c)
 
 static inline int make_fixture(void **state)
 {
-	void *place;
+	struct rules rules;
 
-	fixture = xcalloc(1, sizeof *fixture);
-	place_setup(&place);
-	memcpy(&fixture->honest, place, sizeof fixture->honest);
-	free(place);
-	open_place(&fixture->copy, fixture, "copy.db");
-	open_place(&fixture->other, fixture, "other.db");
+	rules_setup(&rules, 4, "store");
+	fixture = fixture_of(rules);
 	make_chain(&fixture->honest.rules, &fixture->chain);
 	learn_digests(&fixture->honest, &fixture->chain);
 	place_remove(&fixture->honest);
 	write_ledger(&fixture->honest, &fixture->chain);
 	*state = fixture;
-	return 0;
-}
-
-static inline int drop_fixture(void **state)
-{
-	struct fixture *f = *state;
-
-	place_remove(&f->honest);
-	rmdir(f->honest.dir);
-	free_chain(&f->chain);
-	rules_teardown(&f->honest.rules);
-	free(f);
 	return 0;
 }
 

@@ -33,6 +33,27 @@ static inline void append_run(struct ledger *l, struct chain *c, unsigned from, 
 	wire_free(WIRE(qcert), &cert);
 }
 
+/* The block with another header; takes it. */
+static inline struct block *with_header(struct block *b, const struct qheader *h)
+{
+	struct block *changed = block_new(h, b->txs, b->tx_cnt);
+
+	block_unref(b);
+	return changed;
+}
+
+/* Block h, in which account 1 passes its 1000 on to itself. */
+static inline struct block *pass_on(const struct rules *r, const struct chain *c, unsigned h)
+{
+	struct qoutpoint in = {r->g.txid, 0};
+	struct qoutput out = to(1, 1000);
+
+	if (h > 1)
+		in = output_of(c->blocks[h - 1]->txs[0], 0);
+	struct tx *tx = spend(r, 1, in, &out, 1);
+	return make_block(h, h > 1 ? c->blocks[h - 1]->hash : r->g.chain, &tx, 1);
+}
+
 static inline struct qcert checkpoint_at(const struct rules *r, const struct chain *c, unsigned h)
 {
 	struct qvote vote = {.height = {h}, .block = c->blocks[h]->hash, .state = c->digests[h]};
@@ -81,6 +102,35 @@ static inline void open_place(struct place *p, const struct fixture *f, const ch
 {
 	p->rules = f->honest.rules; /* borrowed */
 	snprintf(p->path, sizeof p->path, "%.60s/%s", f->honest.dir, name);
+}
+
+/* A fixture whose chain has these rules (taken), and no ledger yet. */
+static inline struct fixture *fixture_of(struct rules rules)
+{
+	void *place;
+
+	fixture = xcalloc(1, sizeof *fixture);
+	place_setup(&place);
+	memcpy(&fixture->honest, place, sizeof fixture->honest);
+	free(place);
+	rules_teardown(&fixture->honest.rules);
+	fixture->honest.rules = rules;
+	open_place(&fixture->copy, fixture, "copy.db");
+	open_place(&fixture->other, fixture, "other.db");
+	return fixture;
+}
+
+static inline int drop_fixture(void **state)
+{
+	struct fixture *f = *state;
+
+	place_remove(&f->honest);
+	place_remove(&f->other);
+	rmdir(f->honest.dir);
+	free_chain(&f->chain);
+	rules_teardown(&f->honest.rules);
+	free(f);
+	return 0;
 }
 
 static inline void copy_file(const char *from, const char *path)
@@ -171,6 +221,15 @@ static inline void assert_found(const struct audit_report *r, size_t ledger, int
 		print_findings(r);
 		fail_msg("%s is not among the findings, or the verdict is ok", where);
 	}
+}
+
+/* So many findings of this kind. */
+static inline unsigned count_of(const struct audit_report *r, size_t ledger, enum audit_kind kind)
+{
+	unsigned cnt = 0;
+	for (size_t i = 0; i < r->ledgers[ledger].finding_cnt; i++)
+		cnt += r->ledgers[ledger].findings[i].kind == kind;
+	return cnt;
 }
 
 static inline void assert_clean(const struct audit_report *r)

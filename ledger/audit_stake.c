@@ -1,0 +1,263 @@
+/*
+ * audit_stake.c: stake by plain addition: what the locked outputs add up to at each epoch's end, who was
+ * convicted, what that costs, and so what stands in the tables convictions and stakes.
+ *
+ * The nodes keep their sums up to date output by output (state.c, overlay.c).  Here all unspent stake is
+ * added up anew each time, and all convictions are gone through for each output that is spent; ledger/state.h
+ * has the rules.  On a chain whose proposers are not by stake both tables are empty.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "audit_impl.h"
+#include "map.h"
+
+struct tally_output { /* unspent, and locked as stake */
+	struct unspent u;
+	UT_hash_handle hh; /* by u.point */
+};
+
+struct tally_conviction {
+	unsigned replica;
+	uint64_t height;
+};
+
+void tally_open(struct tally *t, struct book *b)
+{
+	*t = (struct tally){.b = b, .rules = stake_rules(b->g)};
+	cursor_open(&t->convictions, b, TABLE_CONVICTIONS);
+	cursor_open(&t->rows, b, TABLE_STAKES);
+}
+
+void tally_close(struct tally *t)
+{
+	struct tally_output *o, *next;
+
+	HASH_ITER (hh, t->outputs, o, next) {
+		HASH_DEL(t->outputs, o);
+		free(o);
+	}
+	free(t->convicted);
+	cursor_close(&t->convictions);
+	cursor_close(&t->rows);
+}
+
+/* ---- outputs ------------------------------------------------------------------------ */
+
+void tally_made(struct tally *t, const struct unspent *u)
+{
+	if (!t->rules || u->out.lock.kind != QLOCK_STAKE)
+		return;
+	struct tally_output *o = xcalloc(1, sizeof *o);
+	o->u = *u;
+	HASH_ADD(hh, t->outputs, u.point, sizeof o->u.point, o);
+}
+
+void tally_spent(struct tally *t, const struct qoutpoint *p)
+{
+	struct tally_output *o;
+
+	HASH_FIND(hh, t->outputs, p, sizeof *p, o);
+	if (o) {
+		HASH_DEL(t->outputs, o);
+		free(o);
+	}
+}
+
+static bool is_own(const struct genesis *g, const struct unspent *u)
+{
+	const struct qreplica *r = &g->g.replicas.replicas_val[u->out.lock.qlock_u.replica];
+	return memcmp(r->account.account_val->b, u->out.owner.b, sizeof u->out.owner.b) == 0;
+}
+
+/* ---- penalties ------------------------------------------------------------------------ */
+
+/* While it was stake, or could still be lost, its replica was convicted, in a block below h. */
+static bool was_convicted(const struct tally *t, const struct unspent *u, struct qheight h)
+{
+	for (size_t i = 0; i < t->convicted_cnt; i++) {
+		const struct tally_conviction *c = &t->convicted[i];
+		bool in_time =
+		    c->height >= u->made_at.n && c->height < h.n &&
+		    (u->out.lock.kind == QLOCK_STAKE || c->height - u->made_at.n < t->rules->unbonding);
+		if (c->replica == u->out.lock.qlock_u.replica && in_time)
+			return true;
+	}
+	return false;
+}
+
+/* What must stay frozen of this input of a block at h. */
+static uint64_t penalty_due(const struct tally *t, const struct unspent *u, struct qheight h)
+{
+	if ((u->out.lock.kind != QLOCK_STAKE && u->out.lock.kind != QLOCK_RELEASE) || !was_convicted(t, u, h))
+		return 0;
+	uint64_t percent = is_own(t->b->g, u) ? t->rules->penalty : t->rules->delegator_penalty;
+	return u->out.amount / 100 * percent + (u->out.amount % 100 * percent + 99) / 100;
+}
+
+static bool same_pair(const struct qoutput *a, const struct qoutput *b)
+{
+	return a->lock.qlock_u.replica == b->lock.qlock_u.replica &&
+	       memcmp(a->owner.b, b->owner.b, sizeof a->owner.b) == 0;
+}
+
+/* Does the transaction freeze what is due of what this owner has locked for this replica? */
+static bool pair_holds(const struct tally *t, const struct state *state, const struct qtx_body *body,
+                       const struct qoutput *pair, struct qheight h, char *text, size_t cap)
+{
+	uint64_t due = 0, frozen = 0;
+
+	for (u_int i = 0; i < body->inputs.inputs_len; i++) {
+		const struct unspent *u = state_find(state, &body->inputs.inputs_val[i]);
+		if (u->out.lock.kind != QLOCK_NONE && same_pair(&u->out, pair))
+			due += penalty_due(t, u, h);
+	}
+	for (u_int i = 0; i < body->outputs.outputs_len; i++) {
+		const struct qoutput *out = &body->outputs.outputs_val[i];
+		if (out->lock.kind == QLOCK_FROZEN && same_pair(out, pair))
+			frozen += out->amount;
+	}
+	if (due == frozen)
+		return true;
+	snprintf(text, cap,
+	         "freezes %" PRIu64 " of what an owner locked for replica %u, where the penalty is %" PRIu64,
+	         frozen, pair->lock.qlock_u.replica, due);
+	return false;
+}
+
+bool tally_penalties_hold(const struct tally *t, const struct state *state, const struct tx *tx,
+                          struct qheight h, char *text, size_t cap)
+{
+	const struct qtx_body *body = &tx->q.body;
+
+	for (u_int i = 0; i < body->inputs.inputs_len; i++)
+		if (!state_find(state, &body->inputs.inputs_val[i]))
+			return true; /* state_check() says what is wrong */
+	for (u_int i = 0; t->rules && i < body->inputs.inputs_len; i++) {
+		const struct unspent *u = state_find(state, &body->inputs.inputs_val[i]);
+		if (u->out.lock.kind != QLOCK_NONE && !pair_holds(t, state, body, &u->out, h, text, cap))
+			return false;
+	}
+	for (u_int i = 0; t->rules && i < body->outputs.outputs_len; i++) {
+		const struct qoutput *out = &body->outputs.outputs_val[i];
+		if (out->lock.kind == QLOCK_FROZEN && !pair_holds(t, state, body, out, h, text, cap))
+			return false;
+	}
+	return true;
+}
+
+/* ---- convictions ------------------------------------------------------------------------ */
+
+void tally_offence(struct tally *t, int64_t seq, const struct qoffence *o, struct qheight h)
+{
+	if (!t->rules || o->replica >= t->b->g->n)
+		return;
+	if (t->convicted_cnt == t->convicted_cap) {
+		t->convicted_cap = 2 * t->convicted_cap + 16;
+		t->convicted = xrealloc(t->convicted, t->convicted_cap * sizeof *t->convicted);
+	}
+	t->convicted[t->convicted_cnt++] = (struct tally_conviction){o->replica, h.n};
+	t->last[o->replica] = h.n;
+	t->here |= UINT64_C(1) << o->replica;
+	t->by[o->replica].seq = seq;
+	t->by[o->replica].kind = o->kind;
+	t->by[o->replica].vote = o->first;
+}
+
+static const char *vote_name(enum qkind kind)
+{
+	return kind == QPREPARE ? "prepare" : kind == QCOMMIT ? "commit" : "checkpoint";
+}
+
+/* The block's rows of convictions: at most one for each replica, for the second would not be above the first.
+ */
+static void check_convictions(struct tally *t, struct qheight h)
+{
+	struct cursor *c = &t->convictions;
+
+	for (unsigned i = 0; i < t->b->g->n; i++) {
+		if (!(t->here >> i & 1) || !cursor_seek(c, (int64_t)h.n, i, h))
+			continue;
+		cursor_is_int(c, CONVICTION_TX, t->by[i].seq, h);
+		cursor_is_text(c, CONVICTION_KIND, vote_name(t->by[i].kind), h);
+		cursor_is_int(c, CONVICTION_VIEW, (int64_t)t->by[i].vote.view.n, h);
+		cursor_is_int(c, CONVICTION_OFFENCE_HEIGHT, (int64_t)t->by[i].vote.height.n, h);
+		cursor_next(c);
+	}
+	cursor_skip(c, (int64_t)h.n + 1, 0, h);
+	t->here = 0;
+}
+
+/* ---- tables ------------------------------------------------------------------------------ */
+
+/* Who was convicted after it was locked loses his own stake, and what is delegated where that costs the
+ * delegators something. */
+static bool counts(const struct tally *t, const struct unspent *u)
+{
+	uint64_t convicted = t->last[u->out.lock.qlock_u.replica];
+	return convicted == 0 || u->made_at.n > convicted ||
+	       (!is_own(t->b->g, u) && t->rules->delegator_penalty == 0);
+}
+
+static void add_up(const struct tally *t, struct qstake sums[Q_REPLICAS_MAX])
+{
+	const struct tally_output *o, *next;
+
+	memset(sums, 0, Q_REPLICAS_MAX * sizeof *sums);
+	HASH_ITER (hh, t->outputs, o, next) {
+		struct qstake *sum = &sums[o->u.out.lock.qlock_u.replica];
+		if (counts(t, &o->u))
+			*(is_own(t->b->g, &o->u) ? &sum->own : &sum->delegated) += o->u.out.amount;
+	}
+}
+
+static void check_table(struct tally *t, const struct qtable *table, const struct schedule *schedule)
+{
+	struct cursor *c = &t->rows;
+	struct qheight h = table->height;
+	/* The epoch that follows is decided already, unless this is the genesis. */
+	uint64_t first = h.n == 0 ? 1 : h.n + t->rules->epoch + 1;
+
+	for (unsigned i = 0; i < t->b->g->n; i++) {
+		if (!cursor_seek(c, (int64_t)h.n, i, h))
+			continue;
+		cursor_is_int(c, STAKE_OWN, (int64_t)table->stakes.stakes_val[i].own, h);
+		cursor_is_int(c, STAKE_DELEGATED, (int64_t)table->stakes.stakes_val[i].delegated, h);
+		cursor_is_int(c, STAKE_TURNS, schedule->weight[i], h);
+		cursor_is_int(c, STAKE_FIRST_HEIGHT, (int64_t)first, h);
+		cursor_next(c);
+	}
+	cursor_skip(c, (int64_t)h.n + 1, 0, h);
+}
+
+void tally_settle(struct tally *t, struct state *state, struct qheight h)
+{
+	struct qstake sums[Q_REPLICAS_MAX];
+	struct qtable table = {.height = h, .stakes = {t->b->g->n, sums}};
+
+	if (!t->rules)
+		return;
+	check_convictions(t, h);
+	if (h.n != 0 && !schedule_epoch_ends(t->rules, h))
+		return;
+	add_up(t, sums);
+	t->schedules[0] = t->schedules[1];
+	schedule_make(t->b->g, &table, &t->schedules[1]);
+	check_table(t, &table, &t->schedules[1]);
+	state_settle(state, &table);
+}
+
+const struct schedule *tally_schedule(const struct tally *t, struct qheight h)
+{
+	if (!t->rules)
+		return NULL;
+	uint64_t settled = schedule_settled(t->rules, h).n;
+	return &t->schedules[t->schedules[1].settled.n == settled];
+}
+
+void tally_end(struct tally *t, struct qheight tip)
+{
+	cursor_rest(&t->convictions, tip);
+	cursor_rest(&t->rows, tip);
+}
