@@ -164,7 +164,7 @@ static void a_range_ends_where_it_was_said_to(void **state)
 {
 	(void)state;
 	uint8_t max[32] = {0, 0x40};
-	uint64_t first, nonce = UNTOUCHED;
+	uint64_t first = 0, nonce = UNTOUCHED;
 
 	assert_true(naive("t", "data", 4, 100, 100000, max, &first));
 	assert_true(first > 100);
