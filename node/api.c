@@ -107,6 +107,10 @@ static json_t *status_json(struct node *n, const struct replica_status *s)
 	json_object_set_new(json, "view", number(s->engine.asked.n));
 	json_object_set_new(json, "active", json_boolean(s->engine.active));
 	json_object_set_new(json, "primary", number(s->engine.primary));
+	json_object_set_new(json, "proposer",
+	                    s->engine.proposer < g->n ? number(s->engine.proposer) : json_null());
+	json_object_set_new(json, "sealing",
+	                    s->engine.sealing.n > 0 ? number(s->engine.sealing.n) : json_null());
 	json_object_set_new(json, "view_changes", number(s->engine.view_changes));
 	json_object_set_new(json, "block_hash", API_HEX(s->block_hash));
 	json_object_set_new(json, "state_digest", API_HEX(s->state_digest));

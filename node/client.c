@@ -182,7 +182,7 @@ static bool number_of(const json_t *object, const char *key, uint64_t *out)
 
 static bool status_from(struct client *c, json_t *json, struct client_status *out, struct err *err)
 {
-	uint64_t replica, primary;
+	uint64_t replica, primary, proposer;
 	const char *hash = field_text(json, "block_hash");
 	struct qhash check;
 	bool ok = hex_decode(out->chain.b, sizeof out->chain.b, field_text(json, "chain")) &&
@@ -193,6 +193,11 @@ static bool status_from(struct client *c, json_t *json, struct client_status *ou
 	if (ok) {
 		out->replica = (unsigned)replica;
 		out->primary = (unsigned)primary;
+		out->proposer = number_of(json, "proposer", &proposer) && proposer < Q_REPLICAS_MAX
+		                    ? (unsigned)proposer
+		                    : Q_REPLICAS_MAX;
+		if (!number_of(json, "sealing", &out->sealing))
+			out->sealing = 0;
 		hex_encode(out->block_hash, check.b, sizeof check.b);
 	}
 	json_decref(json);

@@ -35,6 +35,8 @@ struct client_status {
 	struct qhash chain;
 	uint64_t height, view;
 	unsigned replica, primary;
+	unsigned proposer; /* of the next height; Q_REPLICAS_MAX: it cannot tell */
+	uint64_t sealing;  /* height of the block that it mines; 0: none */
 	char block_hash[QHASH_HEX];
 };
 bool client_status(struct client *c, struct client_status *out, struct err *err);

@@ -17,8 +17,8 @@ enum { STOP_TIMEOUT_MS = 15000 };
 struct testnet_args {
 	struct cmd_common common;
 	const char *dir;
-	bool detach, replicas_given, indexes; /* indexes: the command is about some of the replicas */
-	uint64_t replicas, base_port;
+	struct testnet_plan plan;
+	bool detach, indexes; /* indexes: the command is about some of the replicas */
 	unsigned index_cnt;
 	unsigned index[Q_REPLICAS_MAX];
 };
@@ -28,6 +28,9 @@ enum { KEY_DIR = 0x200, KEY_REPLICAS, KEY_BASE_PORT, KEY_SEAL, KEY_PROPOSER, KEY
 static error_t parse_up(int key, char *arg, struct argp_state *state)
 {
 	struct testnet_args *args = state->input;
+	struct testnet_plan *plan = &args->plan;
+	struct err err = {0};
+	uint64_t number;
 	switch (key) {
 	case ARGP_KEY_INIT:
 		CMD_CHILD_INIT(state);
@@ -38,23 +41,25 @@ static error_t parse_up(int key, char *arg, struct argp_state *state)
 		args->dir = arg;
 		return 0;
 	case KEY_REPLICAS:
-		args->replicas_given = true;
-		if (!text_u64(arg, Q_REPLICAS_MAX, &args->replicas) ||
-		    (args->replicas != 1 && args->replicas < 4))
+		if (!text_u64(arg, Q_REPLICAS_MAX, &number) || (number != 1 && number < 4))
 			argp_error(state, "--replicas \"%s\": 1, or 4 to %d", arg, Q_REPLICAS_MAX);
+		plan->replicas_given = true;
+		plan->replicas = (unsigned)number;
 		return 0;
 	case KEY_BASE_PORT:
-		if (!text_u64(arg, 65535, &args->base_port))
+		if (!text_u64(arg, 65535, &number))
 			argp_error(state, "--base-port \"%s\": not a port from 0 to 65535", arg);
+		plan->base_port = (unsigned)number;
 		return 0;
 	case KEY_SEAL:
-		if (strcmp(arg, "none") != 0)
-			argp_error(state, "--seal %s: not available in this version, only \"none\"", arg);
+		if (!words_seal(arg, &plan->seal, &err))
+			argp_error(state, "--seal %s", err.text);
+		plan->seal_given = true;
 		return 0;
 	case KEY_PROPOSER:
-		if (strcmp(arg, "primary") != 0)
-			argp_error(state, "--proposer %s: not available in this version, only \"primary\"",
-			           arg);
+		if (!words_proposer(arg, &plan->proposer, &err))
+			argp_error(state, "--proposer %s", err.text);
+		plan->proposer_given = true;
 		return 0;
 	case KEY_DETACH:
 		args->detach = true;
@@ -175,23 +180,28 @@ static const struct argp_option make_options[] = {
      "Where a testnet is made: HTTP on ports P, P+1, ..., peers on P+100, ...; 0: free ports "
      "(default 7480)",
      1},
-    {"seal", KEY_SEAL, "KIND", 0, "\"none\": no proof of work", 1},
-    {"proposer", KEY_PROPOSER, "RULE", 0, "\"primary\": the primary proposes", 1},
+    {"seal", KEY_SEAL, "KIND", 0,
+     "Where a testnet is made: none, or pow:BITS, a proof of work of so many bits for every block, or "
+     "pow:BITS:INTERVAL_MS, which becomes harder until blocks are so far apart (default none)",
+     1},
+    {"proposer", KEY_PROPOSER, "RULE", 0,
+     "Where a testnet is made: primary, the primary of the view proposes; stake, all replicas in turn by "
+     "their stake; delegated, those with most stake, and two accounts have delegated (default primary)",
+     1},
     {"detach", KEY_DETACH, NULL, 0, "Return once it runs; `quorate testnet down` stops it", 1},
     {0},
 };
 
+static const struct testnet_plan default_plan = {.replicas = 4, .base_port = 7480};
+
 /* Opens the testnet of args->dir, made first if there is none. */
 static struct testnet *open_or_make(const struct testnet_args *args, struct err *err)
 {
-	if (!testnet_exists(args->dir) &&
-	    !testnet_create(args->dir, (unsigned)args->replicas, (unsigned)args->base_port, err))
+	if (!testnet_exists(args->dir) && !testnet_create(args->dir, &args->plan, err))
 		return NULL;
 	struct testnet *t = testnet_open(args->dir, err);
-	if (t == NULL || !args->replicas_given || args->replicas == t->n)
+	if (t == NULL || testnet_fits(t, &args->plan, err))
 		return t;
-	err_set(err, ERR_INPUT, "%s holds a testnet of %u replicas, not %u; choose another --dir", args->dir,
-	        t->n, (unsigned)args->replicas);
 	testnet_free(t);
 	return NULL;
 }
@@ -206,7 +216,7 @@ static int testnet_new(int argc, char **argv)
 	           "replica. For those who want to change the genesis or a node.conf before the first start.",
 	    .children = children,
 	};
-	struct testnet_args args = {.dir = TESTNET_DIR, .replicas = 4, .base_port = 7480};
+	struct testnet_args args = {.dir = TESTNET_DIR, .plan = default_plan};
 	cmd_parse(&argp, argc, argv, &args);
 	struct err err = {0};
 	if (testnet_exists(args.dir))
@@ -231,7 +241,7 @@ static int testnet_up(int argc, char **argv)
 	           "Ctrl-C stops it.",
 	    .children = children,
 	};
-	struct testnet_args args = {.dir = TESTNET_DIR, .replicas = 4, .base_port = 7480};
+	struct testnet_args args = {.dir = TESTNET_DIR, .plan = default_plan};
 	cmd_parse(&argp, argc, argv, &args);
 	struct err err = {0};
 	struct testnet *t = open_or_make(&args, &err);
@@ -270,7 +280,7 @@ static int testnet_status(int argc, char **argv)
 	static const struct argp argp = {
 	    .options = dir_options,
 	    .parser = parse_nodes,
-	    .doc = "Shows height, view and health of each replica.",
+	    .doc = "Shows height, view and health of each replica, who proposes next and who mines.",
 	    .children = children,
 	};
 	struct testnet_args args;

@@ -22,12 +22,24 @@
 #include "conf.h"
 #include "home.h"
 #include "keyfile.h"
+#include "schedule.h"
 #include "text.h"
 
 #define EXIT_SPAWN 3
 
 const char *const testnet_accounts[TESTNET_ACCOUNT_CNT] = {"alice", "bob", "carol", "dave"};
 #define ACCOUNT_FUNDS 1000000000u
+#define OPERATOR_STAKE 100000000u
+#define OPERATOR_FUNDS 100000000u
+#define ALICE_DELEGATES 100000000u /* to the last replica */
+#define BOB_DELEGATES 50000000u    /* to the first */
+
+/* By stake: an epoch is one cycle of short turns, so that people see the next one within minutes, and what is
+ * released is free as soon as the rules allow. */
+#define TURN 2
+#define EPOCH (TURN * SCHEDULE_CYCLE)
+#define UNBONDING (3 * EPOCH)
+#define DELEGATOR_PENALTY 10
 #define PEER_PORTS 100 /* above the HTTP port */
 
 /* ---- ports ------------------------------------------------------------------------------ */
@@ -73,26 +85,31 @@ static bool choose_ports(unsigned *ports, unsigned n, unsigned base, struct err 
 
 /* ---- making ----------------------------------------------------------------------------------- */
 
-static bool make_account(const char *dir, const char *name, struct qoutput *allocation, struct err *err)
+/* A new account, its plain key at `path`, which is freed. */
+static bool make_account(char *path, struct qaddress *address, struct err *err)
 {
-	char *path = text_format("%s/accounts/%s.key", dir, name);
 	struct account *a = account_new();
 	struct qaccount_key key = account_key(a);
-	*allocation = (struct qoutput){account_address(&key), ACCOUNT_FUNDS};
+	*address = account_address(&key);
 	bool ok = keyfile_write_account(path, a, NULL, err);
 	account_free(a);
 	free(path);
 	return ok;
 }
 
-static bool make_node(const char *dir, unsigned i, unsigned http_port, unsigned peer_port, struct qreplica *r,
-                      struct err *err)
+static bool make_node(const char *dir, unsigned i, unsigned http_port, unsigned peer_port, bool by_stake,
+                      struct qreplica *r, struct err *err)
 {
 	char *home = text_format("%s/node%u", dir, i);
 	char *http = text_format("127.0.0.1:%u", http_port);
 	r->name = text_format("replica%u", i);
 	r->address = text_format("tcp://127.0.0.1:%u", peer_port);
 	bool ok = home_init(home, http, r->address, NULL, &r->key, err);
+	if (ok && by_stake) {
+		r->account.account_val = xcalloc(1, sizeof(struct qaddress));
+		r->account.account_len = 1;
+		ok = make_account(text_format("%s/account.key", home), r->account.account_val, err);
+	}
 	free(http);
 	free(home);
 	return ok;
@@ -119,27 +136,81 @@ static bool make_directory(const char *path, struct err *err)
 	       err_set(err, ERR_WORLD, "%s: cannot be made: %s", path, strerror(errno));
 }
 
-static bool fill(const char *dir, unsigned n, const unsigned *ports, struct err *err)
+static void allocate(struct qgenesis *g, const struct qaddress *owner, uint64_t amount, struct qlock lock)
+{
+	g->allocations.allocations_val[g->allocations.allocations_len++] =
+	    (struct qoutput){*owner, amount, lock};
+}
+
+static struct qlock stake_of(unsigned replica)
+{
+	return (struct qlock){.kind = QLOCK_STAKE, .qlock_u.replica = replica};
+}
+
+static bool make_accounts(const char *dir, struct qaddress accounts[TESTNET_ACCOUNT_CNT], struct err *err)
+{
+	char *folder = text_format("%s/accounts", dir);
+	bool ok = make_directory(folder, err);
+	for (unsigned i = 0; ok && i < TESTNET_ACCOUNT_CNT; i++)
+		ok = make_account(text_format("%s/%s.key", folder, testnet_accounts[i]), &accounts[i], err);
+	free(folder);
+	return ok;
+}
+
+/* Who holds what, and backs whom, at the beginning. */
+static void fund(struct qgenesis *g, enum words_proposer proposer,
+                 const struct qaddress accounts[TESTNET_ACCOUNT_CNT])
+{
+	const struct qlock none = {.kind = QLOCK_NONE};
+	unsigned n = g->replicas.replicas_len;
+	g->allocations.allocations_val = xcalloc(TESTNET_ACCOUNT_CNT + 2 * n + 2, sizeof(struct qoutput));
+	for (unsigned i = 0; i < TESTNET_ACCOUNT_CNT; i++)
+		allocate(g, &accounts[i], ACCOUNT_FUNDS, none);
+	for (unsigned i = 0; proposer != WORDS_PRIMARY && i < n; i++) {
+		const struct qaddress *owner = g->replicas.replicas_val[i].account.account_val;
+		allocate(g, owner, OPERATOR_STAKE, stake_of(i));
+		allocate(g, owner, OPERATOR_FUNDS, none);
+	}
+	if (proposer == WORDS_DELEGATED) {
+		allocate(g, &accounts[0], ALICE_DELEGATES, stake_of(n - 1));
+		allocate(g, &accounts[1], BOB_DELEGATES, stake_of(0));
+	}
+}
+
+static struct qproposer_rules proposer_rules(const struct testnet_plan *plan)
+{
+	struct qproposer_rules rules = words_proposer_rules(plan->proposer, plan->replicas);
+	if (rules.kind == QPROPOSER_STAKE) {
+		struct qstake_rules *r = &rules.qproposer_rules_u.stake;
+		r->epoch = EPOCH;
+		r->turn = TURN;
+		r->unbonding = UNBONDING;
+		r->delegator_penalty = DELEGATOR_PENALTY;
+	}
+	return rules;
+}
+
+static bool fill(const char *dir, const struct testnet_plan *plan, const unsigned *ports, struct err *err)
 {
 	struct genesis g = {0};
+	struct qaddress accounts[TESTNET_ACCOUNT_CNT];
+	unsigned n = plan->replicas;
 	g.g.format = 1;
 	g.g.name = xstrdup("testnet");
 	g.g.time_ms = clock_ms(CLOCK_REALTIME) / 1000 * 1000;
 	g.g.params = genesis_default_params();
+	g.g.seal = plan->seal;
+	g.g.proposer = proposer_rules(plan);
 	g.g.replicas.replicas_val = xcalloc(n, sizeof(struct qreplica));
-	g.g.allocations.allocations_val = xcalloc(TESTNET_ACCOUNT_CNT, sizeof(struct qoutput));
 
-	char *accounts = text_format("%s/accounts", dir);
-	bool ok = make_directory(accounts, err);
-	free(accounts);
-	for (unsigned i = 0; ok && i < TESTNET_ACCOUNT_CNT; i++) {
-		ok = make_account(dir, testnet_accounts[i], &g.g.allocations.allocations_val[i], err);
-		g.g.allocations.allocations_len++;
-	}
+	bool ok = make_accounts(dir, accounts, err);
 	for (unsigned i = 0; ok && i < n; i++) {
-		ok = make_node(dir, i, ports[i], ports[n + i], &g.g.replicas.replicas_val[i], err);
+		ok = make_node(dir, i, ports[i], ports[n + i], plan->proposer != WORDS_PRIMARY,
+		               &g.g.replicas.replicas_val[i], err);
 		g.g.replicas.replicas_len++;
 	}
+	if (ok)
+		fund(&g.g, plan->proposer, accounts);
 	ok = ok && genesis_finish(&g, err) && write_genesis(dir, &g, err);
 	wire_free(WIRE(qgenesis), &g.g);
 	return ok;
@@ -153,14 +224,14 @@ static int remove_entry(const char *path, const struct stat *s, int type, struct
 	return remove(path);
 }
 
-bool testnet_create(const char *dir, unsigned replicas, unsigned base_port, struct err *err)
+bool testnet_create(const char *dir, const struct testnet_plan *plan, struct err *err)
 {
 	unsigned ports[2 * Q_REPLICAS_MAX];
-	if (!choose_ports(ports, replicas, base_port, err))
+	if (!choose_ports(ports, plan->replicas, plan->base_port, err))
 		return false;
 	/* Made beside, then renamed: a testnet is there whole or not at all. */
 	char *making = text_format("%s.making-%d", dir, (int)getpid());
-	bool ok = make_directory(making, err) && fill(making, replicas, ports, err);
+	bool ok = make_directory(making, err) && fill(making, plan, ports, err);
 	if (ok && rename(making, dir) != 0) {
 		ok = errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR
 		         ? err_set(err, ERR_INPUT,
@@ -184,6 +255,33 @@ bool testnet_exists(const char *dir)
 	return there;
 }
 
+static bool another_kind(const struct testnet *t, const char *has, const char *wanted, struct err *err)
+{
+	return err_set(err, ERR_INPUT, "%s holds a testnet with %s, not %s; choose another --dir", t->dir,
+	               has, wanted);
+}
+
+bool testnet_fits(const struct testnet *t, const struct testnet_plan *plan, struct err *err)
+{
+	struct genesis wanted = {.n = t->n, .g.seal = plan->seal};
+	char has_seal[WORDS_MAX], wants_seal[WORDS_MAX];
+	if (plan->replicas_given && plan->replicas != t->n)
+		return err_set(err, ERR_INPUT,
+		               "%s holds a testnet of %u replicas, not %u; choose another --dir", t->dir,
+		               t->n, plan->replicas);
+	words_of_seal(t->genesis, has_seal);
+	words_of_seal(&wanted, wants_seal);
+	if (plan->seal_given && strcmp(has_seal, wants_seal) != 0)
+		return another_kind(t, has_seal, wants_seal, err) || err_prefix(err, "--seal");
+	/* Of one replica, delegated is stake. */
+	wanted.g.proposer = words_proposer_rules(plan->proposer, t->n);
+	enum words_proposer has = words_of_proposer(t->genesis), wants = words_of_proposer(&wanted);
+	if (plan->proposer_given && has != wants)
+		return another_kind(t, words_proposer_name(has), words_proposer_name(wants), err) ||
+		       err_prefix(err, "--proposer");
+	return true;
+}
+
 static bool open_node(struct testnet *t, unsigned i, struct err *err)
 {
 	struct testnet_node *node = &t->nodes[i];
@@ -191,6 +289,7 @@ static bool open_node(struct testnet *t, unsigned i, struct err *err)
 	node->home = text_format("%s/node%u", t->dir, i);
 	node->ledger = text_format("%s/ledger.db", node->home);
 	node->log = text_format("%s/node.log", node->home);
+	node->account = text_format("%s/account.key", node->home);
 	node->peer = xstrdup(t->genesis->g.replicas.replicas_val[i].address);
 	char *path = text_format("%s/node.conf", node->home);
 	struct conf *conf = conf_load(path, err);
@@ -238,6 +337,7 @@ void testnet_free(struct testnet *t)
 		free(node->log);
 		free(node->http);
 		free(node->peer);
+		free(node->account);
 	}
 	free(t->nodes);
 	genesis_free(t->genesis);

@@ -3,6 +3,11 @@
  *   D/genesis.json
  *   D/accounts/{alice,bob,carol,dave}.key    plain, funded by the genesis
  *   D/node0 ... D/nodeN-1                    homes of the replicas, with node.log
+ *   D/node0/account.key ...                  plain; the account of its operator, where proposers are by stake
+ *
+ * An operator's key is in the replica's home and nowhere else, as it would be if each had a machine.  The
+ * genesis gives every operator the same own stake, and as much to spend.  On a "delegated" testnet alice
+ * backs the last replica and bob the first, so that the last but one is not elected.
  *
  * Who runs is not written down anywhere: a running node holds the lock of its home, and the lock
  * tells its process id, so nothing can be stale.
@@ -13,6 +18,7 @@
 #include <sys/types.h>
 
 #include "genesis.h"
+#include "words.h"
 
 #define TESTNET_DIR "testnet"
 
@@ -21,11 +27,12 @@ extern const char *const testnet_accounts[TESTNET_ACCOUNT_CNT]; /* names of thos
 
 struct testnet_node {
 	unsigned index;
-	char *home;   /* D/node0 */
-	char *ledger; /* D/node0/ledger.db */
-	char *log;    /* D/node0/node.log */
-	char *http;   /* http://127.0.0.1:7480 */
-	char *peer;   /* tcp://127.0.0.1:7580 */
+	char *home;    /* D/node0 */
+	char *ledger;  /* D/node0/ledger.db */
+	char *log;     /* D/node0/node.log */
+	char *http;    /* http://127.0.0.1:7480 */
+	char *peer;    /* tcp://127.0.0.1:7580 */
+	char *account; /* D/node0/account.key; there if proposers are by stake */
 };
 
 struct testnet {
@@ -39,8 +46,19 @@ struct testnet {
 /* Is there one in this directory? */
 bool testnet_exists(const char *dir);
 
-/* Makes keys, genesis and homes. `dir` must not exist, or be empty. base_port 0: free ports. */
-bool testnet_create(const char *dir, unsigned replicas, unsigned base_port, struct err *err);
+/* What a testnet is to be; what is not given needs to fit no testnet that is there. */
+struct testnet_plan {
+	bool replicas_given, seal_given, proposer_given;
+	unsigned replicas;
+	unsigned base_port; /* 0: free ports */
+	struct qseal_rules seal;
+	enum words_proposer proposer;
+};
+
+/* Makes keys, genesis and homes. `dir` must not exist, or be empty. */
+bool testnet_create(const char *dir, const struct testnet_plan *plan, struct err *err);
+/* Is it what was given? */
+bool testnet_fits(const struct testnet *t, const struct testnet_plan *plan, struct err *err);
 
 struct testnet *testnet_open(const char *dir, struct err *err);
 void testnet_free(struct testnet *t);
