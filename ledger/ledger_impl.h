@@ -1,0 +1,56 @@
+/*
+ * ledger_impl.h: what ledger.c and ledger_load.c share.
+ */
+#ifndef QUORATE_LEDGER_IMPL_H
+#define QUORATE_LEDGER_IMPL_H
+
+#include "ledger.h"
+#include "rows.h"
+
+enum ledger_statement {
+	PUT_META,
+	GET_META,
+	PUT_BLOCK,
+	PUT_TRANSACTION,
+	PUT_OUTPUT,
+	PUT_INPUT,
+	SPEND_OUTPUT,
+	PUT_CERTIFICATE,
+	PUT_SIGNER,
+	PUT_JOURNAL,
+	PUT_CONVICTION,
+	PUT_STAKE,
+	COUNT_ROWS,
+	LAST_BLOCKS,
+	LAST_JOURNAL,
+	ALL_UNSPENT,
+	CERTIFICATE_AT,
+	NEWEST_STABLE,
+	BLOCK_AT,
+	UNSPENT_AT,
+	CONVICTIONS,
+	STAKE_TABLE,
+	STATEMENT_CNT
+};
+
+struct ledger {
+	struct db db;
+	const struct genesis *genesis;
+	struct state *state;
+	struct qheight height;
+	struct qhash tip;
+	struct seal_parent seal; /* of the tip */
+	int64_t next_seq;        /* transactions.seq of the next transaction */
+	int64_t journal_count;
+	struct qhash journal_link;
+	bool journal_grew; /* meta does not say so yet */
+};
+
+/* Everything that a start needs from the file into *l; it must be this chain's, and sound as far as that
+ * shows. */
+bool load_ledger(struct ledger *l, struct err *err);
+
+/* The state after height h, whose last transaction is the one before `next_seq`, into an empty one. */
+bool load_past(struct ledger *l, struct qheight h, int64_t next_seq, struct state *into, struct err *err);
+
+#endif
