@@ -14,7 +14,7 @@ struct pool *pool_new(const struct genesis *g, const struct state *s, unsigned s
 	must(self < g->n);
 	p->g = g;
 	p->state = s;
-	p->scratch = state_new(g);
+	p->scratch = state_scratch(s);
 	p->self = self;
 	p->executed = executed;
 	p->sources = xcalloc(g->n, sizeof *p->sources);
@@ -88,6 +88,18 @@ const struct qoutput *pool_output(const struct pool *p, const struct qoutpoint *
 	return &e->tx->q.body.outputs.outputs_val[point->index];
 }
 
+bool pool_unspent(const struct pool *p, const struct qoutpoint *point, struct unspent *out)
+{
+	const struct unspent *u = state_find(p->state, point);
+	const struct qoutput *made = u ? NULL : pool_output(p, point);
+
+	if (u)
+		*out = *u;
+	else if (made)
+		*out = (struct unspent){.point = *point, .out = *made, .made_at = {p->executed.n + 1}};
+	return u || made;
+}
+
 /* ---- who pays ----------------------------------------------------------------- */
 
 static bool owners_have_room(const struct pool *p, const struct tx *tx)
@@ -143,12 +155,10 @@ static enum tx_verdict check_in_scratch(struct pool *p, const struct tx *tx, str
 	enum tx_verdict v;
 
 	for (unsigned i = 0; i < body->inputs.inputs_len; i++) {
-		const struct qoutpoint *point = &body->inputs.inputs_val[i];
-		const struct unspent *u = state_find(p->state, point);
-		const struct qoutput *out = u ? &u->out : pool_output(p, point);
+		struct unspent u;
 
-		must(out);
-		state_insert(p->scratch, &(struct unspent){.point = *point, .out = *out});
+		must(pool_unspent(p, &body->inputs.inputs_val[i], &u));
+		state_insert(p->scratch, &u);
 	}
 	v = state_check(p->scratch, NULL, tx, height, NULL);
 	for (unsigned i = 0; i < body->inputs.inputs_len; i++)
@@ -156,29 +166,38 @@ static enum tx_verdict check_in_scratch(struct pool *p, const struct tx *tx, str
 	return v;
 }
 
-static enum tx_verdict check(struct pool *p, const struct tx *tx, struct qtxid *winner)
+/* Would it be valid in the next block, its parents before it? Says nothing of rivals in the pool. */
+static enum tx_verdict judge(struct pool *p, const struct tx *tx)
 {
 	const struct qtx_body *body = &tx->q.body;
 	struct qheight height = qheight_of(p->executed.n + 1);
-	bool chained = false, unknown = false;
+	bool chained = false;
 
 	for (unsigned i = 0; i < body->inputs.inputs_len; i++) {
 		const struct qoutpoint *point = &body->inputs.inputs_val[i];
-		const struct entry *rival = pool_spender(p, point);
+		bool executed = state_find(p->state, point) != NULL;
 
-		if (rival) {
-			if (winner)
-				*winner = rival->tx->id;
-			return TX_DOUBLE_SPEND;
-		}
-		if (!state_find(p->state, point)) {
-			chained = true;
-			unknown = unknown || !pool_output(p, point);
-		}
+		if (!executed && !pool_output(p, point))
+			return TX_UNKNOWN_OUTPUT;
+		chained = chained || !executed;
 	}
-	if (unknown)
-		return TX_UNKNOWN_OUTPUT;
 	return chained ? check_in_scratch(p, tx, height) : state_check(p->state, NULL, tx, height, NULL);
+}
+
+static enum tx_verdict check(struct pool *p, const struct tx *tx, struct qtxid *winner)
+{
+	const struct qtx_body *body = &tx->q.body;
+
+	for (unsigned i = 0; i < body->inputs.inputs_len; i++) {
+		const struct entry *rival = pool_spender(p, &body->inputs.inputs_val[i]);
+
+		if (!rival)
+			continue;
+		if (winner)
+			*winner = rival->tx->id;
+		return TX_DOUBLE_SPEND;
+	}
+	return judge(p, tx);
 }
 
 static bool source_has_room(const struct pool *p, unsigned source, size_t len)
@@ -227,6 +246,35 @@ static void expiry_leave(struct pool *p, struct entry *e)
 	e->expires = NULL;
 }
 
+/* Can a conviction make it inadmissible, though nobody spends its inputs? */
+static bool is_bound(const struct pool *p, const struct tx *tx)
+{
+	const struct qtx_body *body = &tx->q.body;
+	bool bound = body->offence.offence_len > 0;
+
+	for (unsigned i = 0; !bound && i < body->inputs.inputs_len; i++) {
+		struct unspent u;
+		must(pool_unspent(p, &body->inputs.inputs_val[i], &u));
+		bound = u.out.lock.kind != QLOCK_NONE;
+	}
+	return bound;
+}
+
+static void bound_enter(struct pool *p, struct entry *e)
+{
+	e->bound = is_bound(p, e->tx);
+	if (e->bound)
+		DL_APPEND2(p->bound, e, bound_prev, bound_next);
+}
+
+static void bound_leave(struct pool *p, struct entry *e)
+{
+	if (p->cursor == e)
+		p->cursor = e->bound_next;
+	if (e->bound)
+		DL_DELETE2(p->bound, e, bound_prev, bound_next);
+}
+
 static void attach(struct pool *p, struct entry *e)
 {
 	const struct qtx_body *body = &e->tx->q.body;
@@ -244,6 +292,7 @@ static void attach(struct pool *p, struct entry *e)
 	s->bytes += e->tx->raw_len;
 	p->bytes += e->tx->raw_len;
 	expiry_enter(p, e);
+	bound_enter(p, e);
 	queue_enter(p, e);
 	if (e->source == p->self) {
 		owners_charge(p, e->tx);
@@ -264,6 +313,7 @@ static void detach(struct pool *p, struct entry *e)
 	s->bytes -= e->tx->raw_len;
 	p->bytes -= e->tx->raw_len;
 	expiry_leave(p, e);
+	bound_leave(p, e);
 	queue_leave(p, e);
 	if (e->source == p->self) {
 		owners_release(p, e->tx);
@@ -319,9 +369,16 @@ enum tx_verdict pool_add(struct pool *p, struct tx *tx, unsigned source, struct 
 
 /* ---- leaving ------------------------------------------------------------------- */
 
+/* To whom it is told that entries leave, and why. */
+struct farewell {
+	pool_evicted *tell;
+	void *ctx;
+	enum tx_verdict verdict;
+	const struct qtxid *winner;
+};
+
 /* The entry goes, and so does every entry that spends an output of one that goes. */
-static void evict(struct pool *p, struct entry *e, const struct qtxid *winner, pool_evicted *evicted,
-                  void *ctx)
+static void evict(struct pool *p, struct entry *e, const struct farewell *why)
 {
 	struct entry *doomed = NULL;
 
@@ -337,13 +394,13 @@ static void evict(struct pool *p, struct entry *e, const struct qtxid *winner, p
 				LL_PREPEND2(doomed, child, queue_next);
 			}
 		}
-		if (evicted)
-			evicted(ctx, e->tx, e->own, winner);
+		if (why->tell)
+			why->tell(why->ctx, e->tx, e->own, why->verdict, why->winner);
 		entry_free(e);
 	}
 }
 
-static void tx_executed(struct pool *p, const struct tx *tx, pool_evicted *evicted, void *ctx)
+static void tx_executed(struct pool *p, const struct tx *tx, struct farewell *why)
 {
 	struct entry *e = pool_entry(p, &tx->id);
 
@@ -352,14 +409,16 @@ static void tx_executed(struct pool *p, const struct tx *tx, pool_evicted *evict
 		entry_free(e);
 		return;
 	}
+	why->verdict = TX_DOUBLE_SPEND;
+	why->winner = &tx->id;
 	for (unsigned i = 0; i < tx->q.body.inputs.inputs_len; i++) {
 		struct entry *rival = pool_spender(p, &tx->q.body.inputs.inputs_val[i]);
 		if (rival)
-			evict(p, rival, &tx->id, evicted, ctx);
+			evict(p, rival, why);
 	}
 }
 
-void pool_executed(struct pool *p, const struct block *b, pool_evicted *evicted, void *ctx)
+static void block_executed(struct pool *p, const struct block *b, struct farewell *why)
 {
 	uint64_t height = b->header.height.n;
 	struct expiry *x;
@@ -367,14 +426,57 @@ void pool_executed(struct pool *p, const struct block *b, pool_evicted *evicted,
 	must(height == p->executed.n + 1);
 	p->executed = b->header.height;
 	for (size_t i = 0; i < b->tx_cnt; i++)
-		tx_executed(p, b->txs[i], evicted, ctx);
+		tx_executed(p, b->txs[i], why);
+	why->verdict = TX_EXPIRED;
+	why->winner = NULL;
 	for (;;) {
 		HASH_FIND(hh, p->expiries, &height, sizeof height, x);
 		if (!x)
 			break;
-		evict(p, x->list, NULL, evicted, ctx); /* frees x with its last entry */
+		evict(p, x->list, why); /* frees x with its last entry */
 	}
 	queue_return(p, height);
+}
+
+static bool convicts(const struct block *b)
+{
+	for (size_t i = 0; i < b->tx_cnt; i++)
+		if (b->txs[i]->q.body.offence.offence_len > 0)
+			return true;
+	return false;
+}
+
+/*
+ * After a conviction.  An entry that spends the convict's stake owes a penalty now, and one that reports an
+ * offence of it reports a punished one.  No proposer can take such an entry any more: were it still pending,
+ * all would suspect one proposer after the other.  Parents came before their children, so whoever is judged
+ * has all that it spends.
+ */
+static void judge_bound(struct pool *p, struct farewell *why)
+{
+	why->winner = NULL;
+	p->cursor = p->bound;
+	while (p->cursor) {
+		struct entry *e = p->cursor;
+
+		p->cursor = e->bound_next;
+		why->verdict = judge(p, e->tx);
+		if (why->verdict != TX_OK)
+			evict(p, e, why); /* which moves the cursor past its descendants */
+	}
+}
+
+void pool_executed(struct pool *p, struct block *const *blocks, size_t cnt, pool_evicted *evicted, void *ctx)
+{
+	struct farewell why = {.tell = evicted, .ctx = ctx};
+	bool convicted = false;
+
+	for (size_t i = 0; i < cnt; i++) {
+		block_executed(p, blocks[i], &why);
+		convicted = convicted || convicts(blocks[i]);
+	}
+	if (convicted) /* once the pool is where the state is: that has the effect of the whole run */
+		judge_bound(p, &why);
 }
 
 bool pool_pending(const struct pool *p)

@@ -10,7 +10,11 @@
  *     (new) ------------> waiting in its ------------> aside: in a proposal of ours, or not
  *                         source's queue <------------ valid on top of what is in flight
  *                                  pool_executed, pool_release, pool_new_view
- *     either --pool_executed--> gone: final, conflicting, expired, or descended from such
+ *     either --pool_executed--> gone: final, conflicting, expired, against what a conviction asks for, or
+ *                               descended from such
+ *
+ * What is not admissible yet (stake that is not released, an offence at a height to come) is refused: it
+ * would be pending without anybody being able to propose it.
  *
  * Invariants:
  *   1  every input of an entry is unspent in the executed state or an output of an entry.
@@ -48,6 +52,9 @@ bool pool_is_own(const struct pool *p, const struct qtxid *id);
 
 /* The output that this outpoint names, if an entry creates it; else NULL. */
 const struct qoutput *pool_output(const struct pool *p, const struct qoutpoint *point);
+/* The same, or an unspent one of the state. What an entry creates counts as made at the height after the
+ * executed one. False: neither. */
+bool pool_unspent(const struct pool *p, const struct qoutpoint *point, struct unspent *out);
 
 /* ---- proposing ------------------------------------------------------------ */
 
@@ -68,12 +75,14 @@ size_t pool_choose(struct pool *p, struct overlay *o, struct qheight height, siz
 void pool_release(struct pool *p, struct qheight height);
 
 /*
- * A block was executed (the state has its effect): its transactions leave, and so does what conflicts with
- * them, has expired, or descends from such. `evicted` (may be NULL) is called for each that leaves without
- * being final; winner: the final transaction in its way, or that of its ancestor; NULL: expiry.
+ * A run of blocks was executed (the state has the effect of all): their transactions leave, and so does what
+ * conflicts with them, has expired, is no longer admissible after a conviction, or descends from such.
+ * `evicted` (may be NULL) is called for each that leaves without being final, with the reason, its own or its
+ * ancestor's: TX_DOUBLE_SPEND with the final transaction in its way (else winner is NULL), TX_EXPIRED,
+ * TX_PENALTY, TX_OLD_OFFENCE.
  */
-typedef void pool_evicted(void *ctx, struct tx *tx, bool own, const struct qtxid *winner);
-void pool_executed(struct pool *p, const struct block *b, pool_evicted *evicted, void *ctx);
+typedef void pool_evicted(void *ctx, struct tx *tx, bool own, enum tx_verdict v, const struct qtxid *winner);
+void pool_executed(struct pool *p, struct block *const *blocks, size_t cnt, pool_evicted *evicted, void *ctx);
 
 /* ---- forwarding, fairness --------------------------------------------------- */
 

@@ -48,12 +48,14 @@ struct entry {
 	struct entry *child;
 	unsigned next_input;
 
+	bool bound;             /* it spends what is locked, or carries an offence: in p->bound */
 	struct spend *spends;   /* one per input */
 	struct expiry *expires; /* NULL: never */
 	UT_hash_handle by_id, by_leaf;
 	struct entry *queue_prev, *queue_next;   /* source's queue, or an aside list */
 	struct entry *expiry_prev, *expiry_next; /* expires->list */
 	struct entry *line_prev, *line_next;     /* line or forwarded */
+	struct entry *bound_prev, *bound_next;
 };
 
 /*
@@ -76,7 +78,8 @@ struct source {
 struct pool {
 	const struct genesis *g;
 	const struct state *state;
-	struct state *scratch; /* what one transaction spends, where the pool made part of it */
+	struct state *scratch; /* what one transaction spends, where the pool made part of it, and the
+	                          state's convictions */
 	unsigned self;
 	struct qheight executed;
 	uint64_t seq;
@@ -92,6 +95,8 @@ struct pool {
 	struct entry *aside[POOL_AHEAD_MAX]; /* by aside_until % POOL_AHEAD_MAX */
 	struct entry *line;                  /* own, to be forwarded */
 	struct entry *forwarded;             /* own, oldest forward first */
+	struct entry *bound;  /* what a conviction may make inadmissible, in order of arrival */
+	struct entry *cursor; /* the next of them to be judged, while they are */
 };
 
 struct entry *pool_entry(const struct pool *p, const struct qtxid *id);

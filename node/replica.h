@@ -22,7 +22,8 @@ struct replica_effects { /* callbacks of the owner, called inside replica_* func
 	/* Send to the replicas of the mask. Called only after the vote log was synced. */
 	void (*send)(void *ctx, struct message *m, uint64_t to);
 	/* The fate of a transaction that an own client submitted: TX_FINAL with height, TX_DOUBLE_SPEND with
-	 * winner, TX_EXPIRED. Called only after the ledger was synced. */
+	 * winner, TX_EXPIRED, TX_PENALTY, TX_OLD_OFFENCE (pool.h). Called only after the ledger was synced.
+	 */
 	void (*outcome)(void *ctx, const struct qtxid *id, enum tx_verdict v, struct qheight height,
 	                const struct qtxid *winner);
 	/* One line for the operator: event name, then logfmt pairs. level: "debug", "info", "warn", "error".
@@ -93,7 +94,8 @@ struct replica_status {
 void replica_status(const struct replica *r, struct replica_status *out);
 
 /* What became of a transaction, as far as this replica remembers without its ledger: TX_KNOWN (pending),
- * TX_DOUBLE_SPEND with *winner or TX_EXPIRED (evicted lately), or TX_UNKNOWN_OUTPUT: nothing known. */
+ * TX_DOUBLE_SPEND with *winner or another reason of the pool's (evicted lately), or TX_UNKNOWN_OUTPUT:
+ * nothing known. */
 enum tx_verdict replica_fate(const struct replica *r, const struct qtxid *id, struct qtxid *winner);
 
 #endif

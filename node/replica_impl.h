@@ -21,6 +21,8 @@
 #define SEEN_BYTES (16u << 20)     /* and their bytes */
 #define ORPHANS_MAX 512            /* per peer, */
 #define ORPHANS_BYTES (2u << 20)   /* and their bytes */
+#define EARLY_MAX 32               /* transactions that come a few heights too early, per peer, */
+#define EARLY_BYTES (256u << 10)   /* and their bytes */
 #define SLEPT_MS 1500              /* longer between two turns than any deadline: it was asleep; */
 #define SLEPT_COUNTS_MS 100        /* not for nothing, lest one that is always slow waits for ever */
 #define FATES_MAX 65536            /* evicted transactions whose fate is remembered */
@@ -89,6 +91,14 @@ struct crib {
 	UT_hash_handle hh; /* by parent */
 };
 
+/* A forwarded transaction that the next block may not hold, but perhaps one a few heights on: its sender may
+ * have executed more than this replica. It reserves nothing. */
+struct early {
+	struct tx *tx;
+	struct qheight until; /* then it is given up */
+	struct early *prev, *next;
+};
+
 struct fate {
 	struct qtxid id, winner;
 	enum tx_verdict verdict;
@@ -103,6 +113,8 @@ struct loser {
 struct peer_state {
 	struct orphan *orphans;
 	size_t orphan_cnt, orphan_bytes;
+	struct early *early; /* oldest first */
+	size_t early_cnt, early_bytes;
 	uint64_t served_ms; /* when its allowance was last filled up */
 	uint64_t allowance; /* bytes that may be served to it */
 };
@@ -199,8 +211,8 @@ void batch_clear(struct batch *b);
 void txs_on_txs(struct replica *r, unsigned sender, struct tx *const *txs, size_t tx_cnt);
 /* Remembers a verified transaction for blocks that hold it and peers that ask for it. */
 void txs_seen(struct replica *r, struct tx *tx);
-struct tx *txs_find_leaf(const struct replica *r, const struct qhash *leaf); /* in pool or seen; borrowed */
-void txs_executed(struct replica *r, const struct block *b);
+struct tx *txs_find_leaf(const struct replica *r, const struct qhash *leaf);   /* in pool or seen; borrowed */
+void txs_executed(struct replica *r, struct block *const *blocks, size_t cnt); /* a run, once it is durable */
 void txs_forward(struct replica *r);
 void txs_resend(struct replica *r);
 void txs_free(struct replica *r);

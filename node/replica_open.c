@@ -89,6 +89,7 @@ static bool create_engine(struct replica *r, const struct loaded *l, struct err 
 	struct engine_restore restore = {.executed = ledger_height(r->ledger),
 	                                 .executed_hash = *ledger_tip(r->ledger),
 	                                 .executed_seal = ledger_seal_parent(r->ledger),
+	                                 .staking = state_staking(ledger_state(r->ledger)),
 	                                 .records = l->records,
 	                                 .record_cnt = l->record_cnt,
 	                                 .blocks = l->blocks,

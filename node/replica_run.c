@@ -107,11 +107,11 @@ void run_execute(struct replica *r, const struct engine_output *o)
 
 	if (run_build(r, o, &run) && run_store(r, o, &run)) {
 		tell(r, o, &run);
-		for (size_t i = 0; i < run.cnt; i++)
-			txs_executed(r, run.blocks[i]);
+		txs_executed(r, run.blocks, run.cnt);
 		in.executed.height = run.blocks[run.cnt - 1]->header.height;
 		in.executed.digests = run.digests;
 		in.executed.cnt = run.cnt;
+		in.executed.staking = state_staking(ledger_state(r->ledger));
 		replica_feed(r, &in);
 		bodies_executed(r);
 	}

@@ -1,6 +1,6 @@
 /*
  * replica_txs.c: transactions that come in, from own clients and from peers: admission to the
- * mempool, what the ledger knows of them, those that wait for a parent, double spends kept as
+ * mempool, what the ledger knows of them, those that wait for a parent or a height, double spends kept as
  * evidence, forwarding, and what became of the evicted.
  *
  * In the path of a transaction: before, its signatures were verified (node/verify).  After: it waits in
@@ -268,8 +268,50 @@ static void orphan_keep(struct replica *r, struct tx *tx, unsigned source)
 		orphan_drop_oldest(r, peer);
 }
 
-/* A forwarded transaction, judged now; whether it was admitted. */
-static bool admit_forwarded(struct replica *r, struct tx *tx, unsigned source)
+/* ---- too early ------------------------------------------------------------------------------ */
+
+/* Refused here, but perhaps not by who has executed more: a release that ends, an offence at a height that
+ * is reached, a penalty for a conviction. */
+static bool may_be_early(enum tx_verdict v)
+{
+	return v == TX_LOCKED || v == TX_EARLY_OFFENCE || v == TX_PENALTY;
+}
+
+/* The first of the peer's; its transaction, a reference. */
+static struct tx *early_take(struct peer_state *peer, struct qheight *until)
+{
+	struct early *early = peer->early;
+	struct tx *tx = early->tx;
+
+	*until = early->until;
+	DL_DELETE(peer->early, early);
+	peer->early_cnt--;
+	peer->early_bytes -= tx->raw_len;
+	free(early);
+	return tx;
+}
+
+static void early_keep(struct replica *r, struct tx *tx, unsigned source, struct qheight until)
+{
+	struct peer_state *peer = &r->peers[source];
+	struct early *early, *same;
+	struct qheight ignored;
+
+	DL_FOREACH(peer->early, same)
+	if (qtxid_eq(&same->tx->id, &tx->id))
+		return;
+	early = xcalloc(1, sizeof *early);
+	early->tx = tx_ref(tx);
+	early->until = until;
+	DL_APPEND(peer->early, early);
+	peer->early_cnt++;
+	peer->early_bytes += tx->raw_len;
+	while (peer->early_cnt > EARLY_MAX || peer->early_bytes > EARLY_BYTES)
+		tx_unref(early_take(peer, &ignored));
+}
+
+/* A forwarded transaction, judged now; whether it was admitted. `until`: it may be kept as too early. */
+static bool admit_until(struct replica *r, struct tx *tx, unsigned source, struct qheight until)
 {
 	struct qheight height;
 	struct qtxid winner;
@@ -277,9 +319,20 @@ static bool admit_forwarded(struct replica *r, struct tx *tx, unsigned source)
 
 	if (v == TX_UNKNOWN_OUTPUT)
 		orphan_keep(r, tx, source);
+	if (may_be_early(v) && ledger_height(r->ledger).n < until.n)
+		early_keep(r, tx, source, until);
 	if (v != TX_OK && v != TX_KNOWN && v != TX_FINAL)
 		txs_seen(r, tx);
 	return v == TX_OK;
+}
+
+/* Who votes with others is at most a window behind them. */
+static bool admit_forwarded(struct replica *r, struct tx *tx, unsigned source)
+{
+	struct qheight until = ledger_height(r->ledger);
+
+	until.n += r->g->g.params.window;
+	return admit_until(r, tx, source, until);
 }
 
 /* This transaction has come, or is final: its orphans are judged again, then theirs. */
@@ -350,10 +403,9 @@ static void outcome(struct replica *r, const struct qtxid *id, enum tx_verdict v
 }
 
 /* Out of the pool without being final. */
-static void evicted(void *ctx, struct tx *tx, bool own, const struct qtxid *winner)
+static void evicted(void *ctx, struct tx *tx, bool own, enum tx_verdict v, const struct qtxid *winner)
 {
 	struct replica *r = ctx;
-	enum tx_verdict v = winner ? TX_DOUBLE_SPEND : TX_EXPIRED;
 
 	fate_note(r, &tx->id, v, winner);
 	if (winner)
@@ -362,16 +414,37 @@ static void evicted(void *ctx, struct tx *tx, bool own, const struct qtxid *winn
 		outcome(r, &tx->id, v, 0, winner);
 }
 
-void txs_executed(struct replica *r, const struct block *b)
+static void finals(struct replica *r, const struct block *b)
 {
 	for (size_t i = 0; i < b->tx_cnt; i++) {
 		txs_seen(r, b->txs[i]); /* a peer that is a block behind may ask for it by leaf */
 		if (pool_is_own(r->pool, &b->txs[i]->id))
 			outcome(r, &b->txs[i]->id, TX_FINAL, b->header.height.n, NULL);
 	}
-	pool_executed(r->pool, b, evicted, r);
-	for (size_t i = 0; i < b->tx_cnt; i++)
-		adopt(r, &b->txs[i]->id);
+}
+
+static void retry_early(struct replica *r)
+{
+	for (unsigned i = 0; i < r->g->n; i++) {
+		for (size_t left = r->peers[i].early_cnt; left > 0 && r->peers[i].early; left--) {
+			struct qheight until;
+			struct tx *tx = early_take(&r->peers[i], &until);
+			if (admit_until(r, tx, i, until))
+				adopt(r, &tx->id);
+			tx_unref(tx);
+		}
+	}
+}
+
+void txs_executed(struct replica *r, struct block *const *blocks, size_t cnt)
+{
+	for (size_t i = 0; i < cnt; i++)
+		finals(r, blocks[i]);
+	pool_executed(r->pool, blocks, cnt, evicted, r);
+	for (size_t i = 0; i < cnt; i++)
+		for (size_t k = 0; k < blocks[i]->tx_cnt; k++)
+			adopt(r, &blocks[i]->txs[k]->id);
+	retry_early(r);
 }
 
 /* ---- forwarding ---------------------------------------------------------------------------- */
@@ -419,9 +492,13 @@ void txs_free(struct replica *r)
 
 	while (r->seen)
 		seen_drop_oldest(r);
-	for (unsigned i = 0; r->peers && i < r->g->n; i++)
+	for (unsigned i = 0; r->peers && i < r->g->n; i++) {
+		struct qheight ignored;
 		while (r->peers[i].orphans)
 			orphan_drop_oldest(r, &r->peers[i]);
+		while (r->peers[i].early)
+			tx_unref(early_take(&r->peers[i], &ignored));
+	}
 	HASH_ITER (hh, r->fates, f, next_fate) {
 		HASH_DEL(r->fates, f);
 		free(f);

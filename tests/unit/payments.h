@@ -80,6 +80,34 @@ static inline struct tx *pay(const struct rules *r, const struct payment *p, con
 	return tx;
 }
 
+/* From account `from`, who owns all of `ins`, to these outputs, with an offence or none (NULL). */
+static inline struct tx *pay_outputs(const struct rules *r, uint8_t from, const struct qoutpoint *ins,
+                                     unsigned in_cnt, const struct qoutput *outs, unsigned out_cnt,
+                                     const struct qoffence *offence)
+{
+	struct account *owner = rules_account(from);
+	const struct account *signer = owner;
+	struct err err = {0};
+	struct qtx_body body = {.inputs = {in_cnt, (struct qoutpoint *)ins},
+	                        .outputs = {out_cnt, (struct qoutput *)outs},
+	                        .offence = {offence ? 1 : 0, (struct qoffence *)offence}};
+	struct tx *tx = tx_make(&r->g.chain, &body, &signer, 1, &err);
+
+	if (!tx)
+		fail_msg("%s", err.text);
+	account_free(owner);
+	return tx;
+}
+
+/* An output locked for a replica. */
+static inline struct qoutput locked(uint8_t owner, uint64_t amount, enum qlock_kind kind, unsigned replica)
+{
+	struct qoutput out = {rules_address(owner), amount, {.kind = kind}};
+
+	out.lock.qlock_u.replica = replica;
+	return out;
+}
+
 /* The owner of genesis output `index` pays all of it to account `to`. */
 static inline struct tx *pay_allocation(const struct rules *r, unsigned index, uint8_t to, const char *memo)
 {

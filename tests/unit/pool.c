@@ -4,6 +4,7 @@
  */
 #include "pool.h"
 #include "payments.h"
+#include "schedule.h"
 
 #define TXS_MAX 4096
 
@@ -17,23 +18,31 @@ struct fixture {
 	struct { /* by pool_executed(), in order */
 		struct tx *tx;
 		struct qtxid winner;
-		bool own, expired;
+		bool own;
+		enum tx_verdict verdict;
 	} evicted[TXS_MAX];
 	size_t evicted_cnt;
 };
 
 enum { SELF = 1 };
 
+static void fill(struct fixture *f)
+{
+	const struct qgenesis *g = &f->rules.g.g;
+
+	f->state = state_new(&f->rules.g);
+	for (unsigned i = 0; i < g->allocations.allocations_len; i++)
+		state_insert(f->state, &(struct unspent){.point = allocation(&f->rules, i),
+		                                         .out = g->allocations.allocations_val[i]});
+	f->pool = pool_new(&f->rules.g, f->state, SELF, qheight_of(0));
+}
+
 static struct fixture *begin_with(unsigned n, unsigned outputs, const struct qparams *params)
 {
 	struct fixture *f = xcalloc(1, sizeof *f);
 
 	payments_setup(&f->rules, n, outputs, params);
-	f->state = state_new(&f->rules.g);
-	for (unsigned i = 0; i < outputs; i++)
-		state_insert(f->state, &(struct unspent){.point = allocation(&f->rules, i),
-		                                         .out = f->rules.g.g.allocations.allocations_val[i]});
-	f->pool = pool_new(&f->rules.g, f->state, SELF, qheight_of(0));
+	fill(f);
 	return f;
 }
 
@@ -79,19 +88,21 @@ static enum tx_verdict add(struct fixture *f, struct tx *tx, unsigned source)
 	return pool_add(f->pool, tx, source, &winner);
 }
 
-static void on_evicted(void *ctx, struct tx *tx, bool own, const struct qtxid *winner)
+static void on_evicted(void *ctx, struct tx *tx, bool own, enum tx_verdict v, const struct qtxid *winner)
 {
 	struct fixture *f = ctx;
 	size_t i = f->evicted_cnt++;
 
 	f->evicted[i].tx = tx;
 	f->evicted[i].own = own;
-	f->evicted[i].expired = !winner;
+	f->evicted[i].verdict = v;
+	assert_int_equal(v == TX_DOUBLE_SPEND, winner != NULL);
 	if (winner)
 		f->evicted[i].winner = *winner;
 }
 
-static void execute(struct fixture *f, struct tx *const *txs, size_t cnt)
+/* Only the state has its effect yet. */
+static struct block *apply(struct fixture *f, struct tx *const *txs, size_t cnt)
 {
 	struct block *b = block_of(++f->height, f->rules.g.chain, txs, cnt);
 	struct overlay *o = overlay_new(f->state, NULL, b->header.height);
@@ -100,7 +111,14 @@ static void execute(struct fixture *f, struct tx *const *txs, size_t cnt)
 	assert_int_equal(overlay_add_block(o, b, &bad), TX_OK);
 	overlay_apply(o, f->state, 1);
 	overlay_unref(o);
-	pool_executed(f->pool, b, on_evicted, f);
+	return b;
+}
+
+static void execute(struct fixture *f, struct tx *const *txs, size_t cnt)
+{
+	struct block *b = apply(f, txs, cnt);
+
+	pool_executed(f->pool, &b, 1, on_evicted, f);
 	block_unref(b);
 }
 
@@ -321,7 +339,8 @@ static void evicts_what_expires_and_its_descendants(void **state)
 	assert_int_equal(f->evicted_cnt, 0);
 	execute(f, &others[1], 1);
 	assert_int_equal(f->evicted_cnt, 2);
-	assert_true(f->evicted[0].expired && f->evicted[1].expired);
+	assert_int_equal(f->evicted[0].verdict, TX_EXPIRED);
+	assert_int_equal(f->evicted[1].verdict, TX_EXPIRED);
 	assert_int_equal(pool_count(f->pool), 0);
 	end(f);
 }
@@ -677,6 +696,398 @@ static void never_calls_unfair_what_others_forwarded(void **state)
 	end(f);
 }
 
+/* ---- stake ------------------------------------------------------------------------------------- */
+
+/* Genesis outputs of a chain by stake: FREE free ones, then of each replica its own stake and one delegated,
+ * the latter by account 1. */
+enum { FREE = 40, OWN = FREE, DELEGATED = FREE + 4, OUTPUTS = FREE + 8 };
+enum { ALICE = 1 };
+
+static uint8_t account_of_replica(unsigned replica)
+{
+	return (uint8_t)(101 + replica);
+}
+
+static struct fixture *begin_by_stake(unsigned delegator_penalty)
+{
+	struct fixture *f = xcalloc(1, sizeof *f);
+	struct qparams params = genesis_default_params();
+	struct qgenesis *g = &f->rules.g.g;
+	struct err err = {0};
+
+	params.checkpoint_interval = 4;
+	params.window = 2;
+	payments_setup(&f->rules, 4, OUTPUTS, &params);
+	rules_by_stake(g);
+	g->proposer.qproposer_rules_u.stake.delegator_penalty = delegator_penalty;
+	for (unsigned i = 0; i < 4; i++) {
+		g->allocations.allocations_val[OWN + i] =
+		    locked(account_of_replica(i), PAY_AMOUNT, QLOCK_STAKE, i);
+		g->allocations.allocations_val[DELEGATED + i] = locked(ALICE, PAY_AMOUNT, QLOCK_STAKE, i);
+	}
+	if (!genesis_finish(&f->rules.g, &err))
+		fail_msg("%s", err.text);
+	fill(f);
+	return f;
+}
+
+static unsigned unbonding(const struct fixture *f)
+{
+	return stake_rules(&f->rules.g)->unbonding;
+}
+
+/* All of `in`, of this kind of lock for the replica from now on. */
+static struct tx *relock(struct fixture *f, uint8_t owner, struct qoutpoint in, enum qlock_kind kind,
+                         unsigned replica)
+{
+	struct qoutput out = locked(owner, PAY_AMOUNT, kind, replica);
+
+	return keep(f, pay_outputs(&f->rules, owner, &in, 1, &out, 1, NULL));
+}
+
+/* Stake of a convict is released: this much stays frozen. */
+static struct tx *release_less(struct fixture *f, uint8_t owner, struct qoutpoint in, unsigned replica,
+                               uint64_t frozen)
+{
+	struct qoutput outs[] = {locked(owner, PAY_AMOUNT - frozen, QLOCK_RELEASE, replica),
+	                         locked(owner, frozen, QLOCK_FROZEN, replica)};
+
+	return keep(f, pay_outputs(&f->rules, owner, &in, 1, outs, 2, NULL));
+}
+
+/* Free output `index`, paid to account 9 with a report of what the replica did at this height. */
+static struct tx *report(struct fixture *f, unsigned index, unsigned replica, uint64_t height)
+{
+	struct qoffence o = rules_offence(&f->rules, replica, height, (uint8_t)(2 * index));
+	struct qoutput out = {rules_address(9), PAY_AMOUNT, {.kind = QLOCK_NONE}};
+	struct qoutpoint in = allocation(&f->rules, index);
+
+	return keep(f, pay_outputs(&f->rules, account_of(index), &in, 1, &out, 1, &o));
+}
+
+static void refuses_what_is_not_released_until_it_is(void **state)
+{
+	struct fixture *f = begin_by_stake(0);
+	struct tx *release = relock(f, ALICE, allocation(&f->rules, DELEGATED), QLOCK_RELEASE, 0), *spend;
+	struct qoutpoint in = output(release, 0);
+
+	(void)state;
+	spend = keep(f, pay(&f->rules, &(struct payment){.from = ALICE, .to = 9}, &in, 1));
+	assert_int_equal(add(f, release, SELF), TX_OK);
+	assert_int_equal(add(f, spend, SELF), TX_LOCKED); /* as a child, too */
+	execute(f, &release, 1);
+	for (unsigned i = 1; i < unbonding(f); i++) {
+		assert_int_equal(add(f, spend, SELF), TX_LOCKED);
+		execute(f, (struct tx *[]){simple(f, i - 1, "")}, 1);
+	}
+	assert_int_equal(f->height, unbonding(f));
+	assert_int_equal(add(f, spend, SELF), TX_OK); /* in block 1 + unbonding */
+	execute(f, &spend, 1);
+	assert_int_equal(f->evicted_cnt, 0);
+	end(f);
+}
+
+static void refuses_an_offence_at_a_height_to_come(void **state)
+{
+	struct fixture *f = begin_by_stake(0);
+	struct tx *early = report(f, 0, 2, 2);
+
+	(void)state;
+	assert_int_equal(add(f, early, SELF), TX_EARLY_OFFENCE);
+	execute(f, (struct tx *[]){simple(f, 1, "")}, 1);
+	assert_int_equal(add(f, early, SELF), TX_OK);
+	end(f);
+}
+
+static bool was_evicted(const struct fixture *f, const struct tx *tx, enum tx_verdict v)
+{
+	for (size_t i = 0; i < f->evicted_cnt; i++)
+		if (f->evicted[i].tx == tx)
+			return f->evicted[i].verdict == v;
+	return false;
+}
+
+static void evicts_what_owes_a_penalty_after_a_conviction(void **state)
+{
+	struct fixture *f = begin_by_stake(0);
+	struct tx *move = relock(f, account_of_replica(2), allocation(&f->rules, OWN + 2), QLOCK_STAKE, 2);
+	struct tx *child = relock(f, account_of_replica(2), output(move, 0), QLOCK_RELEASE, 2);
+	struct tx *of_3 = relock(f, account_of_replica(3), allocation(&f->rules, OWN + 3), QLOCK_RELEASE, 3);
+	struct tx *delegated = relock(f, ALICE, allocation(&f->rules, DELEGATED + 2), QLOCK_RELEASE, 2);
+	struct tx *paid = simple(f, 1, ""), *conviction = report(f, 0, 2, 1);
+
+	(void)state;
+	assert_int_equal(add(f, move, SELF), TX_OK);
+	assert_int_equal(add(f, child, 3), TX_OK);
+	assert_int_equal(add(f, of_3, SELF), TX_OK);
+	assert_int_equal(add(f, delegated, SELF), TX_OK);
+	assert_int_equal(add(f, paid, SELF), TX_OK);
+	execute(f, &conviction, 1);
+	assert_int_equal(f->evicted_cnt, 2);
+	assert_true(was_evicted(f, move, TX_PENALTY));
+	assert_true(was_evicted(f, child, TX_PENALTY));
+	assert_int_equal(pool_count(f->pool), 3);
+	assert_int_equal(add(f, move, SELF), TX_PENALTY);
+	assert_int_equal(
+	    add(f, release_less(f, account_of_replica(2), allocation(&f->rules, OWN + 2), 2, PAY_AMOUNT / 2),
+	        SELF),
+	    TX_OK);
+	end(f);
+}
+
+static void asks_delegators_for_their_penalty_where_there_is_one(void **state)
+{
+	struct fixture *f = begin_by_stake(10);
+	struct tx *delegated = relock(f, ALICE, allocation(&f->rules, DELEGATED + 2), QLOCK_RELEASE, 2);
+	struct tx *conviction = report(f, 0, 2, 1);
+
+	(void)state;
+	assert_int_equal(add(f, delegated, SELF), TX_OK);
+	execute(f, &conviction, 1);
+	assert_int_equal(f->evicted_cnt, 1);
+	assert_true(was_evicted(f, delegated, TX_PENALTY));
+	end(f);
+}
+
+/* What is made in the very block that convicts is liable; while it was pending it was not. */
+static void judges_a_child_anew_when_its_parent_is_made_with_the_conviction(void **state)
+{
+	struct fixture *f = begin_by_stake(0);
+	struct tx *move = relock(f, account_of_replica(2), allocation(&f->rules, OWN + 2), QLOCK_STAKE, 2);
+	struct tx *child = relock(f, account_of_replica(2), output(move, 0), QLOCK_STAKE, 2);
+	struct tx *grandchild = relock(f, account_of_replica(2), output(child, 0), QLOCK_RELEASE, 2);
+	struct tx *conviction = report(f, 0, 2, 1);
+
+	(void)state;
+	assert_int_equal(add(f, move, SELF), TX_OK);
+	assert_int_equal(add(f, child, SELF), TX_OK);
+	assert_int_equal(add(f, grandchild, SELF), TX_OK);
+	execute(f, (struct tx *[]){conviction, move}, 2);
+	assert_int_equal(f->evicted_cnt, 2);
+	assert_true(was_evicted(f, child, TX_PENALTY));
+	assert_true(was_evicted(f, grandchild, TX_PENALTY));
+	end(f);
+}
+
+/* Two report one replica: one of them is enough, and which is the proposer's to say. */
+static void lets_go_of_a_report_when_another_convicted(void **state)
+{
+	struct fixture *f = begin_by_stake(0);
+	struct tx *first = report(f, 0, 2, 1), *second = report(f, 1, 2, 1), *third = report(f, 2, 3, 1);
+	struct tx *child = child_of(f, second), *txs[8];
+
+	(void)state;
+	assert_int_equal(add(f, first, SELF), TX_OK);
+	assert_int_equal(add(f, second, 2), TX_OK);
+	assert_int_equal(add(f, third, SELF), TX_OK);
+	assert_int_equal(add(f, child, SELF), TX_OK);
+	assert_int_equal(choose(f, 1, 8, txs), 2);
+	assert_ptr_equal(txs[0], first);
+	assert_ptr_equal(txs[1], third);
+	execute(f, &first, 1);
+	assert_int_equal(f->evicted_cnt, 2);
+	assert_true(was_evicted(f, second, TX_OLD_OFFENCE));
+	assert_true(was_evicted(f, child, TX_OLD_OFFENCE));
+	assert_int_equal(pool_count(f->pool), 1);
+	assert_int_equal(add(f, second, SELF), TX_OLD_OFFENCE);
+	end(f);
+}
+
+/* The state is two blocks on when the pool hears of the first. */
+static void judges_by_the_end_of_a_run(void **state)
+{
+	struct fixture *f = begin_by_stake(0);
+	struct tx *move = relock(f, account_of_replica(2), allocation(&f->rules, OWN + 2), QLOCK_STAKE, 2);
+	struct tx *rival =
+	    release_less(f, account_of_replica(2), allocation(&f->rules, OWN + 2), 2, PAY_AMOUNT / 2);
+	struct tx *of_3 = relock(f, account_of_replica(3), allocation(&f->rules, OWN + 3), QLOCK_RELEASE, 3);
+	struct tx *convictions[] = {report(f, 0, 2, 1), report(f, 1, 3, 1)};
+	struct block *run[2];
+
+	(void)state;
+	assert_int_equal(add(f, move, SELF), TX_OK);
+	assert_int_equal(add(f, of_3, SELF), TX_OK);
+	run[0] = apply(f, convictions, 2);
+	run[1] = apply(f, &rival, 1);
+	pool_executed(f->pool, run, 2, on_evicted, f);
+	assert_int_equal(f->evicted_cnt, 2);
+	assert_true(was_evicted(f, move, TX_DOUBLE_SPEND));
+	assert_true(was_evicted(f, of_3, TX_PENALTY));
+	block_unref(run[0]);
+	block_unref(run[1]);
+	end(f);
+}
+
+/* ---- whatever is executed: what is pending can be proposed ------------------------------------------ */
+
+struct world {
+	struct fixture *f;
+	uint64_t random;
+	struct { /* outputs that were ever made, spent or not */
+		struct qoutpoint point;
+		uint8_t owner;
+		struct qoutput out;
+	} made[TXS_MAX];
+	size_t made_cnt;
+};
+
+static unsigned any(struct world *w, unsigned below)
+{
+	w->random = w->random * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)((w->random >> 33) % below);
+}
+
+static void note_made(struct world *w, struct qoutpoint point, uint8_t owner, const struct qoutput *out)
+{
+	assert_true(w->made_cnt < TXS_MAX);
+	w->made[w->made_cnt].point = point;
+	w->made[w->made_cnt].owner = owner;
+	w->made[w->made_cnt++].out = *out;
+}
+
+/* Mostly one that is there, mostly new. */
+static size_t any_output(struct world *w)
+{
+	struct unspent u;
+	size_t at = 0;
+
+	for (unsigned tries = 0; tries < 12; tries++) {
+		unsigned recent = w->made_cnt < 60 || any(w, 4) == 0 ? (unsigned)w->made_cnt : 60;
+		at = w->made_cnt - 1 - any(w, recent);
+		if (pool_unspent(w->f->pool, &w->made[at].point, &u) && u.out.lock.kind != QLOCK_FROZEN)
+			break;
+	}
+	return at;
+}
+
+/* Spends some output, perhaps a spent one, in some way, perhaps a wrong one. */
+static struct tx *any_tx(struct world *w)
+{
+	struct fixture *f = w->f;
+	size_t at = any_output(w);
+	const struct qoutput *in = &w->made[at].out;
+	uint8_t owner = w->made[at].owner;
+	unsigned replica = in->lock.kind == QLOCK_NONE ? any(w, 4) : in->lock.qlock_u.replica;
+	enum qlock_kind kind = in->lock.kind == QLOCK_STAKE ? any(w, 2) ? QLOCK_STAKE : QLOCK_RELEASE
+	                       : any(w, 3)                  ? QLOCK_STAKE
+	                                                    : QLOCK_NONE;
+	uint64_t frozen = any(w, 4) == 0 && in->lock.kind != QLOCK_NONE ? in->amount / 2 + in->amount % 2 : 0;
+	struct qoutput outs[2] = {locked(owner, in->amount - frozen, kind, replica),
+	                          locked(owner, frozen, QLOCK_FROZEN, replica)};
+	struct qoffence o;
+	bool offence = any(w, 8) == 0;
+
+	if (in->amount == 1)
+		return NULL;
+	if (offence)
+		o = rules_offence(&f->rules, any(w, 4), any(w, (unsigned)f->height + 2) + 1,
+		                  (uint8_t)any(w, 99));
+	struct tx *tx = keep(f, pay_outputs(&f->rules, owner, &w->made[at].point, 1, outs, frozen ? 2 : 1,
+	                                    offence ? &o : NULL));
+	for (unsigned i = 0; i < (frozen ? 2 : 1); i++)
+		note_made(w, output(tx, i), owner, &outs[i]);
+	return tx;
+}
+
+/*
+ * The entry on top of those of its ancestors that are pending. False: it reports the replica that one of them
+ * reports, and leaves with that one's block.
+ */
+static bool add_family(struct world *w, struct overlay *o, struct tx *tx, uint64_t *convicted)
+{
+	const struct qtx_body *body = &tx->q.body;
+
+	for (unsigned i = 0; i < body->inputs.inputs_len; i++) {
+		struct tx *parent = pool_find(w->f->pool, &body->inputs.inputs_val[i].tx);
+		if (parent && !add_family(w, o, parent, convicted))
+			return false;
+	}
+	uint64_t convicts = body->offence.offence_len ? UINT64_C(1) << body->offence.offence_val->replica : 0;
+	if (convicts & *convicted)
+		return false;
+	*convicted |= convicts;
+	assert_int_equal(overlay_add(o, tx), TX_OK);
+	return true;
+}
+
+static void assert_all_can_be_proposed(struct world *w)
+{
+	struct tx *txs[TXS_MAX];
+	struct qtxid after = {0};
+	size_t cnt = pool_pending_batch(w->f->pool, 0, &after, TXS_MAX, SIZE_MAX, txs);
+
+	assert_int_equal(cnt, pool_count(w->f->pool));
+	for (size_t i = 0; i < cnt; i++) {
+		struct overlay *o = overlay_new(w->f->state, NULL, qheight_of(w->f->height + 1));
+		uint64_t convicted = 0;
+		add_family(w, o, txs[i], &convicted);
+		overlay_unref(o);
+	}
+}
+
+/* A block of what the pool offers or of what it never saw; NULL: it would be empty. */
+static struct block *any_block(struct world *w)
+{
+	struct fixture *f = w->f;
+	struct overlay *o = overlay_new(f->state, NULL, qheight_of(f->height + 1));
+	struct tx *txs[16];
+	size_t cnt = 0;
+
+	if (any(w, 3) == 0) {
+		for (unsigned i = any(w, 3); i > 0; i--) {
+			struct tx *tx = any_tx(w);
+			if (tx && overlay_add(o, tx) == TX_OK)
+				txs[cnt++] = tx;
+		}
+	} else {
+		cnt = pool_choose(f->pool, o, qheight_of(f->height + 1), 1 + any(w, 4), 1 << 20, txs);
+	}
+	overlay_unref(o);
+	return cnt > 0 ? apply(f, txs, cnt) : NULL;
+}
+
+static void keeps_only_what_can_be_proposed_whatever_is_executed(void **state)
+{
+	size_t convicted = 0, penalties = 0;
+
+	(void)state;
+	for (unsigned seed = 1; seed <= 12; seed++) {
+		struct world *w = xcalloc(1, sizeof *w);
+		w->f = begin_by_stake(seed % 2 ? 50 : 0);
+		w->random = seed * 0x9e3779b97f4a7c15;
+		const struct qgenesis *g = &w->f->rules.g.g;
+		for (unsigned i = 0; i < OUTPUTS; i++)
+			note_made(w, allocation(&w->f->rules, i),
+			          i < FREE       ? account_of(i)
+			          : i - OWN < 4u ? account_of_replica(i - OWN)
+			                         : (uint8_t)ALICE,
+			          &g->allocations.allocations_val[i]);
+		for (unsigned round = 0; round < 40; round++) {
+			struct block *run[3];
+			unsigned blocks = 1 + any(w, 3);
+			for (unsigned i = any(w, 24); i > 0; i--) {
+				struct tx *tx = any_tx(w);
+				if (tx)
+					add(w->f, tx, any(w, 4));
+			}
+			for (unsigned i = 0; i < blocks; i++)
+				if (!(run[i] = any_block(w)))
+					blocks = i;
+			pool_executed(w->f->pool, run, blocks, on_evicted, w->f);
+			for (unsigned i = 0; i < blocks; i++)
+				block_unref(run[i]);
+			assert_all_can_be_proposed(w);
+		}
+		for (size_t i = 0; i < w->f->evicted_cnt; i++) {
+			convicted += w->f->evicted[i].verdict == TX_OLD_OFFENCE;
+			penalties += w->f->evicted[i].verdict == TX_PENALTY;
+		}
+		end(w->f);
+		free(w);
+	}
+	assert_true(convicted > 10 && penalties > 10); /* else it shows nothing */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -708,6 +1119,14 @@ int main(void)
 	    cmocka_unit_test(counts_afresh_for_a_new_proposer),
 	    cmocka_unit_test(gives_back_nothing_of_a_height_that_was_executed),
 	    cmocka_unit_test(never_calls_unfair_what_others_forwarded),
+	    cmocka_unit_test(refuses_what_is_not_released_until_it_is),
+	    cmocka_unit_test(refuses_an_offence_at_a_height_to_come),
+	    cmocka_unit_test(evicts_what_owes_a_penalty_after_a_conviction),
+	    cmocka_unit_test(asks_delegators_for_their_penalty_where_there_is_one),
+	    cmocka_unit_test(judges_a_child_anew_when_its_parent_is_made_with_the_conviction),
+	    cmocka_unit_test(lets_go_of_a_report_when_another_convicted),
+	    cmocka_unit_test(judges_by_the_end_of_a_run),
+	    cmocka_unit_test(keeps_only_what_can_be_proposed_whatever_is_executed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1155,7 +1155,7 @@ static void pass_over_twice(struct cluster *c, struct replica *r)
 		struct tx *other = pay_allocation(&c->rules, 1, 9, "");
 		struct block *b =
 		    block_of(++c->members[2].asked, c->rules.g.chain, &other, 1); /* counted there */
-		pool_executed(r->pool, b, NULL, NULL);
+		pool_executed(r->pool, &b, 1, NULL, NULL);
 		block_unref(b);
 		tx_unref(other);
 	}

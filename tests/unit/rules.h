@@ -77,6 +77,32 @@ static inline void rules_setup(struct rules *r, unsigned n, const char *name)
 		fail_msg("%s", err.text);
 }
 
+/*
+ * Proposers by stake, of replicas that all may propose: replica i's account is account 101 + i.  What an
+ * epoch has to be follows from the parameters.  rules_setup()'s genesis, to be finished again.
+ */
+static inline void rules_by_stake(struct qgenesis *g)
+{
+	unsigned epoch = 2 * g->params.checkpoint_interval;
+
+	if (epoch < 3 * g->params.window)
+		epoch = 3 * g->params.window;
+	epoch += epoch % 2;
+	g->proposer.kind = QPROPOSER_STAKE;
+	g->proposer.qproposer_rules_u.stake = (struct qstake_rules){.epoch = epoch,
+	                                                            .turn = 2,
+	                                                            .proposers = g->replicas.replicas_len,
+	                                                            .unbonding = 3 * epoch,
+	                                                            .penalty = 50,
+	                                                            .delegator_penalty = 0};
+	for (unsigned i = 0; i < g->replicas.replicas_len; i++) {
+		struct qreplica *r = &g->replicas.replicas_val[i];
+		r->account.account_len = 1;
+		r->account.account_val = xcalloc(1, sizeof *r->account.account_val);
+		r->account.account_val[0] = rules_address((uint8_t)(101 + i));
+	}
+}
+
 static inline void rules_teardown(struct rules *r)
 {
 	for (unsigned i = 0; i < r->g.n; i++)
@@ -132,6 +158,22 @@ static inline void rules_sign(const struct rules *r, unsigned replica, const str
 
 	ident_sign(r->ids[replica], &r->g.chain, body.data, body.len, sig);
 	bytes_free(&body);
+}
+
+/* Two PREPAREs of a replica in view 0 at this height, for blocks that `salt` tells apart from others'. */
+static inline struct qoffence rules_offence(const struct rules *r, unsigned replica, uint64_t height,
+                                            uint8_t salt)
+{
+	struct qoffence o = {.replica = replica,
+	                     .kind = QPREPARE,
+	                     .first = {.height = {height}, .block = rules_hash(salt)},
+	                     .second = {.height = {height}, .block = rules_hash((uint8_t)(salt + 1))}};
+	struct qmessage first = {.kind = QPREPARE, .qmessage_u.vote = o.first};
+	struct qmessage second = {.kind = QPREPARE, .qmessage_u.vote = o.second};
+
+	rules_sign(r, replica, &first, &o.first_sig);
+	rules_sign(r, replica, &second, &o.second_sig);
+	return o;
 }
 
 /* A certificate with the signatures of the replicas of `mask`. */
