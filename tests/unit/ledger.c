@@ -253,13 +253,15 @@ static void refuses_another_chain_and_names_both(void **state)
 	rules_teardown(&other);
 }
 
-static void refuses_a_newer_schema(void **state)
+static void refuses_a_newer_schema_and_an_older_one(void **state)
 {
 	struct place *p = *state;
 
 	ledger_close(open_ledger(p));
-	place_edit(p, "PRAGMA user_version = 2");
-	assert_refused(p, &p->rules.g, ERR_INPUT, "schema 2", "newer quorate");
+	place_edit(p, "PRAGMA user_version = 3");
+	assert_refused(p, &p->rules.g, ERR_INPUT, "schema 3", "newer quorate");
+	place_edit(p, "PRAGMA user_version = 1");
+	assert_refused(p, &p->rules.g, ERR_INPUT, "schema 1", "the quorate that wrote it");
 }
 
 static void refuses_what_is_no_database_or_not_ours_and_leaves_it_alone(void **state)
@@ -531,7 +533,7 @@ int main(void)
 	    TEST(journal_entries_are_linked_and_the_newest_stable_is_found),
 	    TEST(checkpoints_do_not_disturb_the_writer),
 	    TEST(refuses_another_chain_and_names_both),
-	    TEST(refuses_a_newer_schema),
+	    TEST(refuses_a_newer_schema_and_an_older_one),
 	    TEST(refuses_what_is_no_database_or_not_ours_and_leaves_it_alone),
 	    TEST(refuses_a_ledger_locked_by_another_process),
 	    TEST(notices_when_another_process_writes),

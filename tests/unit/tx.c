@@ -138,7 +138,7 @@ static void the_id_is_what_it_always_was(void **state)
 	memset(in.tx.b, 3, sizeof in.tx.b);
 	memset(out.owner.b, 7, sizeof out.owner.b);
 	tx_id(&chain, &body, &id);
-	rules_golden(id.b, "928124d8513e291487a0bdfd02bf733fee3dfedb45e89d33029df9d5069edb9f");
+	rules_golden(id.b, "b1321c9306ebcf2ea99d4824e7538bd3419a8558b43bda20c705c129c09f3102");
 }
 
 static void signs_for_every_owner_whatever_their_order(void **state)
@@ -291,23 +291,37 @@ static void accepts_the_largest_transaction(void **state)
 	(void)state;
 	struct qtx q = plain(Q_INPUTS_MAX, Q_OUTPUTS_MAX, Q_WITNESSES_MAX);
 
+	for (unsigned i = 0; i < Q_OUTPUTS_MAX; i++)
+		q.body.outputs.outputs_val[i].lock.kind = QLOCK_STAKE;
+	q.body.offence.offence_len = 1;
+	q.body.offence.offence_val = xcalloc(1, sizeof(struct qoffence));
+	*q.body.offence.offence_val = rules_offence(&rules, 1, 7, 1);
 	q.body.memo.memo_len = Q_MEMO_MAX;
 	q.body.memo.memo_val = xcalloc(1, Q_MEMO_MAX);
 	sort_witnesses(&q);
 	assert_int_equal(parse(&q), TX_OK);
 }
 
-/* Bytes of a transaction whose lists have these lengths, all else zero; beyond what the codec would make. */
-static struct bytes lists(uint32_t in_cnt, uint32_t out_cnt, uint32_t memo_len, uint32_t witness_cnt)
+/* Bytes of a transaction whose lists have these lengths, all else zero (every other output locked); beyond
+ * what the codec would make. */
+struct lists {
+	uint32_t in, out, memo, offence, witness;
+};
+
+static struct bytes lists(const struct lists *l)
 {
-	const uint32_t cnt[4] = {in_cnt, out_cnt, memo_len, witness_cnt};
-	const size_t item[4] = {36, 28, 1, 100};
+	const uint32_t cnt[5] = {l->in, l->out, l->memo, l->offence, l->witness};
+	const size_t item[5] = {36, 32, 1, 4 + 4 + 160 + 128, 100};
 	struct bytes b = {xcalloc(1, 1 << 20), 0};
 
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 5; i++) {
 		for (int shift = 24; shift >= 0; shift -= 8)
 			b.data[b.len++] = (uint8_t)(cnt[i] >> shift);
-		b.len += (cnt[i] * item[i] + 3) / 4 * 4;
+		for (uint32_t k = 0; i == 1 && k < cnt[i] / 2; k++) {
+			b.data[b.len + 31] = QLOCK_STAKE;
+			b.len += 36 - 32 + 2 * item[i];
+		}
+		b.len += ((i == 1 ? cnt[i] % 2 : cnt[i]) * item[i] + 3) / 4 * 4;
 		if (i == 2)
 			b.len += 8; /* expiry */
 	}
@@ -318,23 +332,34 @@ static void tells_too_large_from_malformed(void **state)
 {
 	(void)state;
 	static const struct {
-		uint32_t in, out, memo, witness;
+		struct lists lists;
 		enum tx_verdict verdict;
 	} cases[] = {
-	    {Q_INPUTS_MAX + 1, 1, 0, 1, TX_TOO_LARGE},
-	    {10000, 1, 0, 1, TX_TOO_LARGE}, /* more bytes than allowed */
-	    {1, Q_OUTPUTS_MAX + 1, 0, 1, TX_TOO_LARGE},
-	    {1, 1, Q_MEMO_MAX + 1, 1, TX_TOO_LARGE},
-	    {1, 1, 0, Q_WITNESSES_MAX + 1, TX_TOO_LARGE},
+	    {{Q_INPUTS_MAX + 1, 1, 0, 0, 1}, TX_TOO_LARGE},
+	    {{10000, 1, 0, 0, 1}, TX_TOO_LARGE}, /* more bytes than allowed */
+	    {{1, Q_OUTPUTS_MAX + 1, 0, 0, 1}, TX_TOO_LARGE},
+	    {{1, 1, Q_MEMO_MAX + 1, 0, 1}, TX_TOO_LARGE},
+	    {{1, 8, Q_MEMO_MAX + 1, 0, 1}, TX_TOO_LARGE}, /* behind outputs of both lengths */
+	    {{1, 9, 0, 2, 1}, TX_TOO_LARGE},
+	    {{1, 1, 0, 1, Q_WITNESSES_MAX + 1}, TX_TOO_LARGE},
+	    {{1, 1, 0, 0, Q_WITNESSES_MAX + 1}, TX_TOO_LARGE},
+	    {{1, 7, 0, 1, 1}, TX_BAD_AMOUNT}, /* as many as may be: the rules come next */
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct bytes b = lists(cases[i].in, cases[i].out, cases[i].memo, cases[i].witness);
+		struct bytes b = lists(&cases[i].lists);
 		assert_int_equal(parse_bytes(b.data, b.len), cases[i].verdict);
 		bytes_free(&b);
 	}
-	struct bytes b = lists(Q_INPUTS_MAX + 1, 1, 0, 1); /* the list is announced but not there */
+	struct bytes b = lists(&cases[0].lists); /* the list is announced but not there */
 	assert_int_equal(parse_bytes(b.data, 400), TX_MALFORMED);
+	bytes_free(&b);
+	b = lists(&(struct lists){1, 1000, Q_MEMO_MAX + 1, 0, 1});
+	for (size_t len = 0; len < b.len - Q_MEMO_MAX - 120; len++) { /* it ends before the memo */
+		uint8_t *exact = xmemdup(b.data, len ? len : 1);      /* so that a sanitizer sees the end */
+		assert_int_equal(parse_bytes(exact, len), TX_MALFORMED);
+		free(exact);
+	}
 	bytes_free(&b);
 	assert_int_equal(parse_bytes((const uint8_t *)"", 0), TX_MALFORMED);
 }
