@@ -1,5 +1,6 @@
 /*
- * cmd_genesis.c: `quorate genesis new|check|show`: the ceremony.
+ * cmd_genesis.c: `quorate genesis new`, and the ceremony that it is part of.  check and show:
+ * cmd_genesis_show.c.
  *
  * Each operator runs `quorate node init` and hands its line NAME,KEY,URL to the others; one of them runs
  * `genesis new` with all the lines and the allocations; each checks the result with `genesis show` and
@@ -11,57 +12,53 @@
 
 #include "account.h"
 #include "clock.h"
-#include "cmd.h"
-#include "genesis.h"
+#include "cmd_genesis.h"
 #include "out.h"
 #include "text.h"
+#include "words.h"
 
 /* ---- new ------------------------------------------------------------------ */
+
+enum { LATER_MAX = 256, KEY_SEAL = 0x200, KEY_PROPOSER, KEY_STAKE };
 
 struct new_args {
 	struct cmd_common common;
 	const char *out;
 	bool named;
+	enum words_proposer proposer;
+	const char *param[LATER_MAX], *stake[LATER_MAX]; /* they need the rules, and the replicas */
+	unsigned param_cnt, stake_cnt;
 	struct genesis genesis;
 	struct err err;
 };
 
-static const struct param {
-	const char *name;
-	size_t offset;
-} params[] = {
-#define PARAM(name)                                   \
-	{                                             \
-#name, offsetof(struct qparams, name) \
-	}
-    PARAM(checkpoint_interval), PARAM(window),         PARAM(block_txs_max), PARAM(block_bytes_max),
-    PARAM(timeout_ms),          PARAM(timeout_cap_ms), PARAM(drift_ms),      PARAM(pool_source_max),
-    PARAM(pool_owner_max),
-#undef PARAM
-};
-enum { PARAM_CNT = sizeof params / sizeof *params };
-
-static u_int *param_of(struct qparams *p, const struct param *param)
+static bool set_param(struct qgenesis *g, const char *text, struct err *err)
 {
-	return (u_int *)(void *)((char *)p + param->offset);
-}
-
-static bool set_param(struct qparams *p, const char *text, struct err *err)
-{
+	struct genesis_field fields[GENESIS_FIELDS_MAX];
+	size_t cnt = genesis_fields(g, fields);
 	const char *equals = strchr(text, '=');
-	for (size_t i = 0; equals != NULL && i < PARAM_CNT; i++) {
-		size_t len = strlen(params[i].name);
-		if ((size_t)(equals - text) != len || strncmp(text, params[i].name, len) != 0)
-			continue;
+	for (size_t i = 0; equals != NULL && i < cnt; i++) {
+		char name[64];
 		uint64_t value;
+		genesis_field_name(&fields[i], name);
+		size_t len = strlen(name);
+		if ((size_t)(equals - text) != len || strncmp(text, name, len) != 0)
+			continue;
 		if (!text_u64(equals + 1, UINT32_MAX, &value))
 			return err_set(err, ERR_INPUT, "--param %s: \"%.20s\" is no number from 0 to %u",
-			               params[i].name, equals + 1, UINT32_MAX);
-		*param_of(p, &params[i]) = (u_int)value;
+			               name, equals + 1, UINT32_MAX);
+		*fields[i].value = (u_int)value;
 		return true;
 	}
 	return err_set(err, ERR_INPUT,
 	               "--param %.60s: not NAME=VALUE with a NAME that `quorate genesis show` lists", text);
+}
+
+static bool add_account(struct qreplica *r, const char *text, struct err *err)
+{
+	r->account.account_val = xcalloc(1, sizeof *r->account.account_val);
+	r->account.account_len = 1;
+	return address_parse(text, r->account.account_val, err) || err_prefix(err, "--replica %s", r->name);
 }
 
 static bool add_replica(struct genesis *g, const char *text, struct err *err)
@@ -69,7 +66,7 @@ static bool add_replica(struct genesis *g, const char *text, struct err *err)
 	if (g->g.replicas.replicas_len == Q_REPLICAS_MAX)
 		return err_set(err, ERR_INPUT, "--replica: more than %d of them", Q_REPLICAS_MAX);
 	char *copy = xstrdup(text), *rest = copy;
-	const char *name = strsep(&rest, ","), *key = strsep(&rest, ","), *address = rest;
+	const char *name = strsep(&rest, ","), *key = strsep(&rest, ","), *address = strsep(&rest, ",");
 	struct qreplica *r = &g->g.replicas.replicas_val[g->g.replicas.replicas_len];
 	bool ok = address != NULL;
 	if (!ok)
@@ -82,32 +79,85 @@ static bool add_replica(struct genesis *g, const char *text, struct err *err)
 		r->name = xstrdup(name);
 		r->address = xstrdup(address);
 		g->g.replicas.replicas_len++;
+		ok = rest == NULL || add_account(r, rest, err);
 	}
 	free(copy);
 	return ok;
 }
 
-static bool add_allocation(struct genesis *g, const char *text, struct err *err)
+/* `equals` ends the address in text; `amount` follows it. */
+static bool add_allocation(struct genesis *g, const char *option, const char *text, const char *equals,
+                           const char *amount, struct qlock lock, struct err *err)
 {
-	struct qoutput out;
-	const char *equals = strchr(text, '=');
-	if (equals == NULL)
-		return err_set(err, ERR_INPUT, "--allocate %.100s: not ADDRESS=AMOUNT", text);
+	struct qoutput out = {.lock = lock};
 	char *address = xmemdup(text, (size_t)(equals - text) + 1);
 	address[equals - text] = '\0';
-	bool ok = address_parse(address, &out.owner, err) || err_prefix(err, "--allocate");
+	bool ok = address_parse(address, &out.owner, err) || err_prefix(err, "%s", option);
 	free(address);
-	if (!ok || !text_amount(equals + 1, "--allocate", &out.amount, err))
+	if (!ok || !text_amount(amount, option, &out.amount, err))
 		return false;
 	u_int cnt = g->g.allocations.allocations_len;
 	if (cnt == Q_ALLOCS_MAX)
-		return err_set(err, ERR_INPUT, "--allocate: more than %d of them", Q_ALLOCS_MAX);
+		return err_set(err, ERR_INPUT, "%s: more than %d of them", option, Q_ALLOCS_MAX);
 	if ((cnt & (cnt - 1)) == 0) /* full at each power of two */
 		g->g.allocations.allocations_val =
 		    xrealloc(g->g.allocations.allocations_val, (cnt == 0 ? 1 : 2 * (size_t)cnt) * sizeof out);
 	g->g.allocations.allocations_val[cnt] = out;
 	g->g.allocations.allocations_len++;
 	return true;
+}
+
+/* ADDRESS=AMOUNT */
+static bool add_free(struct genesis *g, const char *text, struct err *err)
+{
+	const char *equals = strchr(text, '=');
+	if (equals == NULL)
+		return err_set(err, ERR_INPUT, "--allocate %.100s: not ADDRESS=AMOUNT", text);
+	return add_allocation(g, "--allocate", text, equals, equals + 1, (struct qlock){.kind = QLOCK_NONE},
+	                      err);
+}
+
+/* ADDRESS=AMOUNT@REPLICA, when all replicas are known. */
+static bool add_stake(struct genesis *g, const char *text, struct err *err)
+{
+	const char *equals = strchr(text, '='), *at = equals == NULL ? NULL : strchr(equals, '@');
+	struct qlock lock = {.kind = QLOCK_STAKE};
+	u_int i = 0, n = g->g.replicas.replicas_len;
+	if (at == NULL)
+		return err_set(err, ERR_INPUT,
+		               "--stake %.100s: not ADDRESS=AMOUNT@REPLICA with the name of a replica", text);
+	while (i < n && strcmp(g->g.replicas.replicas_val[i].name, at + 1) != 0)
+		i++;
+	if (i == n)
+		return err_set(err, ERR_INPUT, "--stake: \"%.70s\" is the name of no --replica", at + 1);
+	lock.qlock_u.replica = i;
+	char *amount = xmemdup(equals + 1, (size_t)(at - equals));
+	amount[at - equals - 1] = '\0';
+	bool ok = add_allocation(g, "--stake", text, equals, amount, lock, err);
+	free(amount);
+	return ok;
+}
+
+static bool note_later(const char *list[LATER_MAX], unsigned *cnt, const char *option, const char *arg,
+                       struct err *err)
+{
+	if (*cnt == LATER_MAX)
+		return err_set(err, ERR_INPUT, "%s: more than %d of them", option, LATER_MAX);
+	list[(*cnt)++] = arg;
+	return true;
+}
+
+/* What depends on other options, in whatever order they came. */
+static bool settle_new(struct new_args *args)
+{
+	struct qgenesis *g = &args->genesis.g;
+	bool ok = true;
+	g->proposer = words_proposer_rules(args->proposer, g->replicas.replicas_len);
+	for (unsigned i = 0; ok && i < args->param_cnt; i++)
+		ok = set_param(g, args->param[i], &args->err);
+	for (unsigned i = 0; ok && i < args->stake_cnt; i++)
+		ok = add_stake(&args->genesis, args->stake[i], &args->err);
+	return ok;
 }
 
 static error_t parse_new(int key, char *arg, struct argp_state *state)
@@ -132,10 +182,19 @@ static error_t parse_new(int key, char *arg, struct argp_state *state)
 		ok = add_replica(g, arg, &args->err);
 		break;
 	case 'a':
-		ok = add_allocation(g, arg, &args->err);
+		ok = add_free(g, arg, &args->err);
 		break;
 	case 'p':
-		ok = set_param(&g->g.params, arg, &args->err);
+		ok = note_later(args->param, &args->param_cnt, "--param", arg, &args->err);
+		break;
+	case KEY_STAKE:
+		ok = note_later(args->stake, &args->stake_cnt, "--stake", arg, &args->err);
+		break;
+	case KEY_SEAL:
+		ok = words_seal(arg, &g->g.seal, &args->err) || err_prefix(&args->err, "--seal");
+		break;
+	case KEY_PROPOSER:
+		ok = words_proposer(arg, &args->proposer, &args->err) || err_prefix(&args->err, "--proposer");
 		break;
 	case 'o':
 		args->out = arg;
@@ -146,6 +205,7 @@ static error_t parse_new(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!args->named)
 			argp_error(state, "--name is missing");
+		ok = settle_new(args);
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -174,12 +234,27 @@ static int genesis_new(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 	    {"name", 'n', "NAME", 0, "The chain's name", 1},
-	    {"replica", 'r', "NAME,KEY,URL", 0,
-	     "A replica: the line that `quorate node init` printed on its machine (repeat; 1, or 4 to 64 of "
-	     "them)",
+	    {"replica", 'r', "NAME,KEY,URL[,ACCOUNT]", 0,
+	     "A replica: the line that `quorate node init` printed on its machine; with the address of its "
+	     "operator's account where proposers are by stake (repeat; 1, or 4 to 64 of them)",
 	     1},
 	    {"allocate", 'a', "ADDRESS=AMOUNT", 0, "Who holds what at the beginning (repeat)", 1},
-	    {"param", 'p', "NAME=VALUE", 0, "A parameter that differs from its default (repeat)", 1},
+	    {"stake", KEY_STAKE, "ADDRESS=AMOUNT@REPLICA", 0,
+	     "What backs a replica at the beginning, beside what is allocated: its own stake if the address "
+	     "is its ACCOUNT, else delegated (repeat)",
+	     1},
+	    {"seal", KEY_SEAL, "KIND", 0,
+	     "none, or pow:BITS, a proof of work of so many bits for every block, or pow:BITS:INTERVAL_MS, "
+	     "which becomes harder until blocks are so far apart (default none)",
+	     1},
+	    {"proposer", KEY_PROPOSER, "RULE", 0,
+	     "primary, the primary of the view; stake, all replicas in turn by their stake; delegated, all "
+	     "but the one with least (default primary)",
+	     1},
+	    {"param", 'p', "NAME=VALUE", 0,
+	     "A parameter that differs from its default, e.g. window=8, seal.hash_rate=5000000 or "
+	     "proposer.epoch=2032 (repeat)",
+	     1},
 	    {"time", 't', "MS", 0, "The genesis' time, ms since 1970 (default: now)", 1},
 	    {"output", 'o', "FILE", 0,
 	     "Write the genesis to this new file and print the chain id (default: the genesis on "
@@ -216,130 +291,6 @@ static int genesis_new(int argc, char **argv)
 	return ok ? EXIT_DONE : cmd_fail(&args.err);
 }
 
-/* ---- check, show ------------------------------------------------------------ */
-
-struct file_args {
-	struct cmd_common common;
-	const char *file;
-};
-
-static error_t parse_file(int key, char *arg, struct argp_state *state)
-{
-	struct file_args *args = state->input;
-	switch (key) {
-	case ARGP_KEY_INIT:
-		CMD_CHILD_INIT(state);
-		return 0;
-	case ARGP_KEY_ARG:
-		if (args->file != NULL)
-			argp_error(state, "one FILE, not also \"%s\"", arg);
-		args->file = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (args->file == NULL)
-			argp_error(state, "which FILE?");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static json_t *genesis_json(const struct genesis *g)
-{
-	char text[QHASH_HEX];
-	json_t *replicas = json_array(), *parameters = json_object();
-	for (unsigned i = 0; i < g->n; i++) {
-		const struct qreplica *r = &g->g.replicas.replicas_val[i];
-		json_array_append_new(
-		    replicas, json_pack("{s:i, s:s, s:s, s:s}", "index", (int)i, "name", r->name, "key",
-		                        hex_encode(text, r->key.b, sizeof r->key.b), "address", r->address));
-	}
-	struct qparams p = g->g.params;
-	for (size_t i = 0; i < PARAM_CNT; i++)
-		json_object_set_new(parameters, params[i].name, json_integer(*param_of(&p, &params[i])));
-	char supply[24];
-	snprintf(supply, sizeof supply, "%llu", (unsigned long long)g->supply);
-	return json_pack("{s:s, s:s, s:I, s:i, s:i, s:i, s:s, s:I, s:o, s:o}", "chain",
-	                 hex_encode(text, g->chain.b, sizeof g->chain.b), "name", g->g.name, "time_ms",
-	                 (json_int_t)g->g.time_ms, "n", (int)g->n, "f", (int)g->f, "quorum", (int)g->quorum,
-	                 "supply", supply, "allocations", (json_int_t)g->g.allocations.allocations_len,
-	                 "replicas", replicas, "parameters", parameters);
-}
-
-static void print_genesis(const struct genesis *g)
-{
-	char text[QHASH_HEX];
-	enum { W = 12 };
-	out_field(W, "name", "%s", g->g.name);
-	out_field(W, "chain", "%s", hex_encode(text, g->chain.b, sizeof g->chain.b));
-	out_field(W, "replicas", "%u; %u may be faulty; %u make a quorum", g->n, g->f, g->quorum);
-	out_field(W, "supply", "%llu in %u allocations", (unsigned long long)g->supply,
-	          g->g.allocations.allocations_len);
-	putchar('\n');
-	struct out_table *t = out_table_new(4, (const char *const[]){"replica", "name", "key", "address"});
-	for (unsigned i = 0; i < g->n; i++) {
-		const struct qreplica *r = &g->g.replicas.replicas_val[i];
-		out_table_cell(t, "%u", i);
-		out_table_cell(t, "%s", r->name);
-		out_table_cell(t, "%s", hex_encode(text, r->key.b, sizeof r->key.b));
-		out_table_cell(t, "%s", r->address);
-	}
-	out_table_end(t);
-	putchar('\n');
-	struct qparams p = g->g.params;
-	for (size_t i = 0; i < PARAM_CNT; i++)
-		out_field(20, params[i].name, "%u", *param_of(&p, &params[i]));
-}
-
-static int genesis_check(int argc, char **argv)
-{
-	static const struct argp argp = {
-	    .parser = parse_file,
-	    .args_doc = "FILE",
-	    .doc = "Reads a genesis strictly and checks every rule. Prints the chain id; exit code 2 and the "
-	           "field at fault "
-	           "where it is not sound.",
-	    .children = json_children,
-	};
-	struct file_args args = {0};
-	cmd_parse(&argp, argc, argv, &args);
-	struct err err = {0};
-	struct genesis *g = genesis_load(args.file, &err);
-	if (g == NULL)
-		return cmd_fail(&err);
-	char chain[QHASH_HEX];
-	hex_encode(chain, g->chain.b, sizeof g->chain.b);
-	if (args.common.json)
-		out_json_take(
-		    json_pack("{s:s, s:s, s:s}", "verdict", "ok", "file", args.file, "chain", chain));
-	else
-		puts(chain);
-	genesis_free(g);
-	return EXIT_DONE;
-}
-
-static int genesis_show(int argc, char **argv)
-{
-	static const struct argp argp = {
-	    .parser = parse_file,
-	    .args_doc = "FILE",
-	    .doc = "Shows a genesis: chain id, replicas, parameters, supply.",
-	    .children = json_children,
-	};
-	struct file_args args = {0};
-	cmd_parse(&argp, argc, argv, &args);
-	struct err err = {0};
-	struct genesis *g = genesis_load(args.file, &err);
-	if (g == NULL)
-		return cmd_fail(&err);
-	if (args.common.json)
-		out_json_take(genesis_json(g));
-	else
-		print_genesis(g);
-	genesis_free(g);
-	return EXIT_DONE;
-}
-
 int cmd_genesis(int argc, char **argv)
 {
 	static const struct command commands[] = {
@@ -352,6 +303,8 @@ int cmd_genesis(int argc, char **argv)
 	                           "\n"
 	                           "  1. each operator:  quorate node init --home HOME --listen "
 	                           "tcp://HOST:PORT      prints NAME,KEY,URL\n"
+	                           "                         by stake, also quorate key new: the address of "
+	                           "its account goes to the end of that line\n"
 	                           "  2. one of them:    quorate genesis new --name NAME --replica "
 	                           "NAME,KEY,URL ... --allocate ADDRESS=AMOUNT ...\n"
 	                           "                         -o genesis.json\n"

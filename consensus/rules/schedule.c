@@ -98,7 +98,8 @@ void schedule_make(const struct genesis *g, const struct qtable *t, struct sched
 	must(stake_rules(g) && t->stakes.stakes_len == g->n);
 	*out = (struct schedule){.settled = t->height};
 	elect(g, t, stake);
-	if (share_out(g->n, stake, out->weight) < g->f + 1) {
+	out->alike = share_out(g->n, stake, out->weight) < g->f + 1;
+	if (out->alike) {
 		for (unsigned i = 0; i < g->n; i++)
 			stake[i] = 1;
 		share_out(g->n, stake, out->weight);

@@ -45,6 +45,7 @@ struct schedule {
 	struct qheight settled;         /* height of the table that it was made of */
 	uint8_t turns[SCHEDULE_CYCLE];  /* replica of each turn */
 	uint8_t weight[Q_REPLICAS_MAX]; /* turns of each replica in the cycle: SCHEDULE_CYCLE together */
+	bool alike;                     /* too few would have had a turn: stake decided nothing */
 };
 
 /* Are proposers chosen by stake on this chain? */

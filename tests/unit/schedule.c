@@ -170,8 +170,9 @@ static unsigned sure_of_a_turn(const struct stakes *s, unsigned n)
 static struct stakes in_force(const struct genesis *g, const struct stakes *given, const struct schedule *s)
 {
 	struct stakes alike = {{0}};
-	if (shares(s, given, g->n))
+	if (shares(s, given, g->n) && !s->alike)
 		return *given;
+	assert_true(s->alike);
 	assert_true(sure_of_a_turn(given, g->n) <= g->f);
 	for (unsigned i = 0; i < g->n; i++)
 		alike.n[i] = 1;
@@ -245,6 +246,7 @@ static void assert_all_alike(const struct genesis *g, const struct stakes *stake
 	struct schedule s = made(g, stakes, 0);
 	for (unsigned i = 0; i < g->n; i++) /* of equal ones the lower index */
 		assert_int_equal(s.weight[i], CYCLE / g->n + (i < CYCLE % g->n));
+	assert_true(s.alike || stakes->n[0] == stakes->n[g->n - 1]);
 }
 
 static void check_who_proposes(const struct genesis *g, const struct stakes *stakes)
@@ -282,6 +284,7 @@ static void where_fewer_than_f_plus_1_would_have_turns_all_count_alike(void **st
 		}
 		s.n[n - 1 - g.f] = 100; /* the f + 1st */
 		struct schedule by_stake = made(&g, &s, 0);
+		assert_false(by_stake.alike);
 		assert_int_equal(holders(&by_stake, n), g.f + 1);
 		for (unsigned i = 0; i < n - 1 - g.f; i++)
 			assert_int_equal(by_stake.weight[i], 0);
