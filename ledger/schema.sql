@@ -105,14 +105,18 @@ CREATE INDEX journal_kind ON journal(kind);
 
 -- Views: questions that people ask, ready to SELECT.  The node itself uses none of them.
 
--- What each address holds now.
-CREATE VIEW balances (owner, amount, outputs) AS
-  SELECT owner, sum(amount), count(*) FROM outputs WHERE spent_by IS NULL GROUP BY owner;
+-- What each address holds now: all of it, and how much of that is free, at stake, released (free once the unbonding
+-- delay has passed since) or frozen for ever.
+CREATE VIEW balances (owner, amount, outputs, free, staked, released, frozen) AS
+  SELECT owner, sum(amount), count(*),
+         ifnull(sum(amount) FILTER (WHERE lock IS NULL), 0), ifnull(sum(amount) FILTER (WHERE lock = 'stake'), 0),
+         ifnull(sum(amount) FILTER (WHERE lock = 'release'), 0), ifnull(sum(amount) FILTER (WHERE lock = 'frozen'), 0)
+  FROM outputs WHERE spent_by IS NULL GROUP BY owner;
 
 -- Every output with the heights between which it lived.  What an address held after block 17:
 --   SELECT sum(amount) FROM coins WHERE owner = x'...' AND made_at <= 17 AND (spent_at IS NULL OR spent_at > 17);
-CREATE VIEW coins (owner, amount, txid, position, made_at, spent_at) AS
-  SELECT o.owner, o.amount, m.txid, o.position, m.height, s.height
+CREATE VIEW coins (owner, amount, txid, position, made_at, spent_at, lock, replica) AS
+  SELECT o.owner, o.amount, m.txid, o.position, m.height, s.height, o.lock, o.replica
   FROM outputs o JOIN transactions m ON m.seq = o.tx LEFT JOIN transactions s ON s.seq = o.spent_by;
 
 -- Which output (txid, position) was spent by which transaction, and in which block.
@@ -134,3 +138,54 @@ CREATE VIEW signed_by (height, replica, certified_by) AS
 -- The journal by kind: evidence against replicas and clients; every NEW-VIEW that was entered.
 CREATE VIEW evidence (seq, entry) AS SELECT seq, entry FROM journal WHERE kind = 'evidence';
 CREATE VIEW new_views (seq, entry) AS SELECT seq, entry FROM journal WHERE kind = 'new_view';
+
+-- The next four are empty where proposers are not by stake.  Accounts of replicas are in the genesis.
+
+-- What each replica had at stake at each epoch's end (0: in the genesis), its share of all stake, and the turns that
+-- this made it, in the cycle of 127.  Who gained and lost:
+--   SELECT replica, height, own, delegated FROM stake_history ORDER BY replica, height;
+CREATE VIEW stake_history (height, replica, own, delegated, share, turns) AS
+  SELECT height, replica, own, delegated,
+         1.0 * (own + delegated) / sum(own + delegated) OVER (PARTITION BY height), turns
+  FROM stakes;
+
+-- What was promised and what came of it.  The table of `settled` decided who proposed from first_height to last_height
+-- (the tip, if it still decides): promised is the share of the turns, had the share of the blocks.  They differ by
+-- view changes, which skip whoever is silent; by a turn or two where an epoch ends inside a cycle; and by turns with
+-- nothing to propose.
+CREATE VIEW proposer_shares (settled, first_height, last_height, replica, turns, promised, blocks, had) AS
+  WITH spans AS (
+    SELECT height AS settled, min(first_height) AS first,
+           lead(min(first_height), 1, 9223372036854775807) OVER (ORDER BY height) - 1 AS last
+    FROM stakes GROUP BY height),
+  made AS (
+    SELECT p.settled, b.proposer, count(*) AS blocks
+    FROM spans p JOIN blocks b ON b.height BETWEEN p.first AND p.last GROUP BY p.settled, b.proposer)
+  SELECT s.height, p.first, min(p.last, (SELECT max(height) FROM blocks)), s.replica, s.turns, s.turns / 127.0,
+         ifnull(m.blocks, 0), 1.0 * ifnull(m.blocks, 0) / sum(ifnull(m.blocks, 0)) OVER (PARTITION BY s.height)
+  FROM stakes s JOIN spans p ON p.settled = s.height
+       LEFT JOIN made m ON m.settled = s.height AND m.proposer = s.replica
+  WHERE p.first <= (SELECT max(height) FROM blocks);
+
+-- Who backed which replica with how much, and from which height to which: until_height is of the block that moved it,
+-- be it to stake again, NULL while it stands.  Of the replica's own account it is own stake, of any other delegated.
+-- Who backed replica 2 after block 17:
+--   SELECT hex(owner), sum(amount) FROM delegations
+--   WHERE replica = 2 AND from_height <= 17 AND (until_height IS NULL OR until_height > 17) GROUP BY owner;
+CREATE VIEW delegations (owner, replica, amount, from_height, until_height) AS
+  SELECT owner, replica, amount, made_at, spent_at FROM coins WHERE lock = 'stake';
+
+-- Every conviction, with the transaction that carried the offence, and what stayed frozen of it so far: one row for each
+-- frozen output, one with NULLs while there is none (nobody has moved what is liable).  Frozen value counts for the first
+-- conviction that what was spent for it had lived through.
+CREATE VIEW penalties (replica, convicted_at, kind, offence_height, reported_by, owner, frozen, frozen_at, frozen_by) AS
+  WITH frozen AS (
+    SELECT f.replica, f.owner, f.amount, t.height, t.txid,
+           (SELECT min(c.height) FROM convictions c WHERE c.replica = f.replica AND c.height < t.height AND c.height >=
+             (SELECT min(m.height) FROM inputs i JOIN outputs s ON s.tx = i.source_tx AND s.position = i.source_position
+                     JOIN transactions m ON m.seq = s.tx
+              WHERE i.tx = f.tx AND s.owner = f.owner AND s.replica = f.replica)) AS convicted_at
+    FROM outputs f JOIN transactions t ON t.seq = f.tx WHERE f.lock = 'frozen')
+  SELECT c.replica, c.height, c.kind, c.offence_height, r.txid, f.owner, f.amount, f.height, f.txid
+  FROM convictions c JOIN transactions r ON r.seq = c.tx
+       LEFT JOIN frozen f ON f.replica = c.replica AND f.convicted_at = c.height;
