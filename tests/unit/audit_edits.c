@@ -36,6 +36,8 @@ static const struct edit {
     {"UPDATE blocks SET certified_by = 4 WHERE height = 5", "blocks(height=5).certified_by"},
     {"UPDATE blocks SET certified_by = 6 WHERE height = 5", "certificates(height=6)"},
     {"UPDATE blocks SET certified_by = 11 WHERE height = 10", "blocks(height=10).certified_by"},
+    {"UPDATE blocks SET target = zeroblob(32), nonce = 0 WHERE height = 5", "blocks(height=5).target"},
+    {"UPDATE blocks SET target = zeroblob(32), nonce = 0 WHERE height = 5", "blocks(height=5).nonce"},
     {"UPDATE blocks SET header = x'00' WHERE height = 5", "blocks(height=5).header"},
     {"UPDATE blocks SET header = (SELECT header FROM blocks WHERE height = 6) WHERE height = 5",
      "blocks(height=5).header"},
@@ -83,6 +85,8 @@ static const struct edit {
     {"UPDATE outputs SET spent_by = 3 WHERE tx = 1 AND position = 0", "outputs(tx=1,position=0).spent_by"},
     {"UPDATE outputs SET spent_by = 3 WHERE tx = 2", "outputs(tx=2,position=0).spent_by"},
     {"UPDATE outputs SET spent_by = 99 WHERE tx = 2", "outputs(tx=2,position=0).spent_by"},
+    {"UPDATE outputs SET lock = 'frozen', replica = 0 WHERE tx = 2", "outputs(tx=2,position=0).lock"},
+    {"UPDATE outputs SET lock = 'stake', replica = 0 WHERE tx = 2", "outputs(tx=2,position=0).replica"},
     {"DELETE FROM outputs WHERE tx = 2", "outputs(tx=2,position=0)"},
     {"DELETE FROM outputs WHERE tx = 11", "outputs(tx=11,position=0)"},
     {"INSERT INTO outputs VALUES (2, 1, zeroblob(20), 5, NULL, NULL, NULL)", "outputs(tx=2,position=1)"},
@@ -97,6 +101,9 @@ static const struct edit {
     {"INSERT INTO inputs VALUES (2, 1, 1, 1)", "inputs(tx=2,position=1)"},
     {"INSERT INTO inputs VALUES (99, 0, 1, 1)", "inputs(tx=99,position=0)"},
     {"INSERT INTO inputs VALUES (0, 0, 1, 1)", "inputs(tx=0,position=0)"},
+
+    {"INSERT INTO convictions VALUES (5, 1, 6, 'commit', 1, 4)", "convictions(height=5,replica=1)"},
+    {"INSERT INTO stakes VALUES (0, 0, 1000, 0, 127, 1)", "stakes(height=0,replica=0)"},
 
     {"UPDATE certificates SET height = 2 WHERE height = 3", "certificates(height=2)"},
     {"UPDATE certificates SET height = 12 WHERE height = 10", "certificates(height=10)"},
