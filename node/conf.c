@@ -49,15 +49,24 @@ static bool set_listen(struct conf *c, const char *value, struct err *err)
 	return true;
 }
 
-static bool set_workers(struct conf *c, const char *value, struct err *err)
+static bool set_number(unsigned *out, const char *value, unsigned max, struct err *err)
 {
 	uint64_t n;
 
-	if (!text_u64(value, CONF_WORKERS_MAX, &n))
-		return err_set(err, ERR_INPUT, "\"%.40s\" is no number from 0 to %d", value,
-		               CONF_WORKERS_MAX);
-	c->workers = (unsigned)n;
+	if (!text_u64(value, max, &n))
+		return err_set(err, ERR_INPUT, "\"%.40s\" is no number from 0 to %u", value, max);
+	*out = (unsigned)n;
 	return true;
+}
+
+static bool set_workers(struct conf *c, const char *value, struct err *err)
+{
+	return set_number(&c->workers, value, CONF_WORKERS_MAX, err);
+}
+
+static bool set_mining_threads(struct conf *c, const char *value, struct err *err)
+{
+	return set_number(&c->mining_threads, value, CONF_MINING_THREADS_MAX, err);
 }
 
 static bool set_log(struct conf *c, const char *value, struct err *err)
@@ -69,7 +78,11 @@ static bool set_log(struct conf *c, const char *value, struct err *err)
 static const struct {
 	const char *name;
 	bool (*set)(struct conf *c, const char *value, struct err *err);
-} keys[] = {{"http", set_http}, {"listen", set_listen}, {"workers", set_workers}, {"log", set_log}};
+} keys[] = {{"http", set_http},
+            {"listen", set_listen},
+            {"workers", set_workers},
+            {"mining_threads", set_mining_threads},
+            {"log", set_log}};
 #define KEY_CNT (sizeof(keys) / sizeof(keys[0]))
 
 /* ---- lines ---------------------------------------------------------------------------- */
@@ -85,7 +98,8 @@ static bool node_key(struct reading *r, const char *name, const char *value, str
 		r->given |= 1u << i;
 		return keys[i].set(r->conf, value, err) || err_prefix(err, "%s", name);
 	}
-	return err_set(err, ERR_INPUT, "there is no key \"%.40s\" in [node]: http, listen, workers, log",
+	return err_set(err, ERR_INPUT,
+	               "there is no key \"%.40s\" in [node]: http, listen, workers, mining_threads, log",
 	               name);
 }
 
@@ -165,6 +179,7 @@ struct conf *conf_load(const char *path, struct err *err)
 	struct conf *c = xcalloc(1, sizeof(*c));
 	c->http = xstrdup(HTTP_DEFAULT);
 	c->listen = xstrdup(LISTEN_DEFAULT);
+	c->mining_threads = CONF_MINING_THREADS;
 	c->log = LOG_INFO;
 
 	struct reading r = {.path = path, .next = text, .conf = c};
@@ -221,13 +236,18 @@ bool conf_write(const char *path, const struct conf *c, struct err *err)
 	    "# Threads that check signatures, at most %d; 0: one for each core.\n"
 	    "workers = %u\n"
 	    "\n"
+	    "# On a chain that asks its proposers for a proof of work: threads that search for it, at most "
+	    "%d;\n"
+	    "# 0: one for each core. The genesis promises the others a hash rate: see that they reach it.\n"
+	    "mining_threads = %u\n"
+	    "\n"
 	    "# How much is logged: debug, info, warn or error.\n"
 	    "log = %s\n"
 	    "\n"
 	    "[peers]\n"
 	    "# Replicas that are to be dialed elsewhere than genesis.json says: NUMBER = tcp://HOST:PORT.\n",
 	    c->http != NULL ? c->http : HTTP_DEFAULT, c->listen != NULL ? c->listen : LISTEN_DEFAULT,
-	    CONF_WORKERS_MAX, c->workers, log_level_name(c->log));
+	    CONF_WORKERS_MAX, c->workers, CONF_MINING_THREADS_MAX, c->mining_threads, log_level_name(c->log));
 	for (unsigned i = 0; i < Q_REPLICAS_MAX; i++)
 		if (c->peer[i] != NULL)
 			fprintf(f, "%u = %s\n", i, c->peer[i]);

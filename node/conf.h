@@ -6,6 +6,7 @@
  *   http = 127.0.0.1:7480           where clients connect
  *   listen = tcp://127.0.0.1:7580   where the other replicas connect
  *   workers = 0                     threads that check signatures; 0: one a core
+ *   mining_threads = 1              threads that search for seals; 0: one a core
  *   log = info                      debug, info, warn or error
  *   [peers]
  *   2 = tcp://10.0.0.3:7580         dial replica 2 there and not at its address in the genesis
@@ -21,10 +22,12 @@
 #include "wire.h"
 
 #define CONF_WORKERS_MAX 64
+#define CONF_MINING_THREADS_MAX 1024
+#define CONF_MINING_THREADS 1 /* unless the file says otherwise */
 
 struct conf {
 	char *http, *listen;
-	unsigned workers;
+	unsigned workers, mining_threads; /* 0: one a core */
 	enum log_level log;
 	char *peer[Q_REPLICAS_MAX]; /* by replica; NULL: as the genesis says */
 };

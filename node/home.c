@@ -92,7 +92,10 @@ bool home_init(const char *dir, const char *http, const char *listen, const char
                struct qreplica_key *key, struct err *err)
 {
 	struct home h;
-	struct conf conf = {.http = xstrdup(http), .listen = xstrdup(listen), .log = LOG_INFO};
+	struct conf conf = {.http = xstrdup(http),
+	                    .listen = xstrdup(listen),
+	                    .mining_threads = CONF_MINING_THREADS,
+	                    .log = LOG_INFO};
 	struct ident *id = NULL;
 	home_paths(&h, dir);
 	bool ok = absent(h.key, err) && absent(h.votes, err) && absent(h.conf, err);

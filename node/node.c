@@ -61,7 +61,24 @@ static void sign(void *ctx, const uint8_t *body, size_t len, struct qsig *sig)
 	ident_sign(n->ident, &n->genesis->chain, body, len, sig);
 }
 
+/* On the replica's thread, or on the main one while that does not run. */
+static void effect_seal(void *ctx, const struct qheader *header)
+{
+	struct node *n = ctx;
+	if (header != NULL)
+		miner_seal(n->miner, header);
+	else
+		miner_stop(n->miner);
+}
+
 /* ---- the replica's thread -------------------------------------------------------------- */
+
+static void hand_in_seal(struct node *n)
+{
+	struct qheader header;
+	if (n->miner != NULL && miner_take(n->miner, &header))
+		replica_sealed(n->replica, &header);
+}
 
 static void *replica_thread(void *arg)
 {
@@ -73,6 +90,7 @@ static void *replica_thread(void *arg)
 	bool ok = true;
 	while (ok && inbox_take(n, replica_deadline(n->replica), &letters, &calls)) {
 		replica_clock(n->replica, node_now_ms(), clock_ms(CLOCK_REALTIME));
+		hand_in_seal(n);
 		for (const struct letter *l = letters; l != NULL; l = l->next)
 			replica_message(n->replica, l->v.message, l->v.txs, l->v.tx_cnt);
 		letters_free(letters);
@@ -135,8 +153,26 @@ static bool open_home(struct node *n, const char *dir, struct err *err)
 	return true;
 }
 
+/* As many as this, 0 meaning one a core, but at most max. */
+static unsigned thread_cnt(unsigned wanted, unsigned max)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	if (wanted > 0)
+		return wanted;
+	return cores < 1 ? 1 : cores > (long)max ? max : (unsigned)cores;
+}
+
+static void start_miner(struct node *n)
+{
+	_Static_assert(CONF_MINING_THREADS_MAX <= MINER_THREADS_MAX, "whatever node.conf asks for");
+	if (n->genesis->g.seal.kind != QSEAL_NONE)
+		n->miner =
+		    miner_new(thread_cnt(n->conf->mining_threads, CONF_MINING_THREADS_MAX), inbox_sealed, n);
+}
+
 static bool open_replica(struct node *n, struct err *err)
 {
+	start_miner(n);
 	struct replica_config config = {
 	    .genesis = n->genesis,
 	    .self = n->self,
@@ -144,7 +180,7 @@ static bool open_replica(struct node *n, struct err *err)
 	    .key = &n->key,
 	    .ledger_path = n->home.ledger,
 	    .votes_path = n->home.votes,
-	    .effects = {n, effect_send, ask_outcome, log_effect},
+	    .effects = {n, effect_send, ask_outcome, log_effect, n->miner != NULL ? effect_seal : NULL},
 	};
 	n->replica = replica_open(&config, node_now_ms(), err);
 	return n->replica != NULL;
@@ -184,18 +220,10 @@ static bool start_http(struct node *n, struct err *err)
 	return n->http != NULL;
 }
 
-static unsigned worker_cnt(const struct node *n)
-{
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	if (n->conf->workers > 0)
-		return n->conf->workers;
-	return cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
-}
-
 static bool start(struct node *n, struct err *err)
 {
 	n->cache = verify_cache_new(VERIFY_CACHE_MAX);
-	n->work = work_start(worker_cnt(n), n->genesis->n);
+	n->work = work_start(thread_cnt(n->conf->workers, CONF_WORKERS_MAX), n->genesis->n);
 	if (!start_link(n, err))
 		return false;
 	n->main_thread = pthread_self();
@@ -217,6 +245,8 @@ static void stop(struct node *n)
 	pthread_mutex_unlock(&n->lock);
 	if (n->thread_runs)
 		pthread_join(n->thread, NULL);
+	if (n->miner != NULL)
+		miner_stop(n->miner);
 	if (n->work != NULL)
 		work_stop(n->work);
 	if (n->http != NULL)
@@ -227,6 +257,7 @@ static void stop(struct node *n)
 	ask_free(n); /* readers first: the writer, closed last, leaves the ledger whole in its one file */
 	if (n->replica != NULL)
 		replica_close(n->replica);
+	miner_free(n->miner);
 }
 
 static void node_free(struct node *n)

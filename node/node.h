@@ -4,7 +4,8 @@
  *   link's thread   on_frame: splits a frame into envelopes        -> lanes of work.h
  *   workers         verify_envelope(), verify_tx()                 -> inbox
  *   replica thread  takes the inbox in batches, replica_turn()     -> link_send(), answers to calls
- *   http's threads  api.c; ask the replica by node_call(), read the ledger through readers of their own
+ *   miner's threads search for the seal that the replica asks for  -> replica_sealed()
+ *   http's threads  api*.c; ask the replica by node_call(), read the ledger through readers of their own
  *
  * The replica belongs to its thread alone; everybody else asks it by a struct call.
  */

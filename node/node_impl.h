@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "conf.h"
 #include "home.h"
+#include "miner.h"
 #include "node.h"
 
 #define INBOX_ITEMS_MAX 1024 /* of each replica: messages of agreement, and as many others */
@@ -53,6 +54,7 @@ struct node {
 	struct work *work;
 	struct http_server *http;
 	struct verify_cache *cache;
+	struct miner *miner; /* NULL: the chain asks for no work */
 	pthread_t thread, main_thread;
 	bool thread_runs;
 
@@ -61,6 +63,7 @@ struct node {
 	pthread_cond_t news;     /* calls were answered, waiters settled, the chain grew */
 	struct fair votes, bulk; /* letters: of agreement; transactions and bodies */
 	struct call *calls, **calls_end;
+	bool sealed; /* the miner has found something */
 	bool stopping;
 	struct err fatal;        /* kind is not ERR_NONE: why the replica stopped */
 	struct waiting *waiting; /* by id */
@@ -76,8 +79,10 @@ struct node {
 /* ---- node_inbox.c: from a frame to the replica's thread ---------------------- */
 
 void inbox_frame(void *ctx, uint32_t pipe, const uint8_t *data, size_t len); /* link_config.on_frame */
-/* Takes a batch of letters and all calls, waiting for some until deadline_ms; false: stopping. */
+/* Takes a batch of letters and all calls, waiting for some, or for the miner, until deadline_ms; false:
+ * stopping. */
 bool inbox_take(struct node *n, uint64_t deadline_ms, struct letter **letters, struct call **calls);
+void inbox_sealed(void *ctx); /* miner_new()'s wake: the replica's thread is to take what was found */
 void letters_free(struct letter *list);
 void inbox_free(struct node *n);
 

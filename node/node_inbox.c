@@ -208,7 +208,7 @@ bool inbox_take(struct node *n, uint64_t deadline_ms, struct letter **letters, s
 {
 	struct timespec until = clock_timespec(deadline_ms);
 	pthread_mutex_lock(&n->lock);
-	while (!n->stopping && n->votes.cnt + n->bulk.cnt == 0 && n->calls == NULL) {
+	while (!n->stopping && !n->sealed && n->votes.cnt + n->bulk.cnt == 0 && n->calls == NULL) {
 		if (pthread_cond_timedwait(&n->mail, &n->lock, &until) != 0)
 			break;
 	}
@@ -218,9 +218,19 @@ bool inbox_take(struct node *n, uint64_t deadline_ms, struct letter **letters, s
 		*calls = n->calls;
 		n->calls = NULL;
 		n->calls_end = &n->calls;
+		n->sealed = false;
 	}
 	pthread_mutex_unlock(&n->lock);
 	return go_on;
+}
+
+void inbox_sealed(void *ctx)
+{
+	struct node *n = ctx;
+	pthread_mutex_lock(&n->lock);
+	n->sealed = true;
+	pthread_cond_signal(&n->mail);
+	pthread_mutex_unlock(&n->lock);
 }
 
 void inbox_free(struct node *n)
