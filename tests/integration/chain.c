@@ -63,7 +63,8 @@ static int temporary(void)
 	return fd;
 }
 
-int quorate_argv(char **out, char **errs, char *const argv[])
+/* `in`: what the program reads; -1: nothing. */
+static int run_program(int in, char **out, char **errs, char *const argv[])
 {
 	const char *program = getenv("QUORATE");
 	if (!program)
@@ -72,8 +73,7 @@ int quorate_argv(char **out, char **errs, char *const argv[])
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		int null = open("/dev/null", O_RDONLY);
-		dup2(null, 0);
+		dup2(in >= 0 ? in : open("/dev/null", O_RDONLY), 0);
 		dup2(o, 1);
 		dup2(e, 2);
 		execv(program, argv);
@@ -97,6 +97,11 @@ int quorate_argv(char **out, char **errs, char *const argv[])
 	return WEXITSTATUS(status);
 }
 
+int quorate_argv(char **out, char **errs, char *const argv[])
+{
+	return run_program(-1, out, errs, argv);
+}
+
 static void collect(char *argv[64], va_list ap)
 {
 	static char name[] = "quorate";
@@ -115,6 +120,21 @@ int quorate(char **out, char **errs, ...)
 	collect(argv, ap);
 	va_end(ap);
 	return quorate_argv(out, errs, argv);
+}
+
+int quorate_fed(const char *in, char **out, char **errs, ...)
+{
+	char *argv[64];
+	va_list ap;
+	int fd = temporary();
+	assert_int_equal(write(fd, in, strlen(in)), strlen(in));
+	lseek(fd, 0, SEEK_SET);
+	va_start(ap, errs);
+	collect(argv, ap);
+	va_end(ap);
+	int code = run_program(fd, out, errs, argv);
+	close(fd);
+	return code;
 }
 
 json_t *quorate_json(int *code, ...)
@@ -574,6 +594,26 @@ static void see_envelope(struct seen_list *s, const uint8_t *data, size_t len)
 	wire_free(WIRE(qenvelope), &env);
 }
 
+void chain_each_header(struct chain *c, unsigned node, void (*f)(void *ctx, const struct qheader *h),
+                       void *ctx)
+{
+	sqlite3 *db;
+	sqlite3_stmt *stmt;
+	struct qheader h;
+	const char *path = chain_path(c, "node%u/ledger.db", node);
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT header FROM blocks ORDER BY height", -1, &stmt, NULL),
+	                 SQLITE_OK);
+	while (sqlite3_step(stmt) == SQLITE_ROW) {
+		assert_true(wire_decode(WIRE(qheader), sqlite3_column_blob(stmt, 0),
+		                        (size_t)sqlite3_column_bytes(stmt, 0), &h));
+		f(ctx, &h);
+		wire_free(WIRE(qheader), &h);
+	}
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+}
+
 static void read_blobs(const char *path, const char *sql, struct seen_list *s,
                        void (*f)(struct seen_list *, const uint8_t *, size_t))
 {
@@ -647,6 +687,58 @@ struct qaddress address_number(unsigned n)
 	struct qaccount_key key = account_key(a);
 	account_free(a);
 	return account_address(&key);
+}
+
+const char *key_number(struct chain *c, unsigned n)
+{
+	struct err err = {0};
+	const char *path = chain_path(c, "account%u.key", n);
+	if (access(path, F_OK) == 0)
+		return path;
+	struct account *a = account_number(n);
+	if (!keyfile_write_account(path, a, NULL, &err))
+		fail_msg("%s", err.text);
+	account_free(a);
+	return path;
+}
+
+struct purse purse_open(struct chain *c, const char *name, unsigned n)
+{
+	struct purse p = {.account = name ? chain_account(c, name) : account_number(n)};
+	struct qaccount_key key = account_key(p.account);
+	p.address = account_address(&key);
+	p.at = chain_allocation(c, &p.address, &p.amount);
+	return p;
+}
+
+void purse_close(struct purse *p)
+{
+	account_free(p->account);
+}
+
+struct tx *purse_next(struct purse *p, const struct genesis *g)
+{
+	char memo[32];
+	snprintf(memo, sizeof memo, "%u", ++p->paid);
+	struct tx *tx = pay(g, p->account, p->at, p->amount, p->address, p->amount, memo);
+	p->at = (struct qoutpoint){.tx = tx->id, .index = 0};
+	return tx;
+}
+
+uint64_t purse_pay(struct purse *p, struct chain *c, unsigned node)
+{
+	char hex[QHASH_HEX];
+	int status;
+	struct tx *tx = purse_next(p, c->genesis);
+	if (!chain_submit(c, node, &tx, 1, NULL))
+		fail_msg("node %u does not answer", node);
+	assert_true(chain_final(c, node, &tx->id, NULL, 0, NULL, 0));
+	json_t *root =
+	    chain_get(c, node, &status, "/v1/transactions/%s", hex_encode(hex, tx->id.b, sizeof tx->id.b));
+	uint64_t height = (uint64_t)json_integer_value(json_object_get(root, "height"));
+	json_decref(root);
+	tx_unref(tx);
+	return height;
 }
 
 struct account *chain_account(struct chain *c, const char *name)

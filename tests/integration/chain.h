@@ -43,6 +43,8 @@ void chain_down(struct chain *c);
 
 /* Runs the program; returns its exit code. out (may be NULL) receives stdout, errs stderr: free() both. */
 int quorate(char **out, char **errs, ...) __attribute__((sentinel));
+/* The same with this text on its standard input. */
+int quorate_fed(const char *in, char **out, char **errs, ...) __attribute__((sentinel));
 int quorate_argv(char **out, char **errs, char *const argv[]);
 /* Runs it and parses the JSON that it prints (json_decref()); *code (may be NULL) is its exit code. */
 json_t *quorate_json(int *code, ...) __attribute__((sentinel));
@@ -89,12 +91,33 @@ void chain_sql(const char *path, const char *sql, char *text, size_t cap);
 int chain_audit(struct chain *c, json_t **report);
 /* It holds, and the longest ledger has this height. */
 void chain_assert_audit(struct chain *c, uint64_t height);
+/* Calls f with each header in the ledger file of a node, ascending. */
+void chain_each_header(struct chain *c, unsigned node, void (*f)(void *ctx, const struct qheader *h),
+                       void *ctx);
 /* No replica has signed two statements for one (kind, view, height): reads all vote logs and certificates. */
 void chain_check_votes(struct chain *c);
 
 /* A deterministic account for a number. */
 struct account *account_number(unsigned n);
 struct qaddress address_number(unsigned n);
+/* The same as a plain key file in the chain's directory: its path, made where it is not there. */
+const char *key_number(struct chain *c, unsigned n);
+
+/* An account that pays itself all that it has, one payment after the other. */
+struct purse {
+	struct account *account;
+	struct qaddress address;
+	struct qoutpoint at;
+	uint64_t amount;
+	unsigned paid;
+};
+/* Of what the genesis gave to a development account ("alice"), or to account_number(n) where name is NULL. */
+struct purse purse_open(struct chain *c, const char *name, unsigned n);
+void purse_close(struct purse *p);
+/* The next payment, which spends the one before: tx_unref(). */
+struct tx *purse_next(struct purse *p, const struct genesis *g);
+/* Hands the next payment to a node and waits there until it is final. Returns its height. */
+uint64_t purse_pay(struct purse *p, struct chain *c, unsigned node);
 
 /* The development account's only output of a default testnet, e.g. "alice". */
 struct account *chain_account(struct chain *c, const char *name);
