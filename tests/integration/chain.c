@@ -241,8 +241,8 @@ int chain_setup(void **state)
 	return crypto_init(&err) ? 0 : -1;
 }
 
-static struct chain *bring_up(unsigned n, const struct qoutput *allocations, size_t allocation_cnt,
-                              void (*edit)(struct qgenesis *g))
+struct chain *chain_up_with(unsigned n, const struct qoutput *allocations, size_t allocation_cnt,
+                            void (*edit)(struct qgenesis *g))
 {
 	struct chain *c = xcalloc(1, sizeof *c);
 	struct err err = {0};
@@ -281,12 +281,12 @@ static struct chain *bring_up(unsigned n, const struct qoutput *allocations, siz
 
 struct chain *chain_up(unsigned n, const struct qoutput *allocations, size_t allocation_cnt)
 {
-	return bring_up(n, allocations, allocation_cnt, NULL);
+	return chain_up_with(n, allocations, allocation_cnt, NULL);
 }
 
 struct chain *chain_up_edited(unsigned n, void (*edit)(struct qgenesis *g))
 {
-	return bring_up(n, NULL, 0, edit);
+	return chain_up_with(n, NULL, 0, edit);
 }
 
 void chain_down(struct chain *c)

@@ -38,6 +38,9 @@ int chain_setup(void **state);
 struct chain *chain_up(unsigned n, const struct qoutput *allocations, size_t allocation_cnt);
 /* The same with a genesis that `edit` changed: same replicas, other rules. */
 struct chain *chain_up_edited(unsigned n, void (*edit)(struct qgenesis *g));
+/* Both. */
+struct chain *chain_up_with(unsigned n, const struct qoutput *allocations, size_t allocation_cnt,
+                            void (*edit)(struct qgenesis *g));
 /* Stops everything and removes the directory. */
 void chain_down(struct chain *c);
 

@@ -1,7 +1,8 @@
 /*
  * crash.c: kill -9 under load, of one replica after the other and of all four at once. Nothing that a client
  * was told is final is missing afterwards, the chain goes on, and no replica has signed two different things
- * for one (kind, view, height).
+ * for one (kind, view, height).  The same on a chain by stake, while stake is bonded and released: every
+ * restart reads stakes, tables and locks from the disk again, and whoever read them wrong would stop.
  */
 #include "chain.h"
 
@@ -15,12 +16,20 @@
 
 #define ACCOUNTS 40
 #define ROUNDS 8
+#define PAYERS 10 /* accounts that never stake, so that blocks are made while stake waits to be free */
+#define EPOCH 12u
+#define UNBONDING (3 * EPOCH)
 
 /* Each account pays itself, one transaction after the other: a chain of spends, always one in flight. */
 struct load {
 	struct chain *c;
+	bool by_stake;
 	struct account *account[ACCOUNTS];
 	struct tx *next[ACCOUNTS];
+	struct qlock lock[ACCOUNTS]; /* of what the account has, once next is final */
+	uint64_t ready[ACCOUNTS];    /* the first height whose block may hold next */
+	uint64_t height;             /* of the last that was called final */
+	unsigned seed, moves[4];     /* moves: by the lock that they made */
 	unsigned paid[ACCOUNTS];
 	struct qtxid *final; /* what a node called final */
 	size_t final_cnt, final_cap;
@@ -30,17 +39,53 @@ struct load {
 	bool stop;
 };
 
-static void prepare(struct load *l, unsigned i, struct qoutpoint from)
+/* What may become of an output with this lock. */
+static struct qlock next_lock(struct load *l, unsigned i)
 {
-	char memo[32];
-	snprintf(memo, sizeof memo, "%u", ++l->paid[i]);
-	tx_unref(l->next[i]);
-	l->next[i] = pay(l->c->genesis, l->account[i], from, 1000, address_number(i), 1000, memo);
+	unsigned dice = (unsigned)rand_r(&l->seed) % 4;
+	struct qlock now = l->lock[i];
+	if (!l->by_stake || i < PAYERS)
+		return (struct qlock){.kind = QLOCK_NONE};
+	if (now.kind == QLOCK_STAKE) /* locked anew, or released */
+		now.kind = dice < 2 ? QLOCK_STAKE : QLOCK_RELEASE;
+	else if (now.kind == QLOCK_NONE && dice < 3)
+		now = (struct qlock){.kind = QLOCK_STAKE, .qlock_u.replica = (unsigned)rand_r(&l->seed) % 4};
+	else
+		now = (struct qlock){.kind = QLOCK_NONE};
+	return now;
 }
 
-static void note_final(struct load *l, unsigned i)
+/* All that the account has, which is at `from`, to itself. */
+static struct tx *move(struct load *l, unsigned i, struct qoutpoint from)
+{
+	struct err err = {0};
+	char memo[32];
+	snprintf(memo, sizeof memo, "%u", ++l->paid[i]);
+	struct qoutput out = {.owner = address_number(i), .amount = 1000, .lock = l->lock[i]};
+	struct qtx_body body = {
+	    .inputs = {1, &from}, .outputs = {1, &out}, .memo = {(u_int)strlen(memo), (unsigned char *)memo}};
+	struct tx *tx =
+	    tx_make(&l->c->genesis->chain, &body, &(const struct account *){l->account[i]}, 1, &err);
+	if (!tx)
+		fail_msg("%s", err.text);
+	return tx;
+}
+
+/* The next of an account, after its last one became final at `height`. */
+static void prepare(struct load *l, unsigned i, struct qoutpoint from, uint64_t height)
+{
+	bool released = l->lock[i].kind == QLOCK_RELEASE;
+	tx_unref(l->next[i]);
+	l->ready[i] = released ? height + UNBONDING : 0;
+	l->lock[i] = next_lock(l, i);
+	l->next[i] = move(l, i, from);
+}
+
+static void note_final(struct load *l, unsigned i, uint64_t height)
 {
 	struct qtxid id = l->next[i]->id;
+	l->moves[l->lock[i].kind]++;
+	l->height = height > l->height ? height : l->height;
 	pthread_mutex_lock(&l->mutex);
 	if (l->final_cnt == l->final_cap) {
 		l->final_cap = l->final_cap ? 2 * l->final_cap : 1024;
@@ -49,17 +94,23 @@ static void note_final(struct load *l, unsigned i)
 	l->final[l->final_cnt++] = id;
 	pthread_cond_broadcast(&l->grew);
 	pthread_mutex_unlock(&l->mutex);
-	prepare(l, i, (struct qoutpoint){.tx = id, .index = 0});
+	prepare(l, i, (struct qoutpoint){.tx = id, .index = 0}, height);
 }
 
 /* Hands everything in flight to one node, then waits there for one of them: one turn of a patient client. */
 static void turn(struct load *l)
 {
 	struct tx *batch[ACCOUNTS];
+	unsigned of[ACCOUNTS], cnt = 0;
 	json_t *results, *r;
 	size_t i;
-	memcpy(batch, l->next, sizeof batch);
-	if (!chain_submit(l->c, l->node, batch, ACCOUNTS, &results)) {
+	for (unsigned k = 0; k < ACCOUNTS; k++) {
+		if (l->ready[k] > l->height + 1)
+			continue;
+		batch[cnt] = l->next[k];
+		of[cnt++] = k;
+	}
+	if (!chain_submit(l->c, l->node, batch, cnt, &results)) {
 		l->node = (l->node + 1) % l->c->n;
 		return;
 	}
@@ -70,12 +121,12 @@ static void turn(struct load *l)
 		const char *status = json_string_value(json_object_get(r, "status"));
 		const char *code = json_string_value(json_object_get(r, "code"));
 		if (strcmp(status, "final") == 0) {
-			note_final(l, (unsigned)i);
+			note_final(l, of[i], (uint64_t)json_integer_value(json_object_get(r, "height")));
 			any = true;
 		} else if (strcmp(status, "rejected") != 0) {
 			pending = (unsigned)i;
-		} else if (strcmp(code, "unknown_output") !=
-		           0) { /* a node that is still catching up says that */
+		} else if (strcmp(code, "unknown_output") != 0 && strcmp(code, "locked") != 0) {
+			/* a node that is still catching up says that */
 			fail_msg("a valid payment was refused: %s", code);
 		}
 	}
@@ -131,20 +182,35 @@ static void await_more(struct load *l, size_t more)
 	}
 }
 
-static void nothing_final_is_lost_when_replicas_are_killed_at_any_moment(void **state)
+static void by_stake(struct qgenesis *g)
 {
-	struct load l = {.mutex = PTHREAD_MUTEX_INITIALIZER, .grew = PTHREAD_COND_INITIALIZER};
-	struct qoutput allocations[ACCOUNTS];
+	g->params.checkpoint_interval = 4;
+	g->params.window = 4;
+	g->params.timeout_ms = 500; /* whoever was killed keeps his turns */
+	g->proposer.kind = QPROPOSER_STAKE;
+	g->proposer.qproposer_rules_u.stake = (struct qstake_rules){
+	    .epoch = EPOCH, .turn = 1, .proposers = 4, .unbonding = UNBONDING, .penalty = 50};
+	for (unsigned i = 0; i < 4; i++) {
+		struct qaddress *account = xcalloc(1, sizeof *account);
+		*account = address_number(ACCOUNTS - 1 - i); /* so that some stake is the replicas' own */
+		g->replicas.replicas_val[i].account.account_len = 1;
+		g->replicas.replicas_val[i].account.account_val = account;
+	}
+}
+
+static void survive_kills(struct chain *c, bool stakes)
+{
+	struct load l = {.mutex = PTHREAD_MUTEX_INITIALIZER,
+	                 .grew = PTHREAD_COND_INITIALIZER,
+	                 .c = c,
+	                 .by_stake = stakes,
+	                 .seed = 7};
 	pthread_t thread;
 	json_t *report;
 	unsigned seed = 413567;
-	(void)state;
-	for (unsigned i = 0; i < ACCOUNTS; i++)
-		allocations[i] = (struct qoutput){.owner = address_number(i), .amount = 1000};
-	l.c = chain_up(4, allocations, ACCOUNTS);
 	for (unsigned i = 0; i < ACCOUNTS; i++) {
 		l.account[i] = account_number(i);
-		prepare(&l, i, (struct qoutpoint){.tx = l.c->genesis->txid, .index = i});
+		prepare(&l, i, (struct qoutpoint){.tx = c->genesis->txid, .index = i}, 0);
 	}
 	assert_int_equal(pthread_create(&thread, NULL, run, &l), 0);
 	for (unsigned round = 0; round < ROUNDS; round++) {
@@ -178,7 +244,10 @@ static void nothing_final_is_lost_when_replicas_are_killed_at_any_moment(void **
 	assert_true(json_integer_value(json_object_get(report, "transactions")) >= (json_int_t)l.final_cnt);
 	json_decref(report);
 	chain_check_votes(l.c);
-	print_message("%zu payments final through %u rounds of kill -9\n", l.final_cnt, ROUNDS);
+	print_message("%zu payments final through %u rounds of kill -9; %u of them bonded, %u released\n",
+	              l.final_cnt, ROUNDS, l.moves[QLOCK_STAKE], l.moves[QLOCK_RELEASE]);
+	assert_true(!stakes || (l.moves[QLOCK_STAKE] > 0 && l.moves[QLOCK_RELEASE] > 0));
+	assert_true(!stakes || height > 3 * EPOCH); /* tables of stake that moved have decided */
 	chain_down(l.c);
 	for (unsigned i = 0; i < ACCOUNTS; i++) {
 		account_free(l.account[i]);
@@ -187,10 +256,29 @@ static void nothing_final_is_lost_when_replicas_are_killed_at_any_moment(void **
 	free(l.final);
 }
 
+static void nothing_final_is_lost_when_replicas_are_killed_at_any_moment(void **state)
+{
+	struct qoutput allocations[ACCOUNTS];
+	(void)state;
+	for (unsigned i = 0; i < ACCOUNTS; i++)
+		allocations[i] = (struct qoutput){.owner = address_number(i), .amount = 1000};
+	survive_kills(chain_up(4, allocations, ACCOUNTS), false);
+}
+
+static void nothing_final_is_lost_while_stake_moves(void **state)
+{
+	struct qoutput allocations[ACCOUNTS];
+	(void)state;
+	for (unsigned i = 0; i < ACCOUNTS; i++)
+		allocations[i] = (struct qoutput){.owner = address_number(i), .amount = 1000};
+	survive_kills(chain_up_with(4, allocations, ACCOUNTS, by_stake), true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(nothing_final_is_lost_when_replicas_are_killed_at_any_moment),
+	    cmocka_unit_test(nothing_final_is_lost_while_stake_moves),
 	};
 	return cmocka_run_group_tests_name("crash", tests, chain_setup, NULL);
 }
