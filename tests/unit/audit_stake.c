@@ -9,7 +9,7 @@ static int make_fixture(void **state)
 {
 	struct rules rules;
 
-	staked_setup(&rules);
+	staked_setup(&rules, 10);
 	*state = fixture = fixture_of(rules);
 	tell_stakes(&fixture->honest.rules, &fixture->chain, 0, 0);
 	write_story(&fixture->honest, &fixture->chain);
@@ -23,8 +23,29 @@ static void passes_a_ledger_with_stake(void **state)
 
 	assert_clean(&r);
 	assert_int_equal(r.height.n, STORY_HEIGHT);
-	assert_int_equal(r.transactions, STORY_HEIGHT + 9);
+	assert_int_equal(r.transactions, STORY_HEIGHT + 13);
 	audit_report_free(&r);
+}
+
+/* Delegated stake goes on counting where a conviction costs the delegators nothing. */
+static void passes_a_ledger_whose_delegators_are_not_penalised(void **state)
+{
+	(void)state;
+	struct rules rules;
+	struct fixture *theirs = fixture, *f;
+
+	staked_setup(&rules, 0);
+	f = fixture_of(rules);
+	tell_stakes(&f->honest.rules, &f->chain, 0, 0);
+	write_story(&f->honest, &f->chain);
+	struct audit_report r = audit(f, (const char *[]){f->honest.path}, 1);
+	assert_clean(&r);
+	assert_int_equal(r.height.n, STORY_HEIGHT);
+	assert_int_equal(
+	    place_ask(&f->honest, "SELECT delegated FROM stakes WHERE height = 24 AND replica = 3"), 100);
+	audit_report_free(&r);
+	drop_fixture((void *[]){f});
+	fixture = theirs;
 }
 
 /* ---- every new column and row ---------------------------------------------------------- */
@@ -35,8 +56,8 @@ static const struct edit {
     {"UPDATE outputs SET lock = 'release' WHERE tx = 3 AND position = 0", "outputs(tx=3,position=0).lock"},
     {"UPDATE outputs SET lock = 'stake' WHERE lock = 'release' AND tx = 13",
      "outputs(tx=13,position=1).lock"},
-    {"UPDATE outputs SET lock = 'release' WHERE lock = 'frozen' AND tx = 22",
-     "outputs(tx=22,position=2).lock"},
+    {"UPDATE outputs SET lock = 'release' WHERE lock = 'frozen' AND tx = 23",
+     "outputs(tx=23,position=2).lock"},
     {"UPDATE outputs SET replica = 3 WHERE tx = 3 AND position = 0", "outputs(tx=3,position=0).replica"},
     {"UPDATE outputs SET replica = 4294967298 WHERE tx = 3 AND position = 0",
      "outputs(tx=3,position=0).replica"},
@@ -66,8 +87,8 @@ static const struct edit {
     {"DELETE FROM convictions WHERE height = 12", "convictions(height=12,replica=1)"},
     {"DELETE FROM convictions WHERE height = 20 AND replica = 3", "convictions(height=20,replica=3)"},
     {"DELETE FROM convictions", "convictions(height=20,replica=1)"},
-    {"INSERT INTO convictions VALUES (12, 0, 13, 'prepare', 1, 6)", "convictions(height=12,replica=0)"},
-    {"INSERT INTO convictions VALUES (12, 2, 13, 'prepare', 1, 6)", "convictions(height=12,replica=2)"},
+    {"INSERT INTO convictions VALUES (12, 0, 15, 'prepare', 1, 6)", "convictions(height=12,replica=0)"},
+    {"INSERT INTO convictions VALUES (12, 2, 15, 'prepare', 1, 6)", "convictions(height=12,replica=2)"},
     {"INSERT INTO convictions VALUES (0, 0, 0, 'commit', 0, 0)", "convictions(height=0,replica=0)"},
     {"INSERT INTO convictions VALUES (40, 0, 49, 'checkpoint', 0, 40)", "convictions(height=40,replica=0)"},
     {"INSERT INTO convictions VALUES (41, 0, 49, 'checkpoint', 0, 40)", "convictions(height=41,replica=0)"},
@@ -133,6 +154,7 @@ static struct qhash digest_of_parts(const struct state *of, const struct rules *
 	if (without != 1)
 		state_convict(s, 1, qheight_of(20));
 	state_convict(s, 3, qheight_of(20));
+	state_convict(s, 0, qheight_of(35));
 	state_each(of, insert_into, s);
 	for (unsigned i = 0; i < staking->settled.settled_len; i++) {
 		struct qtable t = staking->settled.settled_val[i];
@@ -291,8 +313,8 @@ static void forge_block(struct place *p, const struct chain *c, struct tx *tx)
 	char hash[65], parent[65], root[65], id[65];
 	char *h = xcalloc(2 * header.len + 1, 1), *raw = xcalloc(2 * t->raw_len + 1, 1);
 	char *sql = sqlite3_mprintf(
-	    "INSERT INTO blocks VALUES (41, x'%s', x'%s', x'%s', 1, 50, %u, %llu, 41, NULL, NULL, x'%s');"
-	    "INSERT INTO transactions VALUES (50, x'%s', 41, 0, %llu, x'%s', x'%s')",
+	    "INSERT INTO blocks VALUES (41, x'%s', x'%s', x'%s', 1, 54, %u, %llu, 41, NULL, NULL, x'%s');"
+	    "INSERT INTO transactions VALUES (54, x'%s', 41, 0, %llu, x'%s', x'%s')",
 	    hex_encode(hash, b->hash.b, 32), hex_encode(parent, b->header.parent.b, 32),
 	    hex_encode(root, b->header.merkle_root.b, 32), b->header.proposer,
 	    (sqlite3_uint64)b->header.time_ms, hex_encode(h, header.data, header.len),
@@ -311,8 +333,8 @@ static void finds_forged(struct fixture *f, struct tx *tx, const char *words)
 {
 	forge_block(&f->copy, &f->chain, tx);
 	struct audit_report r = audit_copy(f);
-	assert_found(&r, 0, AUDIT_TRANSACTION, "transactions(seq=50)");
-	const char *message = find(&r, 0, AUDIT_TRANSACTION, "transactions(seq=50)")->message;
+	assert_found(&r, 0, AUDIT_TRANSACTION, "transactions(seq=54)");
+	const char *message = find(&r, 0, AUDIT_TRANSACTION, "transactions(seq=54)")->message;
 	if (!strstr(message, words))
 		fail_msg("'%s' is not in: %s", words, message);
 	assert_found(&r, 0, AUDIT_UNCHECKED, "blocks(height=41)");
@@ -337,6 +359,17 @@ static void finds_certified_transactions_that_freeze_another_penalty(void **stat
 		         (unsigned long long)frozen[i]);
 		finds_forged(f, spend(r, 12, in, outs, frozen[i] ? 2 : 1), words);
 	}
+	/* The right sum, of another's or for another replica. */
+	struct qoutput other_replica[] = {locked_to(12, 50, QLOCK_RELEASE, 1),
+	                                  locked_to(12, 50, QLOCK_FROZEN, 3)};
+	fresh_copy(state);
+	finds_forged(f, spend(r, 12, in, other_replica, 2),
+	             "freezes 0 of what an owner locked for replica 1, where the penalty is 50");
+	struct qoutput other_owner[] = {locked_to(12, 50, QLOCK_RELEASE, 1),
+	                                locked_to(3, 50, QLOCK_FROZEN, 1)};
+	fresh_copy(state);
+	finds_forged(f, spend(r, 12, in, other_owner, 2),
+	             "freezes 0 of what an owner locked for replica 1, where the penalty is 50");
 	fresh_copy(state);
 	struct qoutput for_nothing[] = {to(3, 60), locked_to(3, 40, QLOCK_FROZEN, 1)};
 	finds_forged(f, spend(r, 3, output_of(f->chain.blocks[26]->txs[1], 1), for_nothing, 2),
@@ -369,7 +402,7 @@ static void finds_certified_offences_that_convict_nobody(void **state)
 		unsigned replica;
 		uint64_t height;
 		enum tx_verdict verdict;
-	} cases[] = {{1, 20, TX_OLD_OFFENCE}, {3, 7, TX_OLD_OFFENCE}, {0, 42, TX_EARLY_OFFENCE}};
+	} cases[] = {{1, 20, TX_OLD_OFFENCE}, {3, 7, TX_OLD_OFFENCE}, {2, 42, TX_EARLY_OFFENCE}};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct qoutput out = to(1, 1000);
@@ -387,13 +420,13 @@ static void finds_an_offence_that_the_convicted_did_not_sign(void **state)
 	struct fixture *f = *state;
 	const struct rules *r = &f->copy.rules;
 	struct qoutput out = to(1, 1000);
-	struct qoffence offence = offence_by(r, 0, 39);
+	struct qoffence offence = offence_by(r, 2, 39);
 
 	offence.second_sig.b[5] ^= 1;
 	struct tx *tx = spend_and_report(r, 1, output_of(f->chain.blocks[40]->txs[0], 0), &out, 1, &offence);
 	forge_block(&f->copy, &f->chain, tx);
 	struct audit_report report = audit_copy(f);
-	assert_found(&report, 0, AUDIT_SIGNATURE, "transactions(seq=50).raw");
+	assert_found(&report, 0, AUDIT_SIGNATURE, "transactions(seq=54).raw");
 	audit_report_free(&report);
 }
 
@@ -401,6 +434,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(passes_a_ledger_with_stake),
+	    TEST(passes_a_ledger_whose_delegators_are_not_penalised),
 	    TEST(finds_every_edit_where_it_was_made),
 	    TEST(finds_a_checkpoint_of_a_state_with_other_stakes),
 	    TEST(finds_every_block_of_a_replica_that_had_no_turn),
