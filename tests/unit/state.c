@@ -3,77 +3,9 @@
  *
  * Links: q_ledger
  */
-#include "state.h"
-#include "rules.h"
+#include "drafts.h"
 
-#define OWNERS 5
-
-static const struct qhash chain = {{42}};
 static const struct genesis genesis; /* by no stake */
-static struct qaccount_key keys[OWNERS];
-static struct qaddress addresses[OWNERS];
-
-static int setup(void **state)
-{
-	(void)state;
-	struct err err;
-
-	assert_true(crypto_init(&err));
-	for (uint8_t i = 0; i < OWNERS; i++) {
-		struct account *a = rules_account((uint8_t)(i + 1));
-		keys[i] = account_key(a);
-		addresses[i] = account_address(&keys[i]);
-		account_free(a);
-	}
-	return 0;
-}
-
-static struct qoutpoint point(uint8_t tx, unsigned index)
-{
-	struct qoutpoint p = {.index = index};
-
-	memset(p.tx.b, tx, sizeof p.tx.b);
-	return p;
-}
-
-static struct unspent coin(uint8_t tx, unsigned index, unsigned owner, uint64_t amount)
-{
-	return (struct unspent){.point = point(tx, index), .out = {addresses[owner], amount}};
-}
-
-/* A transaction with witnesses of the owners of the mask; the rules of the state need no signatures. */
-struct draft {
-	struct qoutpoint in[8];
-	struct qoutput out[8];
-	unsigned in_cnt, out_cnt, owners;
-	uint64_t expiry;
-};
-
-static int by_address(const void *a, const void *b)
-{
-	struct qaddress x = account_address(&((const struct qwitness *)a)->key);
-	struct qaddress y = account_address(&((const struct qwitness *)b)->key);
-
-	return memcmp(&x, &y, sizeof x);
-}
-
-static struct tx *finish(struct draft *d)
-{
-	struct qwitness witnesses[OWNERS] = {0};
-	struct qtx q = {
-	    .body = {.inputs = {d->in_cnt, d->in}, .outputs = {d->out_cnt, d->out}, .expiry = {d->expiry}},
-	    .witnesses = {0, witnesses}};
-	enum tx_verdict v;
-
-	for (unsigned i = 0; i < OWNERS; i++)
-		if (d->owners >> i & 1)
-			witnesses[q.witnesses.witnesses_len++].key = keys[i];
-	qsort(witnesses, q.witnesses.witnesses_len, sizeof *witnesses, by_address);
-	struct bytes raw = rules_encode(WIRE(qtx), &q);
-	struct tx *tx = tx_parse(&chain, raw.data, raw.len, &v);
-	bytes_free(&raw);
-	return tx;
-}
 
 /* One input, one output. */
 static struct tx *pay(struct qoutpoint from, unsigned from_owner, unsigned to_owner, uint64_t amount)
@@ -83,11 +15,6 @@ static struct tx *pay(struct qoutpoint from, unsigned from_owner, unsigned to_ow
 
 	assert_non_null(tx);
 	return tx;
-}
-
-static struct qoutpoint output_of(const struct tx *tx, unsigned index)
-{
-	return (struct qoutpoint){tx->id, index};
 }
 
 static const struct qheight one = {1};
@@ -142,14 +69,15 @@ static void the_digest_is_of_the_set_not_of_its_history(void **state)
 	state_free(t);
 }
 
-static void the_digest_covers_id_index_owner_and_amount(void **state)
+static void the_digest_covers_id_index_owner_amount_and_height(void **state)
 {
 	(void)state;
-	const struct unspent variants[5] = {coin(1, 0, 0, 10), coin(2, 0, 0, 10), coin(1, 1, 0, 10),
-	                                    coin(1, 0, 1, 10), coin(1, 0, 0, 11)};
-	struct qhash digests[5];
+	struct unspent variants[6] = {coin(1, 0, 0, 10), coin(2, 0, 0, 10), coin(1, 1, 0, 10),
+	                              coin(1, 0, 1, 10), coin(1, 0, 0, 11), coin(1, 0, 0, 10)};
+	struct qhash digests[6];
 
-	for (int i = 0; i < 5; i++) {
+	variants[5].made_at.n = 1;
+	for (int i = 0; i < 6; i++) {
 		struct state *s = state_new(&genesis);
 		state_insert(s, &variants[i]);
 		state_digest(s, &digests[i]);
@@ -168,10 +96,11 @@ static void the_digest_is_what_it_always_was(void **state)
 
 	memset(a.out.owner.b, 5, sizeof a.out.owner.b);
 	memset(b.out.owner.b, 6, sizeof b.out.owner.b);
+	b.made_at.n = 300;
 	state_insert(s, &a);
 	state_insert(s, &b);
 	state_digest(s, &digest);
-	rules_golden(digest.b, "bd30c8aef7cb5f4b1bc1bc336ce9ba078a01b061ff8e1d18ce03b2617693e11a");
+	rules_golden(digest.b, "20e703c0c81617a9d1a854625b1c03c5bc66c65cc7684d7a46589a30a7af071e");
 	state_free(s);
 }
 
@@ -351,7 +280,7 @@ static void a_block_fails_at_its_first_bad_transaction(void **state)
 	struct overlay *o = overlay_new(s, NULL, one);
 	struct tx *txs[3] = {pay(point(1, 0), 0, 2, 10), pay(point(1, 1), 1, 2, 4),
 	                     pay(point(1, 1), 1, 2, 5)};
-	struct qheader h = rules_header(1, chain, rules_hash(0), 3);
+	struct qheader h = rules_header(1, drafts_chain, rules_hash(0), 3);
 	struct block *b = block_new(&h, txs, 3);
 	size_t bad = 99;
 
@@ -423,6 +352,7 @@ struct model {
 		struct qoutpoint point;
 		struct qoutput out;
 		unsigned owner;
+		int made_in;
 		int spent_in; /* 0: unspent */
 		struct qtxid by;
 	} coins[COINS_MAX];
@@ -475,14 +405,6 @@ static struct tx *random_tx(struct world *w, const struct model *m)
 	return finish(&d); /* NULL: it named an input twice, or has no witness */
 }
 
-static unsigned owner_index(const struct qaddress *a)
-{
-	for (unsigned i = 0; i < OWNERS; i++)
-		if (memcmp(a, &addresses[i], sizeof *a) == 0)
-			return i;
-	return OWNERS;
-}
-
 static enum tx_verdict dumb_check(const struct world *w, const struct model *m, const struct tx *tx,
                                   struct qtxid *spender)
 {
@@ -524,6 +446,7 @@ static void dumb_add(struct model *m, const struct tx *tx, int number)
 		m->coins[m->cnt].point = output_of(tx, i);
 		m->coins[m->cnt].out = *out;
 		m->coins[m->cnt].owner = owner_index(&out->owner);
+		m->coins[m->cnt].made_in = number;
 		m->coins[m->cnt].spent_in = 0;
 		m->cnt++;
 	}
@@ -537,7 +460,9 @@ static void assert_same_state(const struct world *w)
 	struct qhash got, want;
 
 	for (size_t c = m->cnt; c-- > 0;) {
-		const struct unspent u = {.point = m->coins[c].point, .out = m->coins[c].out};
+		const struct unspent u = {.point = m->coins[c].point,
+		                          .out = m->coins[c].out,
+		                          .made_at = {(unsigned)m->coins[c].made_in}};
 		if (!m->coins[c].spent_in)
 			state_insert(fresh, &u);
 	}
@@ -574,7 +499,8 @@ static void step_push(struct world *w)
 {
 	if (w->depth == DEPTH_MAX)
 		return;
-	w->overlays[w->depth + 1] = overlay_new(w->s, w->depth ? w->overlays[w->depth] : NULL, one);
+	w->overlays[w->depth + 1] = overlay_new(w->s, w->depth ? w->overlays[w->depth] : NULL,
+	                                        qheight_of((unsigned)(w->applied + w->depth + 1)));
 	w->models[w->depth + 1] = w->models[w->depth];
 	w->depth++;
 }
@@ -637,7 +563,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(finds_what_was_inserted_until_it_is_removed),
 	    cmocka_unit_test(the_digest_is_of_the_set_not_of_its_history),
-	    cmocka_unit_test(the_digest_covers_id_index_owner_and_amount),
+	    cmocka_unit_test(the_digest_covers_id_index_owner_amount_and_height),
 	    cmocka_unit_test(the_digest_is_what_it_always_was),
 	    cmocka_unit_test(each_is_shown_once),
 	    cmocka_unit_test(the_expiry_height_is_the_last_that_may_hold_it),
@@ -652,5 +578,5 @@ int main(void)
 	    cmocka_unit_test(a_dropped_branch_frees_its_whole_chain),
 	    cmocka_unit_test(random_blocks_in_flight_equal_the_dumb_version),
 	};
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, drafts_setup, NULL);
 }
