@@ -398,7 +398,9 @@ static void fate_from(const json_t *json, struct client_fate *fate)
 	else if (strcmp(status, "rejected") == 0)
 		fate->kind = FATE_REJECTED;
 
-	static const char *const temporary[] = {"unknown_output", "pool_full", "owner_full", "busy"};
+	/* Heights that come, and convictions, can make the last three valid. */
+	static const char *const temporary[] = {"unknown_output", "pool_full", "owner_full",   "busy",
+	                                        "locked",         "penalty",   "early_offence"};
 	for (size_t i = 0; fate->kind == FATE_REJECTED && i < sizeof temporary / sizeof *temporary; i++)
 		fate->temporary = fate->temporary || strcmp(fate->code, temporary[i]) == 0;
 }
