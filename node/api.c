@@ -1,5 +1,5 @@
 /*
- * api.c: the HTTP interface: the table of routes and the answers that only read.
+ * api.c: the HTTP interface: the table of routes, and blocks, receipts and the genesis.
  *
  * Runs on http's threads.  What is final is read from the ledger through a reader; what only the replica
  * knows is asked by node_call().
@@ -68,112 +68,22 @@ json_t *api_address(const struct qaddress *a)
 	return json_string(address_format(a, text));
 }
 
-static json_t *number(uint64_t n)
+void api_lock(json_t *output, const struct qlock *lock)
 {
-	return json_integer((json_int_t)n);
+	static const char *const names[] = {
+	    [QLOCK_STAKE] = "stake", [QLOCK_RELEASE] = "release", [QLOCK_FROZEN] = "frozen"};
+	if (lock->kind == QLOCK_NONE)
+		return;
+	json_object_set_new(output, "lock", json_string(names[lock->kind]));
+	json_object_set_new(output, "replica", api_number(lock->qlock_u.replica));
 }
 
-/* ---- status, health ------------------------------------------------------------------------ */
-
-static json_t *peers_json(struct node *n, const struct engine_status *s)
+const char *api_vote(enum qkind kind)
 {
-	json_t *peers = json_array();
-	for (unsigned i = 0; i < node_genesis(n)->n; i++) {
-		struct link_stats link;
-		if (i == node_self(n))
-			continue;
-		link_stats(node_link(n), i, &link);
-		json_t *peer = json_pack("{s:i, s:s, s:b}", "index", (int)i, "name",
-		                         node_genesis(n)->g.replicas.replicas_val[i].name, "connected",
-		                         (int)link.connected);
-		bool seen = s->peer[i].seen_ms > 0;
-		json_object_set_new(peer, "height", seen ? number(s->peer[i].executed.n) : json_null());
-		json_object_set_new(peer, "view", seen ? number(s->peer[i].entered.n) : json_null());
-		json_array_append_new(peers, peer);
-	}
-	return peers;
+	return kind == QCHECKPOINT ? "checkpoint" : kind == QCOMMIT ? "commit" : "prepare";
 }
 
-static json_t *status_json(struct node *n, const struct replica_status *s)
-{
-	const struct genesis *g = node_genesis(n);
-	json_t *json = json_object();
-	json_object_set_new(json, "chain", API_HEX(g->chain));
-	json_object_set_new(json, "name", json_string(g->g.name));
-	json_object_set_new(json, "replica", number(node_self(n)));
-	json_object_set_new(json, "height", number(s->height.n));
-	json_object_set_new(json, "certified", number(s->engine.tip.n));
-	json_object_set_new(json, "stable", number(s->engine.stable.n));
-	json_object_set_new(json, "view", number(s->engine.asked.n));
-	json_object_set_new(json, "active", json_boolean(s->engine.active));
-	json_object_set_new(json, "primary", number(s->engine.primary));
-	json_object_set_new(json, "proposer",
-	                    s->engine.proposer < g->n ? number(s->engine.proposer) : json_null());
-	json_object_set_new(json, "sealing",
-	                    s->engine.sealing.n > 0 ? number(s->engine.sealing.n) : json_null());
-	json_object_set_new(json, "view_changes", number(s->engine.view_changes));
-	json_object_set_new(json, "block_hash", API_HEX(s->block_hash));
-	json_object_set_new(json, "state_digest", API_HEX(s->state_digest));
-	json_object_set_new(json, "time_ms", number(s->tip_time_ms));
-	json_object_set_new(json, "transactions", number(s->transactions));
-	json_object_set_new(json, "unspent", number(s->unspent));
-	json_object_set_new(json, "supply", jread_amount_json(s->supply));
-	json_object_set_new(json, "mempool", number(s->pool_txs));
-	json_object_set_new(json, "mempool_bytes", number(s->pool_bytes));
-	json_object_set_new(json, "muted",
-	                    s->muted_because == NULL ? json_null() : json_string(s->muted_because));
-	json_object_set_new(json, "refused_connections", number(link_rejected(node_link(n))));
-	json_object_set_new(json, "peers", peers_json(n, &s->engine));
-	return json;
-}
-
-static void api_status(void *ctx, const struct http_request *r, struct http_reply *reply)
-{
-	(void)r;
-	struct node *n = ctx;
-	struct call *c = call_new(CALL_STATUS);
-	if (node_call(n, c))
-		api_json(reply, 200, status_json(n, &c->status));
-	else
-		api_busy(reply);
-	call_unref(c);
-}
-
-/* Replicas heard from lately, this one included. */
-static unsigned heard(const struct node *n, const struct engine_status *s)
-{
-	enum { LATELY_MS = 5000 };
-	uint64_t now_ms = node_now_ms();
-	unsigned cnt = 1;
-	for (unsigned i = 0; i < node_genesis(n)->n; i++) {
-		if (i != node_self(n) && s->peer[i].seen_ms > 0 && s->peer[i].seen_ms + LATELY_MS >= now_ms)
-			cnt++;
-	}
-	return cnt;
-}
-
-/* 200: payments can be made here. */
-static void api_healthz(void *ctx, const struct http_request *r, struct http_reply *reply)
-{
-	(void)r;
-	struct node *n = ctx;
-	const struct genesis *g = node_genesis(n);
-	struct call *c = call_new(CALL_STATUS);
-	if (!node_call(n, c)) {
-		api_busy(reply);
-	} else if (c->status.muted_because != NULL) {
-		http_error(reply, 503, "muted", "this replica does not vote: %s", c->status.muted_because);
-	} else if (heard(n, &c->status.engine) < g->quorum) {
-		http_error(reply, 503, "no_quorum",
-		           "%u of %u replicas can be heard from here, itself included; %u are needed",
-		           heard(n, &c->status.engine), g->n, g->quorum);
-	} else {
-		api_json(reply, 200,
-		         json_pack("{s:s, s:o, s:o}", "status", "ok", "height", number(c->status.height.n),
-		                   "view", number(c->status.engine.asked.n)));
-	}
-	call_unref(c);
-}
+/* ---- genesis ------------------------------------------------------------------------------- */
 
 static void api_genesis(void *ctx, const struct http_request *r, struct http_reply *reply)
 {
@@ -186,24 +96,35 @@ static void api_genesis(void *ctx, const struct http_request *r, struct http_rep
 
 /* ---- blocks --------------------------------------------------------------------------------- */
 
+/* The nonce as text: it may exceed what a JSON number is to most readers. */
+static json_t *seal_json(const struct qpow *pow)
+{
+	char nonce[24];
+	snprintf(nonce, sizeof nonce, "%llu", (unsigned long long)pow->nonce);
+	return json_pack("{s:s, s:o, s:s}", "kind", "pow", "target", API_HEX(pow->target), "nonce", nonce);
+}
+
 static json_t *header_json(const struct qheader *h)
 {
 	struct qhash hash;
 	block_hash(h, &hash);
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "height", number(h->height.n), "hash",
-	                 API_HEX(hash), "parent", API_HEX(h->parent), "merkle_root", API_HEX(h->merkle_root),
-	                 "tx_count", number(h->tx_count), "proposer", number(h->proposer), "time_ms",
-	                 number(h->time_ms));
+	json_t *json = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "height", api_number(h->height.n),
+	                         "hash", API_HEX(hash), "parent", API_HEX(h->parent), "merkle_root",
+	                         API_HEX(h->merkle_root), "tx_count", api_number(h->tx_count), "proposer",
+	                         api_number(h->proposer), "time_ms", api_number(h->time_ms));
+	if (h->seal.kind == QSEAL_POW)
+		json_object_set_new(json, "seal", seal_json(&h->seal.qseal_u.pow));
+	return json;
 }
 
 static json_t *cert_json(const struct qcert *cert)
 {
 	json_t *signers = json_array();
 	for (u_int i = 0; i < cert->sigs.sigs_len; i++)
-		json_array_append_new(signers, number(cert->sigs.sigs_val[i].replica));
+		json_array_append_new(signers, api_number(cert->sigs.sigs_val[i].replica));
 	return json_pack("{s:s, s:o, s:o, s:o, s:o}", "kind",
 	                 cert->kind == QCHECKPOINT ? "checkpoint" : "commit", "height",
-	                 number(cert->vote.height.n), "view", number(cert->vote.view.n), "block",
+	                 api_number(cert->vote.height.n), "view", api_number(cert->vote.view.n), "block",
 	                 API_HEX(cert->vote.block), "signers", signers);
 }
 
@@ -312,59 +233,11 @@ static void api_blocks(void *ctx, const struct http_request *r, struct http_repl
 		found = read_headers(reader, from, from + (left < limit ? left : limit) - 1, list, &err);
 	}
 	if (found == FOUND)
-		api_json(reply, 200, json_pack("{s:o, s:O}", "height", number(tip.n), "blocks", list));
+		api_json(reply, 200, json_pack("{s:o, s:O}", "height", api_number(tip.n), "blocks", list));
 	else
 		api_broken(reply, &err);
 	json_decref(list);
 	node_reader_back(n, reader, found != FOUND);
-}
-
-/* ---- addresses -------------------------------------------------------------------------------- */
-
-static json_t *output_json(const struct address_output *o)
-{
-	return json_pack("{s:o, s:o, s:o, s:o}", "txid", API_HEX(o->point.tx), "index",
-	                 number(o->point.index), "amount", jread_amount_json(o->amount), "height",
-	                 number(o->height.n));
-}
-
-static void api_addresses(void *ctx, const struct http_request *r, struct http_reply *reply)
-{
-	enum { LIMIT_MAX = 1000 };
-	struct node *n = ctx;
-	struct err err = {0};
-	struct qaddress address;
-	uint64_t skip, limit;
-	struct address_sums sums;
-	if (!address_parse(r->arg, &address, &err)) {
-		api_bad(reply, &err);
-		return;
-	}
-	if (!api_query(r, reply, "skip", INT32_MAX, 0, &skip) ||
-	    !api_query(r, reply, "limit", LIMIT_MAX, 100, &limit))
-		return;
-	struct reader *reader = node_reader(n, &err);
-	if (reader == NULL) {
-		api_broken(reply, &err);
-		return;
-	}
-	struct address_output *outs = xcalloc(limit + 1, sizeof *outs);
-	size_t cnt = 0;
-	enum found found = reader_address(reader, &address, skip, limit, outs, &cnt, &sums, &err);
-	/* An address that nobody ever paid is an empty one. */
-	if (found == FOUND_ERROR) {
-		api_broken(reply, &err);
-	} else {
-		json_t *list = json_array();
-		for (size_t i = 0; i < cnt; i++)
-			json_array_append_new(list, output_json(&outs[i]));
-		api_json(reply, 200,
-		         json_pack("{s:o, s:o, s:o, s:o}", "address", api_address(&address), "amount",
-		                   jread_amount_json(sums.free + sums.stake + sums.release + sums.frozen),
-		                   "count", number(sums.outputs), "outputs", list));
-	}
-	free(outs);
-	node_reader_back(n, reader, found == FOUND_ERROR);
 }
 
 /* ---- receipts ----------------------------------------------------------------------------------- */
@@ -391,7 +264,7 @@ static json_t *receipt_json(const struct qreceipt *q)
 	json_object_set_new(json, "chain", API_HEX(q->chain));
 	json_object_set_new(json, "transaction",
 	                    api_hex((const uint8_t *)q->tx.qtx_bytes_val, q->tx.qtx_bytes_len));
-	json_object_set_new(json, "index", number(q->index));
+	json_object_set_new(json, "index", api_number(q->index));
 	json_object_set_new(json, "path", path);
 	json_object_set_new(json, "headers", headers);
 	json_object_set_new(json, "certificate", encoded(WIRE(qcert), &q->cert));
@@ -429,9 +302,16 @@ static void api_receipt(void *ctx, const struct http_request *r, struct http_rep
 /* ---- the table -------------------------------------------------------------------------------------- */
 
 const struct http_route api_routes[] = {
-    {"GET", "/healthz", api_healthz},         {"GET", "/v1/status", api_status},
-    {"GET", "/v1/genesis", api_genesis},      {"GET", "/v1/blocks", api_blocks},
-    {"GET", "/v1/blocks/*", api_block},       {"GET", "/v1/transactions/*", api_transaction},
-    {"POST", "/v1/transactions", api_submit}, {"GET", "/v1/addresses/*", api_addresses},
-    {"GET", "/v1/receipts/*", api_receipt},   {NULL, NULL, NULL},
+    {"GET", "/healthz", api_healthz},
+    {"GET", "/metrics", api_metrics},
+    {"GET", "/v1/status", api_status},
+    {"GET", "/v1/genesis", api_genesis},
+    {"GET", "/v1/blocks", api_blocks},
+    {"GET", "/v1/blocks/*", api_block},
+    {"GET", "/v1/transactions/*", api_transaction},
+    {"POST", "/v1/transactions", api_submit},
+    {"GET", "/v1/addresses/*", api_addresses},
+    {"GET", "/v1/stakes", api_stakes},
+    {"GET", "/v1/receipts/*", api_receipt},
+    {NULL, NULL, NULL},
 };

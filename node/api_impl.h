@@ -23,10 +23,27 @@ void api_bad(struct http_reply *reply, const struct err *err);
 bool api_query(const struct http_request *r, struct http_reply *reply, const char *key, uint64_t max,
                uint64_t otherwise, uint64_t *out);
 
+static inline json_t *api_number(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
 json_t *api_hex(const uint8_t *data, size_t len);
 #define API_HEX(field) api_hex((field).b, sizeof(field).b)
 json_t *api_address(const struct qaddress *a);
+/* Adds "lock" ("stake", "release", "frozen") and "replica" to an output that is locked. */
+void api_lock(json_t *output, const struct qlock *lock);
 
+/* "prepare", "commit", "checkpoint": the votes of an offence. */
+const char *api_vote(enum qkind kind);
+
+/* api_status.c */
+void api_status(void *ctx, const struct http_request *r, struct http_reply *reply);
+void api_healthz(void *ctx, const struct http_request *r, struct http_reply *reply);
+/* api_metrics.c */
+void api_metrics(void *ctx, const struct http_request *r, struct http_reply *reply);
+/* api_stakes.c */
+void api_stakes(void *ctx, const struct http_request *r, struct http_reply *reply);
+void api_addresses(void *ctx, const struct http_request *r, struct http_reply *reply);
 /* api_tx.c */
 void api_transaction(void *ctx, const struct http_request *r, struct http_reply *reply);
 /* api_submit.c */

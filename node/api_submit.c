@@ -201,19 +201,37 @@ static json_t *detail_json(const struct submit_result *result)
 	if (result->verdict == TX_DOUBLE_SPEND)
 		json_object_set_new(detail, "spent_by", API_HEX(result->winner));
 	if (result->verdict == TX_FINAL)
-		json_object_set_new(detail, "height", json_integer((json_int_t)result->height.n));
+		json_object_set_new(detail, "height", api_number(result->height.n));
+	if (result->verdict == TX_LOCKED)
+		json_object_set_new(detail, "free_at",
+		                    result->needs.free_at.n > 0 ? api_number(result->needs.free_at.n)
+		                                                : json_null());
+	if (result->verdict == TX_PENALTY)
+		json_object_set_new(detail, "penalty", jread_amount_json(result->needs.penalty));
 	return detail;
+}
+
+/* The table's sentence, and what that means here. */
+static json_t *message_json(const struct submit_result *result)
+{
+	const struct tx_verdict_info *info = tx_verdict_info(result->verdict);
+	if (result->verdict == TX_LOCKED && result->needs.free_at.n > 0)
+		return json_sprintf("%s: it is free from height %llu on", info->text,
+		                    (unsigned long long)result->needs.free_at.n);
+	if (result->verdict == TX_PENALTY)
+		return json_sprintf("%s: %llu", info->text, (unsigned long long)result->needs.penalty);
+	return json_string(info->text);
 }
 
 static json_t *result_json(const struct tx *tx, const struct submit_result *result)
 {
 	const struct tx_verdict_info *info = tx_verdict_info(result->verdict);
 	json_t *json =
-	    json_pack("{s:o, s:s, s:s, s:s, s:o}", "txid", tx == NULL ? json_null() : API_HEX(tx->id),
-	              "status", status_of(result->verdict), "code", info->code, "message", info->text,
-	              "detail", detail_json(result));
+	    json_pack("{s:o, s:s, s:s, s:o, s:o}", "txid", tx == NULL ? json_null() : API_HEX(tx->id),
+	              "status", status_of(result->verdict), "code", info->code, "message",
+	              message_json(result), "detail", detail_json(result));
 	if (result->verdict == TX_FINAL)
-		json_object_set_new(json, "height", json_integer((json_int_t)result->height.n));
+		json_object_set_new(json, "height", api_number(result->height.n));
 	return json;
 }
 
@@ -240,8 +258,9 @@ static void say(const struct submit *s, size_t judged, struct http_reply *reply)
 	bool refused = s->cnt == 1 && judged == 1 && info->http_status >= 400;
 	if (refused)
 		json_object_set_new(json, "error",
-		                    json_pack("{s:s, s:s, s:o}", "code", info->code, "message", info->text,
-		                              "detail", detail_json(&s->results[0])));
+		                    json_pack("{s:s, s:o, s:o}", "code", info->code, "message",
+		                              message_json(&s->results[0]), "detail",
+		                              detail_json(&s->results[0])));
 	int status = judged == 0 ? 503 : s->cnt == 1 ? info->http_status : 200;
 	api_json(reply, status, json);
 }

@@ -10,11 +10,6 @@
 
 enum { WAIT_MAX_MS = 10000 };
 
-static json_t *number(uint64_t n)
-{
-	return json_integer((json_int_t)n);
-}
-
 /* ---- a final one --------------------------------------------------------------------------- */
 
 /* What an input spends: owner and amount, from the transaction that made the output. */
@@ -55,10 +50,12 @@ static bool inputs_json(struct node *n, struct reader *reader, const struct qtx_
 		enum found found = read_source(n, reader, p, &source, err);
 		if (found == FOUND_ERROR)
 			return false;
-		json_t *input = json_pack("{s:o, s:o}", "txid", API_HEX(p->tx), "index", number(p->index));
+		json_t *input =
+		    json_pack("{s:o, s:o}", "txid", API_HEX(p->tx), "index", api_number(p->index));
 		if (found == FOUND) {
 			json_object_set_new(input, "owner", api_address(&source.owner));
 			json_object_set_new(input, "amount", jread_amount_json(source.amount));
+			api_lock(input, &source.lock);
 		}
 		json_array_append_new(list, input);
 	}
@@ -75,10 +72,11 @@ static bool outputs_json(struct reader *reader, const struct qtxid *id, const st
 		enum found found = reader_spender(reader, &p, &spender, &known, err);
 		if (found == FOUND_ERROR)
 			return false;
-		json_array_append_new(list,
-		                      json_pack("{s:o, s:o, s:o}", "owner", api_address(&outputs[i].owner),
-		                                "amount", jread_amount_json(outputs[i].amount), "spent_by",
-		                                found == FOUND ? API_HEX(spender) : json_null()));
+		json_t *output = json_pack("{s:o, s:o, s:o}", "owner", api_address(&outputs[i].owner),
+		                           "amount", jread_amount_json(outputs[i].amount), "spent_by",
+		                           found == FOUND ? API_HEX(spender) : json_null());
+		api_lock(output, &outputs[i].lock);
+		json_array_append_new(list, output);
 	}
 	return true;
 }
@@ -92,6 +90,15 @@ static json_t *memo_text(const uint8_t *memo, size_t len)
 	}
 	json_t *text = json_stringn((const char *)memo, len); /* NULL: not UTF-8 */
 	return text == NULL ? json_null() : text;
+}
+
+/* Two votes of one kind that contradict each other; the bytes of the transaction are the proof. */
+static json_t *offence_json(const struct qoffence *o)
+{
+	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "replica", api_number(o->replica), "kind",
+	                 api_vote(o->kind), "height", api_number(o->first.height.n), "view",
+	                 api_number(o->first.view.n), "first", API_HEX(o->first.block), "second",
+	                 API_HEX(o->second.block));
 }
 
 static json_t *final_json(struct node *n, struct reader *reader, const struct tx *tx,
@@ -110,14 +117,16 @@ static json_t *final_json(struct node *n, struct reader *reader, const struct tx
 	json_t *json = json_object();
 	json_object_set_new(json, "txid", API_HEX(tx->id));
 	json_object_set_new(json, "status", json_string("final"));
-	json_object_set_new(json, "height", number(place->height.n));
-	json_object_set_new(json, "position", number(place->position));
-	json_object_set_new(json, "expiry", number(body->expiry.n));
+	json_object_set_new(json, "height", api_number(place->height.n));
+	json_object_set_new(json, "position", api_number(place->position));
+	json_object_set_new(json, "expiry", api_number(body->expiry.n));
 	json_object_set_new(json, "memo", memo_text(memo, body->memo.memo_len));
 	json_object_set_new(json, "memo_hex", api_hex(memo, body->memo.memo_len));
 	json_object_set_new(json, "inputs", inputs);
 	json_object_set_new(json, "outputs", outputs);
 	json_object_set_new(json, "signed_by", owners);
+	if (body->offence.offence_len > 0)
+		json_object_set_new(json, "offence", offence_json(body->offence.offence_val));
 	json_object_set_new(json, "raw", api_hex(tx->raw, tx->raw_len));
 	if (!ok) {
 		json_decref(json);

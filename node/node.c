@@ -42,6 +42,14 @@ uint64_t node_now_ms(void)
 	return clock_ms(CLOCK_MONOTONIC);
 }
 
+bool node_mining(const struct node *n, struct node_mining *out)
+{
+	if (n->miner == NULL)
+		return false;
+	*out = (struct node_mining){miner_rate(n->miner), miner_hashes(n->miner)};
+	return true;
+}
+
 /* ---- the replica's effects ------------------------------------------------------------ */
 
 static void effect_send(void *ctx, struct message *m, uint64_t to)

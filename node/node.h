@@ -33,6 +33,13 @@ unsigned node_self(const struct node *n);
 struct link *node_link(struct node *n);
 uint64_t node_now_ms(void); /* monotonic */
 
+struct node_mining {
+	double rate;     /* hashes a second, of late; 0: it has not mined yet */
+	uint64_t hashes; /* since the start */
+};
+/* False: the chain asks for no work. */
+bool node_mining(const struct node *n, struct node_mining *out);
+
 enum call_kind { CALL_SUBMIT, CALL_STATUS, CALL_FATE };
 
 /* A question to the replica; reference-counted, for its asker may stop waiting. */
@@ -49,7 +56,8 @@ struct call {
 				enum tx_verdict verdict;
 				struct qheight height;
 				struct qtxid winner;
-			} * results; /* owned */
+				struct replica_needs needs; /* of TX_LOCKED, TX_PENALTY */
+			} * results;                        /* owned */
 		} submit;
 		struct replica_status status;
 		struct {

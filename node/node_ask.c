@@ -68,9 +68,12 @@ static void run_submit(struct node *n, struct call *c)
 {
 	for (size_t i = 0; i < c->submit.cnt; i++) {
 		struct submit_result *result = &c->submit.results[i];
-		if (c->submit.txs[i] != NULL)
-			result->verdict =
-			    replica_submit(n->replica, c->submit.txs[i], &result->height, &result->winner);
+		if (c->submit.txs[i] == NULL)
+			continue;
+		result->verdict =
+		    replica_submit(n->replica, c->submit.txs[i], &result->height, &result->winner);
+		if (result->verdict == TX_LOCKED || result->verdict == TX_PENALTY)
+			replica_explain(n->replica, c->submit.txs[i], &result->needs);
 	}
 }
 

@@ -551,29 +551,3 @@ void replica_sealed(struct replica *r, const struct qheader *header)
 	if (r->batch.height.n != 0 && !r->sealing)
 		drop_batch(r);
 }
-
-/* ---- status -------------------------------------------------------------------------- */
-
-void replica_status(const struct replica *r, struct replica_status *out)
-{
-	memset(out, 0, sizeof *out);
-	r->ops->status(r->engine, &out->engine);
-	for (unsigned i = 0; i < r->g->n; i++)
-		out->engine.peer[i].seen_ms += out->engine.peer[i].seen_ms ? r->slept_ms : 0;
-	out->height = ledger_height(r->ledger);
-	out->block_hash = *ledger_tip(r->ledger);
-	state_digest(ledger_state(r->ledger), &out->state_digest);
-	out->tip_time_ms = ledger_seal_parent(r->ledger).time_ms;
-	out->supply = state_value(ledger_state(r->ledger));
-	out->unspent = state_count(ledger_state(r->ledger));
-	out->pool_txs = pool_count(r->pool);
-	out->pool_bytes = pool_bytes(r->pool);
-	out->transactions = ledger_tx_count(r->ledger);
-	out->amnesiac = votes_amnesiac(r->votes);
-	if (out->engine.muted)
-		out->muted_because = r->muted ? r->muted
-		                     : out->amnesiac
-		                         ? "its vote log was lost: it waits for a stable checkpoint "
-		                           "that covers whatever it may have signed"
-		                         : "it muted itself before this start: its operator must decide";
-}

@@ -80,6 +80,13 @@ bool replica_turn(struct replica *r, struct err *err);
 /* Monotonic time at which replica_turn() is wanted though no input came. */
 uint64_t replica_deadline(const struct replica *r);
 
+/* Where stake decides who proposes. */
+struct replica_turns {
+	uint64_t epoch, turn;                 /* of the next height, from 0; the turn within its epoch */
+	uint8_t in_cycle[Q_REPLICAS_MAX];     /* turns of each replica in the cycle that decides there */
+	struct qstake stakes[Q_REPLICAS_MAX]; /* after the last block */
+};
+
 struct replica_status {
 	struct engine_status engine;
 	struct qheight height; /* executed */
@@ -87,11 +94,20 @@ struct replica_status {
 	uint64_t tip_time_ms;
 	uint64_t supply; /* value unspent */
 	size_t unspent, pool_txs, pool_bytes;
-	uint64_t transactions; /* final, since the genesis */
+	uint64_t transactions;      /* final, since the genesis */
+	struct qtarget target;      /* of the next block's seal; only where there are seals */
+	struct replica_turns turns; /* only where stake decides */
 	bool amnesiac;
 	const char *muted_because; /* NULL: it votes */
 };
 void replica_status(const struct replica *r, struct replica_status *out);
+
+/* Why a transaction was refused, in numbers. */
+struct replica_needs {
+	struct qheight free_at; /* TX_LOCKED: first height whose block may hold it; 0: none ever */
+	uint64_t penalty;       /* TX_PENALTY: what it has to freeze in all */
+};
+void replica_explain(const struct replica *r, const struct tx *tx, struct replica_needs *out);
 
 /* What became of a transaction, as far as this replica remembers without its ledger: TX_KNOWN (pending),
  * TX_DOUBLE_SPEND with *winner or another reason of the pool's (evicted lately), or TX_UNKNOWN_OUTPUT:

@@ -1,11 +1,12 @@
 /*
  * replica_impl.h: the inside of a replica, shared by its files:
  *
- *   replica.c         the turn loop and its ordering law, proposing, status
+ *   replica.c         the turn loop and its ordering law, proposing
  *   replica_open.c    assembly: files opened, engine restored; and closed
  *   replica_run.c     executing certified runs
  *   replica_bodies.c  the bodies of blocks in flight: fetching, validating
  *   replica_txs.c     transactions that come in: admission, orphans, double spends, forwarding
+ *   replica_status.c  what it says of itself
  *   replica_serve.c   answers to peers' GET_TXS, GET_BODIES, GET_CHAIN
  */
 #ifndef QUORATE_REPLICA_IMPL_H

@@ -10,10 +10,10 @@
  * Links: q_conf q_replica q_http
  */
 #include "api.c" /* of the program, not of a library; below is as much of a node as they need */
-#undef number
-#define number tx_number
+#include "api_status.c"
+#include "api_stakes.c"
+#include "api_metrics.c"
 #include "api_tx.c"
-#undef number
 #define fate submit_fate
 #include "api_submit.c"
 #undef fate
@@ -61,6 +61,12 @@ struct link *node_link(struct node *n)
 uint64_t node_now_ms(void)
 {
 	return 1000;
+}
+
+bool node_mining(const struct node *n, struct node_mining *out)
+{
+	(void)n, (void)out;
+	return false;
 }
 
 void link_stats(struct link *l, unsigned peer, struct link_stats *out)
@@ -201,6 +207,8 @@ static const struct {
 } paths[] = {
     {"/healthz", 200},
     {"/v1/status", 200},
+    {"/metrics", 200},
+    {"/v1/stakes", 404},
     {"/v1/genesis", 200},
     {"/v1/blocks", 200},
     {"/v1/blocks?from=2&limit=1", 200},
