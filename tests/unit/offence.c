@@ -105,6 +105,14 @@ static void stray_state(struct qoffence *o) /* of a checkpoint: a view */
 		o->second.state = rules_hash(9);
 }
 
+static void stray_state_in_the_first(struct qoffence *o)
+{
+	if (o->kind == QCHECKPOINT)
+		o->first.view.n = o->second.view.n = 1;
+	else
+		o->first.state = rules_hash(9);
+}
+
 static void everything_else_is_none(void **state)
 {
 	(void)state;
@@ -116,6 +124,7 @@ static void everything_else_is_none(void **state)
 	    {"of an immense height", immense_height},
 	    {"of an immense view", immense_view},
 	    {"with a field that has no use", stray_state},
+	    {"with such a field in the first vote", stray_state_in_the_first},
 	};
 
 	for (int i = 0; i < 3; i++)
@@ -342,12 +351,13 @@ static void no_other_evidence_makes_one(void **state)
 	assert_false(made_of(&b, 2, &b, &o));
 	assert_false(made_of(&s, 2, &vote, &o));
 	assert_false(made_of(&vote, 2, &s, &o));
-	for (int kind = QEV_BAD_PROPOSAL; kind <= QEV_FORK; kind++) {
-		struct qevidence ev = {.kind = (enum qevidence_kind)kind};
-		assert_false(offence_of(&rules.g, &ev, &o));
-	}
 	struct qmessage second = {.kind = QCOMMIT, .qmessage_u.vote = good.second};
 	struct qevidence ev = conflict(&vote, 2, &second);
+	for (int kind = 0; kind <= QEV_FORK + 1; kind++) {
+		ev.kind = (enum qevidence_kind)kind;
+		assert_int_equal(offence_of(&rules.g, &ev, &o), kind == QEV_CONFLICT);
+	}
+	ev.kind = QEV_CONFLICT;
 	ev.qevidence_u.conflict.second.body.body_val[3] = 99; /* no message any more */
 	assert_false(offence_of(&rules.g, &ev, &o));
 	wire_free(WIRE(qevidence), &ev);

@@ -133,7 +133,7 @@ static void delegations_go_on_counting_where_they_cost_nothing(void **state)
 
 /* ---- locking and unlocking ------------------------------------------------------------ */
 
-enum { FREE, STAKED, STAKED_TOO, STAKED_ELSEWHERE, STAKED_BY_B, RELEASED, FROZEN, OF_B };
+enum { FREE, STAKED, STAKED_TOO, STAKED_ELSEWHERE, STAKED_FOR_0, STAKED_BY_B, RELEASED, FROZEN, OF_B };
 
 /* One of each, of 100; of A's, for replica 1, where nothing else is said. Released at height 10. */
 static struct state *one_of_each(const struct genesis *g)
@@ -144,6 +144,7 @@ static struct state *one_of_each(const struct genesis *g)
 	hold(s, held(STAKED, A, 100, QLOCK_STAKE, 1, 3));
 	hold(s, held(STAKED_TOO, A, 100, QLOCK_STAKE, 1, 4));
 	hold(s, held(STAKED_ELSEWHERE, A, 100, QLOCK_STAKE, 2, 3));
+	hold(s, held(STAKED_FOR_0, A, 100, QLOCK_STAKE, 0, 3));
 	hold(s, held(STAKED_BY_B, B, 100, QLOCK_STAKE, 1, 3));
 	hold(s, held(RELEASED, A, 100, QLOCK_RELEASE, 1, 10));
 	hold(s, held(FROZEN, A, 100, QLOCK_FROZEN, 1, 3));
@@ -240,6 +241,8 @@ static void stake_moves_only_to_its_owner_and_for_its_replica(void **state)
 	    {{STAKED, STAKED_TOO}, 2, {{A, 200, QLOCK_RELEASE, 1}}, 1, TX_OK},
 	    {{STAKED}, 1, {{A, 100, QLOCK_NONE, 0}}, 1, TX_BAD_LOCK}, /* not at once */
 	    {{STAKED}, 1, {{A, 99, QLOCK_RELEASE, 1}, {A, 1, QLOCK_NONE, 0}}, 2, TX_BAD_LOCK},
+	    {{STAKED_FOR_0}, 1, {{A, 100, QLOCK_NONE, 0}}, 1, TX_BAD_LOCK},
+	    {{STAKED_FOR_0}, 1, {{A, 100, QLOCK_RELEASE, 0}}, 1, TX_OK},
 	    {{STAKED}, 1, {{A, 100, QLOCK_STAKE, 2}}, 1, TX_BAD_LOCK}, /* not to another replica */
 	    {{STAKED}, 1, {{A, 100, QLOCK_RELEASE, 2}}, 1, TX_BAD_LOCK},
 	    {{STAKED}, 1, {{A, 100, QLOCK_STAKE, 4}}, 1, TX_BAD_LOCK},
@@ -573,6 +576,35 @@ static void penalties_are_due_from_the_block_above_the_conviction(void **state)
 	state_free(s);
 }
 
+/* Of the convictions in flight, only the one after the stake was made counts for it. */
+static void stake_between_two_convictions_owes_for_the_second(void **state)
+{
+	(void)state;
+	struct state *s = purses();
+	struct qoffence first = offence(1, 8), second = offence(1, 11);
+	struct draft lock = {{point(20, 0)}, {to_lock(A, 100, QLOCK_STAKE, 1)}, 1, 1, 1U << A};
+	struct overlay *in_flight[5] = {NULL}; /* at the heights 9 to 12, from 1 on */
+
+	hold(s, held(20, A, 100, QLOCK_NONE, 0, 2));
+	for (unsigned i = 1; i < 5; i++)
+		in_flight[i] = overlay_new(s, in_flight[i - 1], qheight_of(8 + i));
+	struct tx *tx = finish(&lock);
+	struct draft move = {{output_of(tx, 0)}, {to_lock(A, 100, QLOCK_RELEASE, 1)}, 1, 1, 1U << A};
+	assert_int_equal(add(in_flight[1], accuse_with(1, &first)), TX_OK);
+	assert_int_equal(overlay_add(in_flight[2], tx), TX_OK);
+	assert_int_equal(check_on(s, in_flight[4], move, 12), TX_OK);
+	assert_int_equal(add(in_flight[3], accuse_with(2, &second)), TX_OK);
+	for (unsigned i = 1; i < 5; i++) {
+		assert_int_equal(check_on(s, in_flight[4], move, 12), TX_PENALTY);
+		if (i < 4)
+			overlay_apply(in_flight[i], s, 1);
+	}
+	for (unsigned i = 1; i < 5; i++)
+		overlay_unref(in_flight[i]);
+	tx_unref(tx);
+	state_free(s);
+}
+
 /* A block at 9 in which A moves its stake to STAKE, its other stake to RELEASE, C stakes, and 1 is convicted.
  */
 static void apply_in_order(struct state *s, const unsigned order[4])
@@ -849,6 +881,7 @@ int main(void)
 	    cmocka_unit_test(one_conviction_atones_in_flight_as_on_disk),
 	    cmocka_unit_test(a_conviction_in_a_block_that_never_came_is_none),
 	    cmocka_unit_test(penalties_are_due_from_the_block_above_the_conviction),
+	    cmocka_unit_test(stake_between_two_convictions_owes_for_the_second),
 	    cmocka_unit_test(the_order_within_a_block_changes_nothing),
 	    cmocka_unit_test(the_owner_decides_whose_stake_it_is),
 	    cmocka_unit_test(an_epochs_end_settles_what_is_staked_after_it),
