@@ -3,13 +3,13 @@
  *
  * Links: q_ledger
  */
-#include "staked.h"
+#include "stakestory.h"
 
 static int make_fixture(void **state)
 {
 	struct rules rules;
 
-	staked_setup(&rules, 10);
+	story_setup(&rules, 10);
 	*state = fixture = fixture_of(rules);
 	tell_stakes(&fixture->honest.rules, &fixture->chain, 0, 0);
 	write_story(&fixture->honest, &fixture->chain);
@@ -34,7 +34,7 @@ static void passes_a_ledger_whose_delegators_are_not_penalised(void **state)
 	struct rules rules;
 	struct fixture *theirs = fixture, *f;
 
-	staked_setup(&rules, 0);
+	story_setup(&rules, 0);
 	f = fixture_of(rules);
 	tell_stakes(&f->honest.rules, &f->chain, 0, 0);
 	write_story(&f->honest, &f->chain);

@@ -1,16 +1,16 @@
 /*
  * The ledger's views: what people ask of stake, answered by plain SELECTs on a real ledger. What it holds is
- * staked.h's story.
+ * stakestory.h's.
  *
  * Links: q_ledger
  */
-#include "staked.h"
+#include "stakestory.h"
 
 static int make_fixture(void **state)
 {
 	struct rules rules;
 
-	staked_setup(&rules, 10);
+	story_setup(&rules, 10);
 	*state = fixture = fixture_of(rules);
 	tell_stakes(&fixture->honest.rules, &fixture->chain, 0, 0);
 	write_story(&fixture->honest, &fixture->chain);
