@@ -24,6 +24,9 @@ enum {
 	KEY_FAULTS,
 	KEY_BEHAVIOURS,
 	KEY_WITHOUT,
+	KEY_SEAL,
+	KEY_PROPOSER,
+	KEY_MINING,
 	KEY_CRYPTO,
 	KEY_LOAD,
 	KEY_NO_CALM,
@@ -49,6 +52,13 @@ static const struct argp_option options[] = {
     {"faults", KEY_FAULTS, "LIST", 0,
      "all, none, names with commas, or -name for all but that one (default: the seed chooses)", 1},
     {"behaviours", KEY_BEHAVIOURS, "LIST", 0, "What traitors may do (default: the seed chooses)", 1},
+    {"seal", KEY_SEAL, "KIND", 0, "none, pow or retarget (default: the seed chooses)", 1},
+    {"proposer", KEY_PROPOSER, "KIND", 0, "primary, stake or delegated (default: the seed chooses)", 1},
+    {"mining", KEY_MINING, "MS", 0,
+     "What a seal takes on average at the hash rate that the genesis promises; all machines have just that "
+     "rate "
+     "(default: the seed chooses)",
+     1},
     {"without", KEY_WITHOUT, "RANGES", 0, "Strikes of faults that do not happen, by number: 3-17,20", 1},
     {"crypto", KEY_CRYPTO, "KIND", 0, "real or stand-in (default: the seed chooses; one in ten is real)", 1},
     {"load", KEY_LOAD, "N", 0, "Honest clients hand in N transactions a second, evenly", 1},
@@ -99,6 +109,10 @@ static void parse_lists(int key, struct argp_state *state, struct sim_args *args
 		args->run.faults = (int64_t)faults;
 	} else if (key == KEY_BEHAVIOURS) {
 		ok = choice_behaviours(arg, &args->run.behaviours, &err);
+	} else if (key == KEY_SEAL) {
+		ok = choice_seal(arg, &args->run.seal, &err);
+	} else if (key == KEY_PROPOSER) {
+		ok = choice_proposer(arg, &args->run.proposer, &err);
 	} else if (key == KEY_WITHOUT) {
 		free(args->without);
 		ok = choice_ranges(arg, &args->without, &args->run.without_cnt, &err);
@@ -174,6 +188,8 @@ static error_t parse_sim(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_FAULTS:
 	case KEY_BEHAVIOURS:
+	case KEY_SEAL:
+	case KEY_PROPOSER:
 	case KEY_WITHOUT:
 	case KEY_SEEDS:
 		parse_lists(key, state, args, arg);
@@ -183,6 +199,9 @@ static error_t parse_sim(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_LOAD:
 		args->run.load = (unsigned)number_arg(state, "--load", arg, 1, 1000);
+		return 0;
+	case KEY_MINING:
+		args->run.mining_ms = (unsigned)number_arg(state, "--mining", arg, 1, SIM_MINING_MAX_MS);
 		return 0;
 	case KEY_TRACE:
 		args->trace_path = arg;
@@ -220,18 +239,38 @@ static json_t *json_entry(const char *name, const char *text)
 static void list_json(void)
 {
 	json_t *faults = json_array(), *behaviours = json_array();
+	json_t *seals = json_array(), *proposers = json_array();
 
 	for (unsigned i = 0; i < FAULT_CNT; i++)
 		json_array_append_new(faults, json_entry(fault_name(i), fault_text(i)));
 	for (unsigned i = 0; i < BEHAVIOUR_CNT; i++)
 		json_array_append_new(behaviours, json_entry(behaviour_name(i), behaviour_text(i)));
-	out_json_take(json_pack("{s:o, s:o}", "faults", faults, "behaviours", behaviours));
+	for (unsigned i = 1; i < SIM_SEAL_END; i++)
+		json_array_append_new(seals, json_entry(sim_seal_name(i), sim_seal_text(i)));
+	for (unsigned i = 1; i < SIM_PROPOSER_END; i++)
+		json_array_append_new(proposers, json_entry(sim_proposer_name(i), sim_proposer_text(i)));
+	out_json_take(json_pack("{s:o, s:o, s:o, s:o}", "faults", faults, "behaviours", behaviours, "seals",
+	                        seals, "proposers", proposers));
 }
 
 static void list_text(void)
 {
-	struct out_table *t = out_table_new(2, (const char *const[]){"FAULT", "WHAT IT IS"});
+	struct out_table *t = out_table_new(2, (const char *const[]){"SEAL", "WHAT IT IS"});
 
+	for (unsigned i = 1; i < SIM_SEAL_END; i++) {
+		out_table_cell(t, "%s", sim_seal_name(i));
+		out_table_cell(t, "%s", sim_seal_text(i));
+	}
+	out_table_end(t);
+	putchar('\n');
+	t = out_table_new(2, (const char *const[]){"PROPOSER", "WHO IT IS"});
+	for (unsigned i = 1; i < SIM_PROPOSER_END; i++) {
+		out_table_cell(t, "%s", sim_proposer_name(i));
+		out_table_cell(t, "%s", sim_proposer_text(i));
+	}
+	out_table_end(t);
+	putchar('\n');
+	t = out_table_new(2, (const char *const[]){"FAULT", "WHAT IT IS"});
 	for (unsigned i = 0; i < FAULT_CNT; i++) {
 		out_table_cell(t, "%s", fault_name(i));
 		out_table_cell(t, "%s", fault_text(i));

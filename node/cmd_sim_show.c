@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "choice.h"
+#include "options.h"
 
 #define TAIL_LINES 60 /* of the trace of a run that failed */
 
@@ -76,6 +77,8 @@ json_t *sim_json_result(const struct sim_options *o, const struct sim_result *r)
 	sim_json_add(j, "trace_hash", sim_json_hex(r->trace_hash));
 	sim_json_add(j, "replicas", sim_json_number(r->n));
 	sim_json_add(j, "traitors", json_mask(r->traitors));
+	sim_json_add(j, "seal", json_string(sim_seal_name(r->seal)));
+	sim_json_add(j, "proposer", json_string(sim_proposer_name(r->proposer)));
 	sim_json_add(j, "faults", sim_json_take_text(choice_faults_text(r->faults)));
 	sim_json_add(j, "behaviours",
 	             sim_json_take_text(choice_behaviours_text(r->traitors ? r->behaviours : 0)));
@@ -102,6 +105,8 @@ void sim_print_world(const struct sim_result *r)
 
 	printf("seed %" PRIu64 ": %u replicas, %s cryptography, %.1f s of storm\n", r->seed, r->n,
 	       r->real_crypto ? "real" : "stand-in", sim_seconds(r->storm_ms));
+	out_field(10, "  chain", "proposers: %s, seal: %s", sim_proposer_name(r->proposer),
+	          sim_seal_name(r->seal));
 	out_field(10, "  faults", "%s", faults);
 	for (unsigned i = 0; i < r->n; i++)
 		if (r->traitors >> i & 1)
@@ -115,7 +120,7 @@ void sim_print_outcome(const struct sim_result *r)
 	out_field(10, "  run", "%" PRIu64 " events in %.1f s of virtual time, %" PRIu64 " strike%s",
 	          r->events, sim_seconds(r->virtual_ms), r->strikes, sim_plural(r->strikes));
 	out_field(
-	    10, "  chain",
+	    10, "  blocks",
 	    "%" PRIu64 " block%s, %" PRIu64 " transaction%s (%" PRIu64 " in the storm, longest wait %.1f s), "
 	    "%" PRIu64 " view change%s",
 	    r->blocks, sim_plural(r->blocks), r->transactions, sim_plural(r->transactions), r->throughput_txs,

@@ -59,7 +59,7 @@ static struct table table_of(const struct sim_args *args)
 	return t;
 }
 
-static struct cost cost_of(const struct table *t, int64_t faults, uint64_t behaviours)
+static struct cost cost_of(const struct table *t, int64_t faults, sim_set behaviours)
 {
 	struct sim_options o = t->run;
 	struct cost cost = {0};
@@ -137,7 +137,7 @@ int sim_behaviour_table(const struct sim_args *args)
 	lines[cnt++] = (struct cost_line){"none", cost_of(&table, 0, 0)};
 	violations = lines[0].cost.violations;
 	for (unsigned b = 0; b < BEHAVIOUR_CNT; b++) {
-		uint64_t bit = UINT64_C(1) << b;
+		sim_set bit = sim_set_of(b);
 		if (args->run.behaviours && !(args->run.behaviours & bit))
 			continue;
 		if (terminal)

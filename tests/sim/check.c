@@ -239,3 +239,17 @@ bool check_final(const struct sim *s, const struct qtxid *id)
 {
 	return chain_paid(s->checks, id) != NULL;
 }
+
+uint64_t check_paid_at(const struct sim *s, const struct qtxid *id)
+{
+	const struct paid *p = chain_paid(s->checks, id);
+
+	return p ? p->height : 0;
+}
+
+bool check_unspent(const struct sim *s, const struct qoutpoint *point)
+{
+	const struct coin *coin = coin_find(s->checks, point);
+
+	return coin && coin->spent == 0;
+}

@@ -6,6 +6,10 @@
  *   check_votes.c    what honest replicas sign: once, in their views, on disk before it leaves
  *   check_cert.c     certificates, by a second, naive verifier; agreement on what is certified
  *   check_chain.c    ledgers: continuity, exactly once, value; a naive ledger beside the real ones
+ *   check_rows.c     ledger files, row by row
+ *   check_stake.c    stakes, penalties, convictions, counted anew after each block
+ *   check_turns.c    who proposes; turns and shares
+ *   check_seal.c     proofs of work, by other arithmetic
  *   check_bounds.c   memory and queues
  *   heal.c           liveness: bounds that hold once the storm is over
  */
@@ -36,6 +40,13 @@ uint64_t check_height(const struct sim *s);
 uint64_t check_transactions(const struct sim *s);
 bool check_final(const struct sim *s,
                  const struct qtxid *id); /* in the agreed chain, as executed by any honest replica */
+/* The rest is of the agreed chain as far as it is executed. Height of a final transaction; 0: it is not. */
+uint64_t check_paid_at(const struct sim *s, const struct qtxid *id);
+bool check_unspent(const struct sim *s, const struct qoutpoint *point);
+/* What has to stay frozen of an unspent output that is spent in the next block. */
+uint64_t check_penalty(const struct sim *s, const struct qoutpoint *point);
+/* Height of the replica's last conviction; 0: none. */
+uint64_t check_last_conviction(const struct sim *s, unsigned replica);
 
 /* heal.c: drives the calm and the audit: virtual time passes inside (sim_advance()). */
 void heal_run(struct sim *s);

@@ -103,7 +103,7 @@ static void hold_engine(const struct machine *m, const struct watched *w)
 	    {"certified blocks ahead", e->chain_cnt, 2 * Q_CHAIN_MAX},
 	    {"blocks that were executed", old_blocks, 0},
 	    {"bodies that were executed", old_bodies, 0},
-	    {"ms of time-out", e->timeout_ms, p->timeout_cap_ms},
+	    {"ms of time-out", e->timeout_ms, m->sim->g.timeout_cap_ms},
 	    {"blocks that it heard of", e->block_cnt, blocks},
 	    {"bodies", HASH_COUNT(r->bodies), blocks + window},
 	    {"own votes above its checkpoint", e->own_cnt, own},

@@ -244,6 +244,11 @@ static bool settle_one(struct checks *c, uint64_t height, struct qhash *block, c
 		           height, k->header.height.n);
 		return false;
 	}
+	const char *why = seal_wrong(c, &k->header);
+	if (why) {
+		sim_broken(c->sim, "seal: the block certified at height %" PRIu64 ": %s", height, why);
+		return false;
+	}
 	*block = k->header.parent;
 	return true;
 }

@@ -12,8 +12,6 @@
 
 #include "account.h"
 #include "clients.h"
-#include "disk.h"
-#include "evidence.h"
 #include "hash.h"
 
 /* ---- hashes, made here ----------------------------------------------------------------------------- */
@@ -46,7 +44,7 @@ static void naive_leaf(const qtx_bytes *raw, struct qhash *leaf)
 	hash_plain((struct span[]){{&zero, 1}, {raw->qtx_bytes_val, raw->qtx_bytes_len}}, 2, leaf->b);
 }
 
-static void naive_txid(const struct qhash *chain, const struct qtx_body *body, struct qtxid *id)
+void naive_txid(const struct qhash *chain, const struct qtx_body *body, struct qtxid *id)
 {
 	struct bytes b;
 
@@ -61,33 +59,41 @@ static void big_endian(uint8_t to[8], uint64_t n)
 		to[i] = (uint8_t)(n >> (56 - 8 * i));
 }
 
-void chain_digest(const struct lthash *sum, uint64_t count, uint64_t value, struct qhash *out)
+void chain_digest(const struct checks *c, struct qhash *out)
 {
+	struct qtable newest[Q_TABLES_MAX];
+	struct qstaking staking;
+	struct bytes stakes;
 	struct qhash set;
 	uint8_t cnt[8], val[8];
 
-	lthash_digest(sum, &set);
-	big_endian(cnt, count);
-	big_endian(val, value);
-	hash_tagged("quorate/state/v1", (struct span[]){{set.b, 32}, {cnt, 8}, {val, 8}}, 3, out->b);
+	lthash_digest(&c->sum, &set);
+	big_endian(cnt, c->unspent);
+	big_endian(val, (uint64_t)c->supply);
+	stake_now(c, newest, &staking);
+	must(wire_encode(WIRE(qstaking), &staking, &stakes));
+	hash_tagged("quorate/state/v1",
+	            (struct span[]){{set.b, 32}, {cnt, 8}, {val, 8}, {stakes.data, stakes.len}}, 4, out->b);
+	bytes_free(&stakes);
 }
 
 static void sum_change(struct checks *c, const struct coin *coin, bool add)
 {
-	uint8_t element[64];
-	size_t at = wire_encode_into(WIRE(qoutpoint), &coin->point, element, sizeof element);
+	uint8_t element[80];
+	size_t len = wire_encode_into(WIRE(qoutpoint), &coin->point, element, sizeof element);
 
-	must(at + wire_encode_into(WIRE(qoutput), &coin->out, element + at, sizeof element - at) ==
-	     sizeof element);
+	len += wire_encode_into(WIRE(qoutput), &coin->out, element + len, sizeof element - len);
+	must(len + 8 <= sizeof element);
+	big_endian(element + len, coin->made);
 	if (add)
-		lthash_add(&c->sum, element, sizeof element);
+		lthash_add(&c->sum, element, len + 8);
 	else
-		lthash_remove(&c->sum, element, sizeof element);
+		lthash_remove(&c->sum, element, len + 8);
 }
 
 /* ---- coins --------------------------------------------------------------------------------------------- */
 
-static struct coin *coin_find(const struct checks *c, const struct qoutpoint *point)
+struct coin *coin_find(const struct checks *c, const struct qoutpoint *point)
 {
 	struct coin *coin;
 
@@ -106,6 +112,10 @@ static void coin_make(struct checks *c, struct qoutpoint point, struct qoutput o
 	sum_change(c, coin, true);
 	c->supply += out.amount;
 	c->unspent++;
+	if (out.lock.kind == QLOCK_NONE)
+		return;
+	grow(&c->locked, &c->locked_cap, c->locked_cnt, sizeof(struct coin *));
+	c->locked[c->locked_cnt++] = coin;
 }
 
 static void coin_spend(struct checks *c, struct coin *coin, const struct qtxid *by, uint64_t height)
@@ -115,6 +125,9 @@ static void coin_spend(struct checks *c, struct coin *coin, const struct qtxid *
 	sum_change(c, coin, false);
 	c->supply -= coin->out.amount;
 	c->unspent--;
+	for (size_t i = 0; i < c->locked_cnt; i++)
+		if (c->locked[i] == coin)
+			c->locked[i] = c->locked[--c->locked_cnt];
 }
 
 struct paid *chain_paid(const struct checks *c, const struct qtxid *id)
@@ -179,7 +192,7 @@ static const char *tx_judge(const struct checks *c, const struct qtx *tx, const 
 	}
 	if (out > (wide)INT64_MAX)
 		return "its outputs are worth more than an amount can say";
-	return in == out ? NULL : "it makes or loses value";
+	return in == out ? stake_judge(c, b, height) : "it makes or loses value";
 }
 
 static void tx_execute(struct checks *c, const struct qtx_body *b, const struct qtxid *id, uint64_t height)
@@ -194,6 +207,7 @@ static void tx_execute(struct checks *c, const struct qtx_body *b, const struct 
 	for (unsigned i = 0; i < b->outputs.outputs_len; i++)
 		coin_make(c, (struct qoutpoint){*id, i}, b->outputs.outputs_val[i], height);
 	c->transactions++;
+	stake_execute(c, b, height);
 }
 
 /* What clients were told, and who made it. */
@@ -233,7 +247,7 @@ static bool take_tx(struct checks *c, const qtx_bytes *raw, uint64_t height, uns
 /* ---- one block
  * ----------------------------------------------------------------------------------------------- */
 
-static const char *block_judge(const struct checks *c, const struct qblock *block)
+static const char *block_judge(struct checks *c, const struct qblock *block)
 {
 	const struct qheader *h = &block->header;
 	const struct qparams *params = &c->sim->g.g.params;
@@ -241,7 +255,7 @@ static const char *block_judge(const struct checks *c, const struct qblock *bloc
 	unsigned cnt = block->txs.txs_len;
 	size_t bytes = 0;
 
-	if (h->format != 1 || h->seal.kind != QSEAL_NONE || h->proposer >= c->sim->n)
+	if (h->format != 1 || h->proposer >= c->sim->n)
 		return "its header is malformed";
 	if (h->height.n != c->height + 1)
 		return "its height is not the next one";
@@ -260,7 +274,9 @@ static const char *block_judge(const struct checks *c, const struct qblock *bloc
 		naive_leaf(&block->txs.txs_val[i], &leaves[i]);
 	naive_root(leaves, cnt, &root);
 	free(leaves);
-	return qhash_eq(&root, &h->merkle_root) ? NULL : "its Merkle root is not that of its transactions";
+	if (!qhash_eq(&root, &h->merkle_root))
+		return "its Merkle root is not that of its transactions";
+	return seal_wrong(c, h);
 }
 
 static void keep_promises(struct checks *c)
@@ -275,12 +291,16 @@ static void keep_promises(struct checks *c)
 			           c->height);
 }
 
-static void extend(struct checks *c, const struct qhash *hash, uint64_t time_ms)
+static void extend(struct checks *c, const struct qhash *hash, const struct qheader *h)
 {
-	struct stretch s = {
-	    .hash = *hash, .time_ms = time_ms, .unspent = c->unspent, .transactions = c->transactions};
+	struct stretch s = {.hash = *hash,
+	                    .time_ms = h->time_ms,
+	                    .proposer = h->proposer,
+	                    .unspent = c->unspent,
+	                    .transactions = c->transactions};
 
-	chain_digest(&c->sum, c->unspent, (uint64_t)c->supply, &s.digest);
+	stake_after(c, h->height.n);
+	chain_digest(c, &s.digest);
 	grow(&c->chain, &c->chain_cap, (size_t)c->height + 1, sizeof s);
 	c->chain[++c->height] = s;
 	keep_promises(c);
@@ -307,7 +327,10 @@ bool chain_execute(struct checks *c, const struct qblock *block)
 	naive_block_hash(&block->header, &hash);
 	known_header(c, &block->header);
 	settle(c, c->height + 1, &hash, UINT64_MAX, "it is executed");
-	extend(c, &hash, block->header.time_ms);
+	why = turns_follow(c, &block->header);
+	if (why)
+		sim_broken(c->sim, "turns: block %" PRIu64 ": %s", c->height + 1, why);
+	extend(c, &hash, &block->header);
 	return !c->sim->broken;
 }
 
@@ -489,6 +512,12 @@ void check_outcome(struct machine *m, const struct qtxid *id, enum tx_verdict v,
 		    !fault_on(m->sim, FAULT_STORE))
 			sim_broken(m->sim, "outcome: replica %u names a winner that is not final", m->id);
 		told_never(m, id);
+	} else if (v == TX_PENALTY || v == TX_OLD_OFFENCE) { /* a conviction stands for ever */
+		chain_turn(m, &c->machines[m->slot]);
+		if (c->conviction_cnt == 0 && !fault_on(m->sim, FAULT_STORE))
+			sim_broken(m->sim, "outcome: replica %u tells %s, but nobody was convicted", m->id,
+			           tx_verdict_info(v)->code);
+		told_never(m, id);
 	} else {
 		sim_broken(m->sim, "outcome: replica %u tells %s as a fate", m->id, tx_verdict_info(v)->code);
 	}
@@ -504,224 +533,6 @@ void check_submitted(struct machine *m, const struct qtxid *id, enum tx_verdict 
 		told_never(m, id);
 }
 
-/* ---- the audit
- * ------------------------------------------------------------------------------------------------------ */
-
-struct audited {
-	struct machine *m;
-	struct checks *c;
-	sqlite3 *db;
-};
-
-/* Calls f for each row. False: the file cannot be read. */
-static bool each_row(const struct audited *a, const char *sql,
-                     void (*f)(const struct audited *, sqlite3_stmt *))
-{
-	sqlite3_stmt *stmt;
-	int rc = SQLITE_ERROR;
-
-	if (sqlite3_prepare_v2(a->db, sql, -1, &stmt, NULL) == SQLITE_OK)
-		while ((rc = sqlite3_step(stmt)) == SQLITE_ROW)
-			f(a, stmt);
-	sqlite3_finalize(stmt);
-	if (rc != SQLITE_DONE)
-		sim_broken(a->m->sim, "rows: replica %u's ledger: %s: %s", a->m->id, sql,
-		           sqlite3_errmsg(a->db));
-	return rc == SQLITE_DONE;
-}
-
-static bool column_is(sqlite3_stmt *stmt, int col, const void *data, size_t len)
-{
-	return (size_t)sqlite3_column_bytes(stmt, col) == len &&
-	       memcmp(sqlite3_column_blob(stmt, col), data, len) == 0;
-}
-
-static void wrong(const struct audited *a, const char *table, int64_t key)
-{
-	sim_broken(a->m->sim, "rows: replica %u's ledger: %s row %lld is not what the chain says", a->m->id,
-	           table, (long long)key);
-}
-
-static void block_row(const struct audited *a, sqlite3_stmt *stmt)
-{
-	uint64_t height = (uint64_t)sqlite3_column_int64(stmt, 0);
-	const struct stretch *here = &a->c->chain[height <= a->c->height ? height : 0];
-	struct qheader h;
-
-	if (height == 0 || height > a->c->height || !column_is(stmt, 1, here->hash.b, 32) ||
-	    !column_is(stmt, 2, here[-1].hash.b, 32) ||
-	    !wire_decode(WIRE(qheader), sqlite3_column_blob(stmt, 3), (size_t)sqlite3_column_bytes(stmt, 3),
-	                 &h)) {
-		wrong(a, "blocks", (int64_t)height);
-		return;
-	}
-	struct qhash hash;
-	naive_block_hash(&h, &hash);
-	if (!qhash_eq(&hash, &here->hash))
-		wrong(a, "blocks", (int64_t)height);
-	wire_free(WIRE(qheader), &h);
-}
-
-static void transaction_row(const struct audited *a, sqlite3_stmt *stmt)
-{
-	struct qtx tx;
-	struct qtxid id;
-	const struct paid *p = NULL;
-
-	if (wire_decode(WIRE(qtx), sqlite3_column_blob(stmt, 3), (size_t)sqlite3_column_bytes(stmt, 3),
-	                &tx)) {
-		naive_txid(&a->c->sim->g.chain, &tx.body, &id);
-		p = chain_paid(a->c, &id);
-		wire_free(WIRE(qtx), &tx);
-	}
-	if (!p || !column_is(stmt, 1, id.b, 32) || p->height != (uint64_t)sqlite3_column_int64(stmt, 2))
-		wrong(a, "transactions", sqlite3_column_int64(stmt, 0));
-}
-
-static void output_row(const struct audited *a, sqlite3_stmt *stmt)
-{
-	uint64_t height = (uint64_t)sqlite3_column_int64(stmt, 5);
-	struct qoutpoint point = {.index = (unsigned)sqlite3_column_int64(stmt, 1)};
-	const struct coin *coin = NULL;
-
-	if (sqlite3_column_bytes(stmt, 0) == sizeof point.tx.b) {
-		memcpy(point.tx.b, sqlite3_column_blob(stmt, 0), sizeof point.tx.b);
-		coin = coin_find(a->c, &point);
-	}
-	if (!coin || !column_is(stmt, 2, coin->out.owner.b, sizeof coin->out.owner.b) ||
-	    coin->out.amount != (uint64_t)sqlite3_column_int64(stmt, 3)) {
-		wrong(a, "outputs", (int64_t)point.index);
-		return;
-	}
-	/* Spent later than this ledger goes is unspent here. */
-	bool spent = coin->spent != 0 && coin->spent <= height;
-	if (spent ? !column_is(stmt, 4, coin->by.b, sizeof coin->by.b)
-	          : sqlite3_column_type(stmt, 4) != SQLITE_NULL)
-		wrong(a, "outputs", (int64_t)point.index);
-}
-
-static void certificate_row(const struct audited *a, sqlite3_stmt *stmt)
-{
-	uint64_t height = (uint64_t)sqlite3_column_int64(stmt, 0);
-	struct qcert cert;
-
-	if (height > a->c->height || !wire_decode(WIRE(qcert), sqlite3_column_blob(stmt, 1),
-	                                          (size_t)sqlite3_column_bytes(stmt, 1), &cert)) {
-		wrong(a, "certificates", (int64_t)height);
-		return;
-	}
-	cert_relied_on(a->c, a->m->id, &cert, "ledger file");
-	if (cert.vote.height.n != height || !qhash_eq(&cert.vote.block, &a->c->chain[height].hash))
-		wrong(a, "certificates", (int64_t)height);
-	wire_free(WIRE(qcert), &cert);
-}
-
-/* The sender of a signed envelope; n: it proves nothing. */
-static unsigned author(const struct sim *s, const struct qenvelope *env)
-{
-	if (env->sender >= s->n || !ident_verify(&s->g.g.replicas.replicas_val[env->sender].key, &s->g.chain,
-	                                         env->body.body_val, env->body.body_len, &env->sig))
-		return s->n;
-	return env->sender;
-}
-
-static void convicts(const struct audited *a, int64_t row, unsigned culprit)
-{
-	struct sim *s = a->m->sim;
-
-	if (culprit >= s->n)
-		sim_broken(s, "evidence: entry %lld of replica %u proves nothing", (long long)row, a->m->id);
-	else if (!(check_liars(s) >> culprit & 1))
-		sim_broken(s, "evidence: entry %lld of replica %u convicts honest replica %u", (long long)row,
-		           a->m->id, culprit);
-}
-
-static void evidence_judge(const struct audited *a, int64_t row, const struct qevidence *ev)
-{
-	struct sim *s = a->m->sim;
-	const struct qconflict *x = &ev->qevidence_u.conflict;
-	struct err err = {0};
-
-	switch (ev->kind) {
-	case QEV_CONFLICT:
-		convicts(a, row, author(s, &x->first));
-		if (author(s, &x->second) != x->first.sender ||
-		    (x->first.body.body_len == x->second.body.body_len &&
-		     memcmp(x->first.body.body_val, x->second.body.body_val, x->first.body.body_len) == 0))
-			convicts(a, row, s->n);
-		break;
-	case QEV_BAD_PROPOSAL:
-		convicts(a, row, author(s, &ev->qevidence_u.proposal));
-		break;
-	case QEV_DOUBLE_SPEND:
-		break;
-	case QEV_FORK:
-		sim_broken(s, "evidence: replica %u found a fork with at most f faulty", a->m->id);
-		break;
-	}
-	if (!evidence_verify(&s->g, ev, &err))
-		sim_broken(s, "evidence: entry %lld of replica %u: %s", (long long)row, a->m->id, err.text);
-}
-
-static void journal_row(const struct audited *a, sqlite3_stmt *stmt)
-{
-	struct qjournal j;
-
-	if (!wire_decode(WIRE(qjournal), sqlite3_column_blob(stmt, 1), (size_t)sqlite3_column_bytes(stmt, 1),
-	                 &j)) {
-		wrong(a, "journal", sqlite3_column_int64(stmt, 0));
-		return;
-	}
-	if (j.kind == QJ_EVIDENCE)
-		evidence_judge(a, sqlite3_column_int64(stmt, 0), &j.qjournal_u.evidence);
-	else if (j.kind == QJ_STABLE)
-		cert_relied_on(a->c, a->m->id, &j.qjournal_u.stable, "journal");
-	wire_free(WIRE(qjournal), &j);
-}
-
-static void count_row(const struct audited *a, sqlite3_stmt *stmt)
-{
-	uint64_t height = (uint64_t)sqlite3_column_int64(stmt, 0);
-
-	if (height > a->c->height || (uint64_t)sqlite3_column_int64(stmt, 1) != height ||
-	    (uint64_t)sqlite3_column_int64(stmt, 2) != a->c->chain[height].transactions ||
-	    (uint64_t)sqlite3_column_int64(stmt, 3) != a->c->chain[height].unspent)
-		wrong(a, "number of blocks, transactions or unspent outputs, height", (int64_t)height);
-}
-
-void chain_audit(struct machine *m)
-{
-	static const struct {
-		const char *sql;
-		void (*f)(const struct audited *, sqlite3_stmt *);
-	} tables[] = {
-	    {"SELECT (SELECT ifnull(max(height), 0) FROM blocks), (SELECT count(*) FROM blocks),"
-	     " (SELECT count(*) - 1 FROM transactions), (SELECT count(*) FROM outputs WHERE spent_by IS "
-	     "NULL)",
-	     count_row},
-	    {"SELECT height, hash, parent, header FROM blocks ORDER BY height", block_row},
-	    {"SELECT seq, txid, height, raw FROM transactions WHERE seq > 0 ORDER BY seq", transaction_row},
-	    {"SELECT t.txid, o.position, o.owner, o.amount, s.txid, (SELECT ifnull(max(height), 0) FROM "
-	     "blocks)"
-	     " FROM outputs o JOIN transactions t ON t.seq = o.tx LEFT JOIN transactions s ON s.seq = "
-	     "o.spent_by",
-	     output_row},
-	    {"SELECT height, certificate FROM certificates ORDER BY height", certificate_row},
-	    {"SELECT seq, entry FROM journal ORDER BY seq", journal_row},
-	};
-	struct audited a = {m, m->sim->checks, NULL};
-	char path[32];
-
-	must(!m->replica);
-	snprintf(path, sizeof path, "/%u/ledger.db", m->slot);
-	if (sqlite3_open_v2(path, &a.db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, DISK_VFS) != SQLITE_OK)
-		sim_broken(m->sim, "rows: replica %u's ledger cannot be opened: %s", m->id,
-		           sqlite3_errmsg(a.db));
-	for (size_t i = 0; i < sizeof tables / sizeof *tables && !m->sim->broken; i++)
-		each_row(&a, tables[i].sql, tables[i].f);
-	sqlite3_close(a.db);
-}
-
 /* ---- life
  * ------------------------------------------------------------------------------------------------------------
  */
@@ -732,9 +543,10 @@ void chain_start(struct checks *c)
 
 	for (unsigned i = 0; i < g->g.allocations.allocations_len; i++)
 		coin_make(c, (struct qoutpoint){g->txid, i}, g->g.allocations.allocations_val[i], 0);
+	stake_after(c, 0);
 	grow(&c->chain, &c->chain_cap, 0, sizeof *c->chain);
 	c->chain[0] = (struct stretch){.hash = g->chain, .time_ms = g->g.time_ms, .unspent = c->unspent};
-	chain_digest(&c->sum, c->unspent, (uint64_t)c->supply, &c->chain[0].digest);
+	chain_digest(c, &c->chain[0].digest);
 	if (c->supply != (wide)g->supply)
 		sim_broken(c->sim, "value: the genesis does not add up");
 }
@@ -758,5 +570,8 @@ void chain_free(struct checks *c)
 		free(d);
 	}
 	free(c->chain);
+	free(c->locked);
+	free(c->convictions);
+	free(c->tables);
 	free(c->promised);
 }

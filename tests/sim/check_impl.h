@@ -137,7 +137,22 @@ struct doomed {
 struct stretch {
 	struct qhash hash, digest;
 	uint64_t time_ms;
+	unsigned proposer;
 	size_t unspent, transactions;
+};
+
+/* A transaction of this height brought an offence of the replica. */
+struct blame {
+	unsigned replica;
+	uint64_t height;
+};
+
+/* The stakes after this height, and the turns that follow. */
+struct table {
+	uint64_t height;
+	struct qstake stakes[SIM_REPLICAS_MAX];
+	uint64_t power[SIM_REPLICAS_MAX]; /* what counts of them: who is elected, or all alike */
+	unsigned weight[SIM_REPLICAS_MAX], turns[127];
 };
 
 /* A checkpoint certificate for a height that the naive ledger has not reached. */
@@ -192,6 +207,16 @@ struct checks {
 	struct lthash sum;
 	wide supply;
 	size_t unspent, transactions;
+	/* check_stake.c, check_turns.c: on chains whose proposers are chosen by stake */
+	struct coin **locked; /* unspent */
+	size_t locked_cnt, locked_cap;
+	struct blame *convictions; /* in order */
+	size_t conviction_cnt, conviction_cap;
+	struct qstake stakes[SIM_REPLICAS_MAX]; /* after c->height */
+	struct qheight convicted[SIM_REPLICAS_MAX];
+	struct table *tables; /* in order */
+	size_t table_cnt, table_cap;
+	uint64_t lowest_view; /* in which the last block can have been proposed */
 	/* check_bounds.c */
 	uint64_t instant_ms, instant_cnt;
 	uint64_t most_in_turn, most_in_second, most_in_instant;
@@ -271,11 +296,45 @@ void chain_turn(struct machine *m, struct watched *w);
 bool chain_execute(struct checks *c, const struct qblock *block);
 /* A certificate that holds says that this is the state. */
 void chain_checkpoint(struct checks *c, const struct qvote *vote);
-void chain_digest(const struct lthash *sum, uint64_t count, uint64_t value, struct qhash *out);
+void chain_digest(const struct checks *c, struct qhash *out);
+struct coin *coin_find(const struct checks *c, const struct qoutpoint *point);
+void naive_txid(const struct qhash *chain, const struct qtx_body *body, struct qtxid *id);
 struct paid *chain_paid(const struct checks *c, const struct qtxid *id);
 void naive_root(const struct qhash *leaves, size_t cnt, struct qhash *root);
+
+/* ---- check_rows.c -----------------------------------------------------------------------------------------
+ */
+
 /* The whole ledger file of this machine against the naive ledger, row by row; nothing runs on it. */
 void chain_audit(struct machine *m);
+
+/* ---- check_stake.c ----------------------------------------------------------------------------------------
+ */
+
+/* The rules of stake and offences in a block at this height; its inputs are unspent. NULL: it keeps to them.
+ */
+const char *stake_judge(const struct checks *c, const struct qtx_body *b, uint64_t height);
+void stake_execute(struct checks *c, const struct qtx_body *b, uint64_t height); /* what it convicts of */
+void stake_after(struct checks *c, uint64_t height);                             /* a block; 0: the genesis */
+/* As the digest covers it; borrows from c and `newest`. */
+void stake_now(const struct checks *c, struct qtable newest[Q_TABLES_MAX], struct qstaking *out);
+
+/* ---- check_turns.c ----------------------------------------------------------------------------------------
+ */
+
+void turns_make(const struct genesis *g, struct table *t); /* from its stakes */
+/* Who proposes there; -1: the stakes that decide it are not known yet. */
+int turns_proposer(const struct checks *c, uint64_t height, uint64_t view);
+/* Can the next block of the chain be its proposer's? NULL: it can. */
+const char *turns_follow(struct checks *c, const struct qheader *h);
+/* In a run without view changes everybody had the share of turns that is promised. */
+void turns_shares(const struct checks *c);
+
+/* ---- check_seal.c ----------------------------------------------------------------------------------------
+ */
+
+/* NULL: it has the seal that the chain asks for. Its target is judged as far as its ancestors are known. */
+const char *seal_wrong(struct checks *c, const struct qheader *header);
 
 /* ---- check_bounds.c ------------------------------------------------------------------------------------ */
 

@@ -173,10 +173,10 @@ static const char *leads(const struct claim *x)
 		return "it does not lead that view";
 	if (x->kind != QPRE_PREPARE || !x->first)
 		return NULL;
-	if (x->view % x->c->sim->n != x->m->id || p->header.proposer != x->m->id)
-		return "it does not lead that view";
+	if (p->header.proposer != x->m->id)
+		return "it names another proposer";
 	naive_root(p->leaves.leaves_val, p->leaves.leaves_len, &root);
-	if (p->header.format != 1 || p->header.seal.kind != QSEAL_NONE || p->leaves.leaves_len == 0 ||
+	if (p->header.format != 1 || p->leaves.leaves_len == 0 ||
 	    p->leaves.leaves_len != p->header.tx_count || p->header.tx_count > g->g.params.block_txs_max ||
 	    !qhash_eq(&root, &p->header.merkle_root))
 		return "the header does not describe the leaves";
@@ -260,6 +260,34 @@ static const char *prepared(const struct claim *x)
 		at = k->header.parent;
 	}
 	return x->height <= e->tip.n || qhash_eq(&at, &e->tip_hash) ? NULL : "it does not extend its tip";
+}
+
+/* PP1: what no NEW-VIEW of the view binds is prepared only if it is the scheduled proposer's. */
+static const char *in_turn(const struct claim *x)
+{
+	const struct known *k = known_find(x->c, &x->block);
+	int proposer;
+
+	if ((x->kind != QPRE_PREPARE && x->kind != QPREPARE) || !x->first || !k || !k->shown)
+		return NULL;
+	for (size_t i = 0; i < x->c->new_view_cnt && x->kind == QPREPARE; i++) {
+		const struct new_view *nv = &x->c->new_views[i];
+		if (nv->view == x->view && x->height > nv->s && x->height <= nv->s + nv->o_cnt)
+			return NULL; /* in_its_view() */
+	}
+	proposer = turns_proposer(x->c, x->height, x->view);
+	return proposer < 0 || proposer == (int)k->header.proposer ? NULL : "it is not its proposer's turn";
+}
+
+/* Bound or fresh: whoever prepares a block has seen its seal, or that a quorum has. */
+static const char *sealed(const struct claim *x)
+{
+	const struct known *k;
+
+	if (!votes_in_a_view(x->kind) || !x->first)
+		return NULL;
+	k = known_find(x->c, &x->block);
+	return k && k->shown ? seal_wrong(x->c, &k->header) : NULL;
 }
 
 static const char *true_checkpoint(const struct claim *x)
@@ -449,6 +477,8 @@ static const struct {
     {"clock", ALL_BUT_ROTTEN, not_of_the_future},
     {"new view", WHO_REMEMBERS, in_its_view},
     {"block", ALL_BUT_ROTTEN, for_a_block},
+    {"turn", ALL_BUT_ROTTEN, in_turn},
+    {"seal", ALL_BUT_ROTTEN, sealed},
     {"commit", WHO_REMEMBERS, prepared},
     {"checkpoint", ALL_BUT_ROTTEN, true_checkpoint},
     {"amnesia", ALL_BUT_ROTTEN, silent_without_memory},
@@ -728,8 +758,8 @@ static void bears_no_censor(const struct machine *m, struct watched *w)
 		passed_over = passed_over ||
 		              (x->forwards > 1 && r->now_ms >= x->forwarded_ms + r->patience.timeout_ms &&
 		               r->pool->executed.n > x->forwarded_height + r->patience.passed_max);
-	if (!passed_over || !e->active || e->muted || e->halted || e->n == 1 ||
-	    e->entered.n % e->n == m->id || e->executed.n < e->tip.n ||
+	if (!passed_over || !e->active || e->muted || e->halted || e->n == 1 || r->judged == m->id ||
+	    e->executed.n < e->tip.n ||
 	    e->tip.n + 1 > e->stable.n + 2 * (uint64_t)e->params->checkpoint_interval)
 		w->unfair_since_ms = r->now_ms;
 	else if (r->now_ms - w->unfair_since_ms > BEARS_MS)

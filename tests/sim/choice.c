@@ -31,12 +31,12 @@ static const char *name_of_behaviour(unsigned i)
 static const struct names fault_names = {"fault", "--faults", FAULT_CNT, name_of_fault};
 static const struct names behaviour_names = {"behaviour", "--behaviours", BEHAVIOUR_CNT, name_of_behaviour};
 
-static uint64_t all_of(const struct names *names)
+static sim_set all_of(const struct names *names)
 {
-	return names->cnt == 64 ? UINT64_MAX : (UINT64_C(1) << names->cnt) - 1;
+	return sim_set_below(names->cnt);
 }
 
-static bool add_word(const struct names *names, const char *word, size_t len, bool first, uint64_t *mask,
+static bool add_word(const struct names *names, const char *word, size_t len, bool first, sim_set *mask,
                      struct err *err)
 {
 	bool less = len > 0 && word[0] == '-';
@@ -53,14 +53,14 @@ static bool add_word(const struct names *names, const char *word, size_t len, bo
 		return true;
 	for (unsigned i = 0; i < names->cnt; i++)
 		if (strlen(names->name(i)) == len && memcmp(names->name(i), word, len) == 0) {
-			*mask = less ? *mask & ~(UINT64_C(1) << i) : *mask | UINT64_C(1) << i;
+			*mask = less ? *mask & ~sim_set_of(i) : *mask | sim_set_of(i);
 			return true;
 		}
 	return err_set(err, ERR_INPUT, "%s \"%.*s\": there is no such %s; `quorate sim --list` shows them",
 	               names->option, (int)len, word, names->what);
 }
 
-static bool parse_names(const struct names *names, const char *text, uint64_t *mask, struct err *err)
+static bool parse_names(const struct names *names, const char *text, sim_set *mask, struct err *err)
 {
 	bool first = true;
 
@@ -74,7 +74,7 @@ static bool parse_names(const struct names *names, const char *text, uint64_t *m
 	return true;
 }
 
-static char *names_text(const struct names *names, uint64_t mask)
+static char *names_text(const struct names *names, sim_set mask)
 {
 	char *text = NULL;
 	size_t len;
@@ -88,7 +88,7 @@ static char *names_text(const struct names *names, uint64_t mask)
 		fputs("none", f);
 	else
 		for (unsigned i = 0; i < names->cnt; i++)
-			if (mask >> i & 1) {
+			if (sim_set_has(mask, i)) {
 				fprintf(f, "%s%s", comma, names->name(i));
 				comma = ",";
 			}
@@ -98,10 +98,15 @@ static char *names_text(const struct names *names, uint64_t mask)
 
 bool choice_faults(const char *text, uint64_t *faults, struct err *err)
 {
-	return parse_names(&fault_names, text, faults, err);
+	sim_set set = 0;
+
+	if (!parse_names(&fault_names, text, &set, err))
+		return false;
+	*faults = (uint64_t)set;
+	return true;
 }
 
-bool choice_behaviours(const char *text, uint64_t *behaviours, struct err *err)
+bool choice_behaviours(const char *text, sim_set *behaviours, struct err *err)
 {
 	return parse_names(&behaviour_names, text, behaviours, err);
 }
@@ -111,9 +116,48 @@ char *choice_faults_text(uint64_t faults)
 	return names_text(&fault_names, faults);
 }
 
-char *choice_behaviours_text(uint64_t behaviours)
+char *choice_behaviours_text(sim_set behaviours)
 {
 	return names_text(&behaviour_names, behaviours);
+}
+
+/* One of a few. Their numbers begin with 1: 0 is left to the seed. */
+static bool one_of(const char *option, const char *text, const char *(*name)(unsigned i), unsigned cnt,
+                   unsigned *which, struct err *err)
+{
+	for (*which = 1; *which <= cnt; ++*which)
+		if (strcmp(text, name(*which)) == 0)
+			return true;
+	return err_set(err, ERR_INPUT, "%s \"%s\": there is no such kind; `quorate sim --list` shows them",
+	               option, text);
+}
+
+static const char *name_of_seal(unsigned i)
+{
+	return sim_seal_name((enum sim_seal)i);
+}
+
+static const char *name_of_proposer(unsigned i)
+{
+	return sim_proposer_name((enum sim_proposer)i);
+}
+
+bool choice_seal(const char *text, enum sim_seal *seal, struct err *err)
+{
+	unsigned which;
+	bool ok = one_of("--seal", text, name_of_seal, SIM_SEAL_END - 1, &which, err);
+
+	*seal = ok ? (enum sim_seal)which : SIM_SEAL_ANY;
+	return ok;
+}
+
+bool choice_proposer(const char *text, enum sim_proposer *proposer, struct err *err)
+{
+	unsigned which;
+	bool ok = one_of("--proposer", text, name_of_proposer, SIM_PROPOSER_END - 1, &which, err);
+
+	*proposer = ok ? (enum sim_proposer)which : SIM_PROPOSER_ANY;
+	return ok;
 }
 
 /* ---- numbers -------------------------------------------------------------------------------------- */
@@ -191,6 +235,12 @@ char *choice_command(const struct sim_options *o)
 	fprintf(f, "quorate sim --seed %" PRIu64, o->seed);
 	if (o->n)
 		fprintf(f, " --replicas %u", o->n);
+	if (o->seal)
+		fprintf(f, " --seal %s", sim_seal_name(o->seal));
+	if (o->proposer)
+		fprintf(f, " --proposer %s", sim_proposer_name(o->proposer));
+	if (o->mining_ms)
+		fprintf(f, " --mining %u", o->mining_ms);
 	if (o->storm_ms)
 		fprintf(f, " --ticks %" PRIu64, o->storm_ms);
 	if (o->faults >= 0) {

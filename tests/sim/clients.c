@@ -44,7 +44,7 @@ void coins_add(struct coins *list, const struct coin *coin)
 	list->list[list->cnt++] = *coin;
 }
 
-static struct coin coins_take(struct coins *list, size_t index)
+struct coin coins_take(struct coins *list, size_t index)
 {
 	struct coin coin = list->list[index];
 
@@ -68,7 +68,8 @@ struct coin deal_output(const struct clients *c, struct deal *d, unsigned index)
 	return (struct coin){.point = {d->tx->id, index},
 	                     .amount = out->amount,
 	                     .account = account_of(c, &out->owner),
-	                     .from = d};
+	                     .from = d,
+	                     .lock = out->lock};
 }
 
 /* The outputs of a transaction that will be, or is, final: who owns them may spend them. */
@@ -78,9 +79,28 @@ static void deal_pays_out(struct clients *c, struct deal *d, bool to_honest, boo
 		struct coin coin = deal_output(c, d, i);
 		bool hostile = coin.account >= HOSTILE_FIRST;
 
+		if (coin.lock.kind != QLOCK_NONE)
+			continue;
 		if (hostile ? to_hostile : to_honest)
 			coins_add(hostile ? &c->loot : &c->coins, &coin);
 	}
+}
+
+/* What it locked is on the chain: who owns it may move it. */
+static void deal_locks(struct clients *c, struct deal *d)
+{
+	for (unsigned i = 0; i < d->tx->q.body.outputs.outputs_len; i++) {
+		struct coin coin = deal_output(c, d, i);
+
+		coin.made = check_paid_at(c->s, &d->tx->id);
+		if (coin.lock.kind != QLOCK_NONE)
+			coins_add(coin.account >= HOSTILE_FIRST ? &c->pledged : &c->locked, &coin);
+	}
+}
+
+void deal_count(struct clients *c, struct deal *d)
+{
+	deal_pays_out(c, d, true, false);
 }
 
 /* ---- making a transaction --------------------------------------------------------------------- */
@@ -92,6 +112,7 @@ void plan_init(struct plan *d)
 	d->memo_len = 0;
 	d->expiry = 0;
 	d->signer = -1;
+	d->offence = NULL;
 }
 
 uint64_t plan_sum(const struct plan *d)
@@ -107,6 +128,14 @@ void plan_pay(const struct clients *c, struct plan *d, unsigned account, uint64_
 {
 	must(d->out_cnt < PLAN_OUTS);
 	d->outs[d->out_cnt++] = (struct qoutput){c->addresses[account], amount};
+}
+
+void plan_lock(const struct clients *c, struct plan *d, unsigned account, uint64_t amount,
+               enum qlock_kind kind, unsigned replica)
+{
+	plan_pay(c, d, account, amount);
+	d->outs[d->out_cnt - 1].lock.kind = kind;
+	d->outs[d->out_cnt - 1].lock.qlock_u.replica = replica;
 }
 
 static unsigned plan_signers(const struct clients *c, const struct plan *d, const struct account **signers)
@@ -134,7 +163,8 @@ static struct tx *plan_tx(const struct clients *c, const struct plan *d)
 	struct qtx_body body = {.inputs = {d->in_cnt, points},
 	                        .outputs = {d->out_cnt, (struct qoutput *)d->outs},
 	                        .memo = {d->memo_len, (unsigned char *)d->memo},
-	                        .expiry = {d->expiry}};
+	                        .expiry = {d->expiry},
+	                        .offence = {d->offence != NULL, (struct qoffence *)d->offence}};
 	struct tx *tx = tx_make(&c->s->g.chain, &body, signers, signer_cnt, &err);
 	must(tx); /* plans keep to the form */
 	must(verify_tx(&c->s->g, c->s->cache, tx));
@@ -186,8 +216,17 @@ unsigned clients_machines(const struct clients *c, unsigned slots[SIM_MACHINES_M
 	return cnt;
 }
 
+static bool spends_released(const struct deal *d)
+{
+	for (size_t i = 0; i < d->in_cnt; i++)
+		if (d->ins[i].lock.kind == QLOCK_RELEASE)
+			return true;
+	return false;
+}
+
 /* What an honest replica may say to an honest client. */
-static bool verdict_allowed(const struct clients *c, enum tx_verdict v, const struct qtxid *winner)
+static bool verdict_allowed(const struct clients *c, const struct deal *d, enum tx_verdict v,
+                            const struct qtxid *winner)
 {
 	static const bool allowed[TX_VERDICT_CNT] = {
 	    [TX_OK] = true,
@@ -200,8 +239,8 @@ static bool verdict_allowed(const struct clients *c, enum tx_verdict v, const st
 	};
 	const struct deal *rival = v == TX_DOUBLE_SPEND ? deal_find(c, winner) : NULL;
 
-	/* It may not know yet that the one before has expired. */
-	return allowed[v] || (rival && rival->dead);
+	/* It may not know yet that the one before has expired, or that the chain has come so far. */
+	return allowed[v] || (rival && rival->dead) || (v == TX_LOCKED && spends_released(d));
 }
 
 static void judge_answer(struct machine *m, const struct deal *d, enum tx_verdict v,
@@ -214,7 +253,7 @@ static void judge_answer(struct machine *m, const struct deal *d, enum tx_verdic
 	if (d->invalid && (v == TX_OK || v == TX_KNOWN || v == TX_FINAL))
 		sim_broken(m->sim, "clients: machine %u answers %s to transaction %u, which is invalid",
 		           m->slot, code, d->number);
-	else if (d->kind != HOSTILE && !verdict_allowed(m->sim->clients, v, winner))
+	else if (d->kind != HOSTILE && !verdict_allowed(m->sim->clients, d, v, winner))
 		sim_broken(m->sim, "clients: machine %u answers %s to honest transaction %u", m->slot, code,
 		           d->number);
 }
@@ -260,6 +299,7 @@ static void deal_final(struct clients *c, struct deal *d)
 	deal_close(c, d);
 	d->final = true;
 	deal_pays_out(c, d, d->kind == HOSTILE || d->tx->q.body.expiry.n > 0, true);
+	deal_locks(c, d);
 	if (c->final_cnt == c->final_cap) {
 		c->final_cap = c->final_cap ? 2 * c->final_cap : 64;
 		c->finals = xrealloc(c->finals, c->final_cap * sizeof(struct deal *));
@@ -331,6 +371,9 @@ void clients_outcome(struct machine *m, const struct qtxid *id, enum tx_verdict 
 	if (v == TX_FINAL && d->invalid)
 		sim_broken(m->sim, "clients: machine %u says that transaction %u is final, which is invalid",
 		           m->slot, d->number);
+	else if ((v == TX_PENALTY || v == TX_OLD_OFFENCE) && d->kind != HOSTILE)
+		sim_broken(m->sim, "clients: machine %u says that honest transaction %u is void: %s", m->slot,
+		           d->number, tx_verdict_info(v)->code);
 	else if (v == TX_DOUBLE_SPEND && d->kind != HOSTILE)
 		sim_broken(m->sim, "clients: honest transaction %u lost to %02x%02x%02x%02x on machine %u",
 		           d->number, winner->b[0], winner->b[1], winner->b[2], winner->b[3], m->slot);
@@ -501,7 +544,7 @@ static void hand_in_again(struct clients *c, uint64_t *rng)
 }
 
 /* Nothing pending comes before it: any replica that has executed all takes it. */
-static bool coin_is_final(const struct coin *coin)
+bool coin_is_final(const struct coin *coin)
 {
 	return !coin->from || coin->from->final;
 }
@@ -621,6 +664,7 @@ static void storm_tick(struct clients *c)
 			hand_to_somebody(c, d, &one);
 	}
 	hand_in_again(c, &again);
+	stake_tick(c, &again);
 	hostile_tick(c);
 	arm(c, gap_ms);
 }
@@ -670,9 +714,14 @@ void clients_start(struct sim *s)
 	}
 	for (unsigned i = 0; i < g->allocations.allocations_len; i++) {
 		const struct qoutput *out = &g->allocations.allocations_val[i];
-		struct coin coin = {{s->g.txid, i}, out->amount, account_of(c, &out->owner), NULL};
+		struct coin coin = {{s->g.txid, i}, out->amount, account_of(c, &out->owner),
+		                    NULL,           out->lock,   0};
+		bool hostile = coin.account >= HOSTILE_FIRST;
 
-		coins_add(coin.account >= HOSTILE_FIRST ? &c->loot : &c->coins, &coin);
+		if (out->lock.kind == QLOCK_NONE)
+			coins_add(hostile ? &c->loot : &c->coins, &coin);
+		else
+			coins_add(hostile ? &c->pledged : &c->locked, &coin);
 	}
 	c->collude_rng = sim_random(s, STREAM_CLIENT, UINT64_MAX);
 	c->lazy = 1 + sim_random(s, STREAM_CLIENT, 2);
@@ -696,6 +745,8 @@ void clients_free(struct sim *s)
 	free(c->finals);
 	free(c->coins.list);
 	free(c->loot.list);
+	free(c->locked.list);
+	free(c->pledged.list);
 	free(c->errands);
 	free(c);
 	s->clients = NULL;

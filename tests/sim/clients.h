@@ -5,7 +5,8 @@
  * Time follows from EV_CLIENT events, chance from STREAM_CLIENT and the stream of FAULT_CLIENT (its strikes).
  *
  *   clients.c          honest ones, and what both have in common
- *   clients_hostile.c  the deeds of the others
+ *   clients_stake.c    stake: honest deals, and convictions from the evidence that machines hold
+ *   clients_hostile.c  the deeds of the others;  clients_cheat.c: those with stake
  */
 #ifndef QUORATE_SIM_CLIENTS_H
 #define QUORATE_SIM_CLIENTS_H
@@ -30,6 +31,12 @@ size_t clients_untold(const struct sim *s);
 bool clients_pay(struct sim *s, unsigned machine, struct qtxid *id);
 /* Was this transaction ever made by a client (honest or hostile)? For the checker of validity (I17). */
 bool clients_made(const struct sim *s, const struct qtxid *id);
+/* An offence that an honest replica in order has evidence of and that still counts, in a transaction, handed
+ * to it alone. False: there is none, or it was refused. *replica, *height: whom it convicts, and of when. */
+bool clients_convict(struct sim *s, unsigned machine, unsigned *replica, uint64_t *height);
+/* The adversary moves a traitor's own stake: it releases all of it; it bonds all that it has. */
+void clients_leave(struct sim *s, unsigned replica);
+void clients_bond(struct sim *s, unsigned replica);
 /* A transaction that a colluding client lends the adversary: verified, borrowed, may conflict with others or
  * be invalid on any state. NULL: none. */
 struct tx *clients_collude(struct sim *s);

@@ -12,14 +12,7 @@
 #define LOOT_MAX 4096   /* outputs remembered */
 #define COLLUDE_MAX 200 /* transactions lent to traitors in a run */
 
-struct scene { /* of a deed */
-	struct clients *c;
-	uint64_t rng;
-	unsigned slots[SIM_MACHINES_MAX],
-	    slot_cnt; /* machines that take transactions, from a random one on */
-};
-
-static uint64_t draw(struct scene *e, uint64_t below)
+uint64_t scene_draw(struct scene *e, uint64_t below)
 {
 	return client_draw(&e->rng, below);
 }
@@ -29,7 +22,7 @@ static uint64_t draw(struct scene *e, uint64_t below)
 static void look_around(struct scene *e)
 {
 	unsigned all[SIM_MACHINES_MAX], cnt = clients_machines(e->c, all);
-	uint64_t from = draw(e, SIM_MACHINES_MAX);
+	uint64_t from = scene_draw(e, SIM_MACHINES_MAX);
 
 	for (unsigned i = 0; i < cnt; i++)
 		e->slots[i] = all[(from + i) % cnt];
@@ -37,7 +30,7 @@ static void look_around(struct scene *e)
 }
 
 /* To the i-th machine of the scene. */
-static void hand(struct scene *e, struct deal *d, unsigned i)
+void scene_hand(struct scene *e, struct deal *d, unsigned i)
 {
 	enum tx_verdict v;
 	unsigned slot;
@@ -49,13 +42,13 @@ static void hand(struct scene *e, struct deal *d, unsigned i)
 		deal_hand(e->c, d, slot, &v);
 }
 
-static void hand_to_all(struct scene *e, struct deal *d)
+void scene_hand_to_all(struct scene *e, struct deal *d)
 {
 	for (unsigned i = 0; i < e->slot_cnt; i++)
-		hand(e, d, i);
+		scene_hand(e, d, i);
 }
 
-static void hand_later(struct scene *e, struct deal *d, uint64_t ms)
+void scene_hand_later(struct scene *e, struct deal *d, uint64_t ms)
 {
 	struct clients *c = e->c;
 
@@ -65,7 +58,8 @@ static void hand_later(struct scene *e, struct deal *d, uint64_t ms)
 		c->errand_cap = c->errand_cap ? 2 * c->errand_cap : 16;
 		c->errands = xrealloc(c->errands, c->errand_cap * sizeof *c->errands);
 	}
-	c->errands[c->errand_cnt++] = (struct errand){c->s->now_ms + ms, d, e->slots[draw(e, e->slot_cnt)]};
+	c->errands[c->errand_cnt++] =
+	    (struct errand){c->s->now_ms + ms, d, e->slots[scene_draw(e, e->slot_cnt)]};
 }
 
 static void run_errands(struct clients *c)
@@ -87,7 +81,7 @@ static void run_errands(struct clients *c)
 /* ---- making ------------------------------------------------------------------------------------ */
 
 /* Mostly one of the latest: of the others, most are spent, which is of use, too. */
-static bool loot(const struct clients *c, uint64_t *rng, struct coin *coin)
+bool scene_loot(const struct clients *c, uint64_t *rng, struct coin *coin)
 {
 	uint64_t latest = client_draw(rng, 16), any = client_draw(rng, UINT32_MAX);
 	bool old = client_draw(rng, 4) == 0;
@@ -99,22 +93,22 @@ static bool loot(const struct clients *c, uint64_t *rng, struct coin *coin)
 	return true;
 }
 
-static unsigned cheat(struct scene *e) /* an account of theirs */
+unsigned scene_cheat(struct scene *e) /* an account of theirs */
 {
-	return HOSTILE_FIRST + (unsigned)draw(e, SIM_ACCOUNTS - HOSTILE_FIRST);
+	return HOSTILE_FIRST + (unsigned)scene_draw(e, SIM_ACCOUNTS - HOSTILE_FIRST);
 }
 
 static bool begin(struct scene *e, struct plan *d)
 {
 	plan_init(d);
-	return loot(e->c, &e->rng, &d->ins[d->in_cnt++]);
+	return scene_loot(e->c, &e->rng, &d->ins[d->in_cnt++]);
 }
 
 /* All to one of theirs; the memo tells it from others that spend the same. */
-static struct deal *finish(struct scene *e, struct plan *d)
+struct deal *scene_finish(struct scene *e, struct plan *d)
 {
 	if (d->out_cnt == 0)
-		plan_pay(e->c, d, cheat(e), plan_sum(d));
+		plan_pay(e->c, d, scene_cheat(e), plan_sum(d));
 	if (d->memo_len == 0) {
 		for (size_t i = 0; i < sizeof d->mark; i++)
 			d->mark[i] = (uint8_t)(e->rng >> 8 * i);
@@ -128,7 +122,7 @@ static struct deal *plain(struct scene *e)
 {
 	struct plan d;
 
-	return begin(e, &d) ? finish(e, &d) : NULL;
+	return begin(e, &d) ? scene_finish(e, &d) : NULL;
 }
 
 /* ---- deeds: conflicts --------------------------------------------------------------------------- */
@@ -141,8 +135,8 @@ static void rivals(struct scene *e, unsigned cnt)
 		return;
 	for (unsigned i = 0; i < cnt; i++) {
 		d.out_cnt = d.memo_len = 0;
-		draw(e, 2); /* another memo */
-		hand(e, finish(e, &d), i);
+		scene_draw(e, 2); /* another memo */
+		scene_hand(e, scene_finish(e, &d), i);
 	}
 }
 
@@ -153,7 +147,7 @@ static void double_spend(struct scene *e)
 
 static void triple_spend(struct scene *e)
 {
-	rivals(e, 3 + (unsigned)draw(e, 6));
+	rivals(e, 3 + (unsigned)scene_draw(e, 6));
 }
 
 /* Each conflicts with its neighbours. */
@@ -165,7 +159,7 @@ static void ring_of_conflicts(struct scene *e)
 
 	for (unsigned i = 0; i < 12 && cnt < 4; i++) {
 		struct coin coin;
-		bool have = loot(e->c, &e->rng, &coin);
+		bool have = scene_loot(e->c, &e->rng, &coin);
 
 		for (unsigned k = 0; k < cnt && have; k++)
 			have = !qoutpoint_eq(&coins[k].point, &coin.point);
@@ -176,7 +170,7 @@ static void ring_of_conflicts(struct scene *e)
 		plan_init(&d);
 		d.ins[d.in_cnt++] = coins[i];
 		d.ins[d.in_cnt++] = coins[(i + 1) % cnt];
-		hand(e, finish(e, &d), i);
+		scene_hand(e, scene_finish(e, &d), i);
 	}
 }
 
@@ -188,7 +182,7 @@ static struct deal *child_of(struct scene *e, struct deal *parent)
 
 	plan_init(&d);
 	d.ins[d.in_cnt++] = deal_output(e->c, parent, 0);
-	return finish(e, &d);
+	return scene_finish(e, &d);
 }
 
 static void orphan(struct scene *e) /* nobody ever sees its parent */
@@ -196,17 +190,17 @@ static void orphan(struct scene *e) /* nobody ever sees its parent */
 	struct deal *parent = plain(e);
 
 	if (parent)
-		hand_to_all(e, child_of(e, parent));
+		scene_hand_to_all(e, child_of(e, parent));
 }
 
 static void child_first(struct scene *e)
 {
 	struct deal *parent = plain(e), *child = parent ? child_of(e, parent) : NULL;
 
-	hand(e, child, 0);
-	hand_later(e, parent, draw(e, 300));
-	hand_later(e, child, draw(e, 600));
-	hand_later(e, child, draw(e, 1200));
+	scene_hand(e, child, 0);
+	scene_hand_later(e, parent, scene_draw(e, 300));
+	scene_hand_later(e, child, scene_draw(e, 600));
+	scene_hand_later(e, child, scene_draw(e, 1200));
 }
 
 /* Two families that fight over one output, their members dealt out. */
@@ -218,12 +212,12 @@ static void families(struct scene *e)
 		return;
 	for (unsigned family = 0; family < 2; family++) {
 		d.out_cnt = d.memo_len = 0;
-		draw(e, 2);
-		struct deal *member = finish(e, &d);
+		scene_draw(e, 2);
+		struct deal *member = scene_finish(e, &d);
 		for (unsigned i = 0; i < 4 && member; i++) {
-			hand(e, member, family);
+			scene_hand(e, member, family);
 			member = child_of(e, member);
-			hand_later(e, member, draw(e, 200));
+			scene_hand_later(e, member, scene_draw(e, 200));
 		}
 	}
 }
@@ -233,13 +227,13 @@ static void families(struct scene *e)
 
 static void expired(struct scene *e)
 {
-	uint64_t height = check_height(e->c->s), late = draw(e, 3);
+	uint64_t height = check_height(e->c->s), late = scene_draw(e, 3);
 	struct plan d;
 
 	if (!begin(e, &d))
 		return;
 	d.expiry = height > late ? height - late : 1;
-	hand_to_all(e, finish(e, &d));
+	scene_hand_to_all(e, scene_finish(e, &d));
 }
 
 static void expires_at_once(struct scene *e)
@@ -248,28 +242,28 @@ static void expires_at_once(struct scene *e)
 
 	if (!begin(e, &d))
 		return;
-	d.expiry = check_height(e->c->s) + 1 + draw(e, 3);
-	struct deal *parent = finish(e, &d);
-	hand(e, parent, 0);
+	d.expiry = check_height(e->c->s) + 1 + scene_draw(e, 3);
+	struct deal *parent = scene_finish(e, &d);
+	scene_hand(e, parent, 0);
 	if (parent)
-		hand(e, child_of(e, parent), 0); /* goes down with it */
+		scene_hand(e, child_of(e, parent), 0); /* goes down with it */
 }
 
 static void again(struct scene *e)
 {
 	if (e->c->final_cnt == 0)
 		return;
-	hand_to_all(e, e->c->finals[draw(e, e->c->final_cnt)]);
+	scene_hand_to_all(e, e->c->finals[scene_draw(e, e->c->final_cnt)]);
 }
 
 static void any_again(struct scene *e)
 {
 	struct deal *d;
-	uint64_t left = draw(e, 50);
+	uint64_t left = scene_draw(e, 50);
 
 	DL_FOREACH(e->c->open, d)
 	if (d->kind == HOSTILE && left-- == 0) {
-		hand_to_all(e, d);
+		scene_hand_to_all(e, d);
 		return;
 	}
 }
@@ -279,7 +273,7 @@ static void any_again(struct scene *e)
 
 static void everywhere(struct scene *e)
 {
-	hand_to_all(e, plain(e));
+	scene_hand_to_all(e, plain(e));
 }
 
 static void insist(struct scene *e)
@@ -287,23 +281,23 @@ static void insist(struct scene *e)
 	struct deal *d = plain(e);
 
 	for (unsigned i = 0; i < 5; i++)
-		hand(e, d, 0);
+		scene_hand(e, d, 0);
 }
 
 /* One owner, one chain, one replica. */
 static void flood(struct scene *e)
 {
 	struct deal *d = plain(e);
-	uint64_t cnt = 5 + draw(e, 30);
+	uint64_t cnt = 5 + scene_draw(e, 30);
 
 	for (uint64_t i = 0; i < cnt && d; i++) {
 		struct plan next;
 
-		hand(e, d, 0);
+		scene_hand(e, d, 0);
 		plan_init(&next);
 		next.ins[next.in_cnt++] = deal_output(e->c, d, 0);
 		plan_pay(e->c, &next, next.ins[0].account, next.ins[0].amount);
-		d = finish(e, &next);
+		d = scene_finish(e, &next);
 	}
 }
 
@@ -316,21 +310,21 @@ static void split(struct scene *e, unsigned cnt)
 		return;
 	sum = plan_sum(&d);
 	while (d.out_cnt + 1 < cnt && sum > 1) {
-		plan_pay(e->c, &d, cheat(e), 1);
+		plan_pay(e->c, &d, scene_cheat(e), 1);
 		sum--;
 	}
-	plan_pay(e->c, &d, cheat(e), sum);
-	hand(e, finish(e, &d), 0);
+	plan_pay(e->c, &d, scene_cheat(e), sum);
+	scene_hand(e, scene_finish(e, &d), 0);
 }
 
 static void dust(struct scene *e)
 {
-	split(e, 4 + (unsigned)draw(e, 20));
+	split(e, 4 + (unsigned)scene_draw(e, 20));
 }
 
 static void huge(struct scene *e)
 {
-	split(e, draw(e, 8) == 0 ? PLAN_OUTS : 50 + (unsigned)draw(e, 100));
+	split(e, scene_draw(e, 8) == 0 ? PLAN_OUTS : 50 + (unsigned)scene_draw(e, 100));
 }
 
 static void long_memo(struct scene *e)
@@ -341,10 +335,10 @@ static void long_memo(struct scene *e)
 	if (!begin(e, &d))
 		return;
 	for (size_t i = 0; i < sizeof memo; i++)
-		memo[i] = (uint8_t)draw(e, 256);
+		memo[i] = (uint8_t)scene_draw(e, 256);
 	d.memo = memo;
 	d.memo_len = sizeof memo;
-	hand(e, finish(e, &d), 0);
+	scene_hand(e, scene_finish(e, &d), 0);
 }
 
 /* ---- deeds: invalid on every state
@@ -356,9 +350,12 @@ static struct deal *minting(struct scene *e)
 
 	if (!begin(e, &d))
 		return NULL;
-	uint64_t sum = plan_sum(&d), how = draw(e, 3);
-	plan_pay(e->c, &d, cheat(e), how == 0 && sum > 1 ? sum - 1 : how == 1 ? sum + 1 : TX_AMOUNT_MAX);
-	struct deal *deal = finish(e, &d);
+	uint64_t sum = plan_sum(&d), how = scene_draw(e, 3);
+	plan_pay(e->c, &d, scene_cheat(e),
+	         how == 0 && sum > 1 ? sum - 1
+	         : how == 1          ? sum + 1
+	                             : TX_AMOUNT_MAX);
+	struct deal *deal = scene_finish(e, &d);
 	if (deal)
 		deal->invalid = true;
 	return deal;
@@ -372,9 +369,9 @@ static struct deal *theft(struct scene *e)
 	if (coins->cnt == 0)
 		return NULL;
 	plan_init(&d);
-	d.ins[d.in_cnt++] = coins->list[draw(e, coins->cnt)];
-	d.signer = (int)cheat(e);
-	struct deal *deal = finish(e, &d);
+	d.ins[d.in_cnt++] = coins->list[scene_draw(e, coins->cnt)];
+	d.signer = (int)scene_cheat(e);
+	struct deal *deal = scene_finish(e, &d);
 	if (deal)
 		deal->invalid = true;
 	return deal;
@@ -382,12 +379,12 @@ static struct deal *theft(struct scene *e)
 
 static void mint(struct scene *e)
 {
-	hand_to_all(e, minting(e));
+	scene_hand_to_all(e, minting(e));
 }
 
 static void steal(struct scene *e)
 {
-	hand_to_all(e, theft(e));
+	scene_hand_to_all(e, theft(e));
 }
 
 /* ---- deeds: malformed
@@ -406,8 +403,8 @@ static void must_be_refused(struct scene *e, const char *what, const uint8_t *ra
 }
 
 /* As tx_make() would, without asking whether it keeps to the rules. */
-static void present(struct scene *e, const char *what, const struct qtx_body *body, unsigned first_signer,
-                    unsigned signer_cnt)
+void scene_present(struct scene *e, const char *what, const struct qtx_body *body, unsigned first_signer,
+                   unsigned signer_cnt)
 {
 	struct qwitness witnesses[4];
 	struct qtx q = {.body = *body, .witnesses = {signer_cnt, witnesses}};
@@ -429,33 +426,33 @@ static void present(struct scene *e, const char *what, const struct qtx_body *bo
 
 static void bad_form(struct scene *e)
 {
-	struct qaddress owner = e->c->addresses[cheat(e)];
+	struct qaddress owner = e->c->addresses[scene_cheat(e)];
 	struct qoutput outs[3] = {{owner, 1}, {owner, TX_AMOUNT_MAX}, {owner, UINT64_MAX}}, none = {owner, 0};
 	struct coin coin;
 
-	if (!loot(e->c, &e->rng, &coin))
+	if (!scene_loot(e->c, &e->rng, &coin))
 		return;
 	unsigned signer = coin.account - HOSTILE_FIRST;
 	struct qoutpoint twice[2] = {coin.point, coin.point};
 	struct qtx_body body = {.inputs = {1, twice}, .outputs = {1, outs}};
 
 	body.outputs.outputs_len = 2;
-	present(e, "a sum above the greatest amount", &body, signer, 1);
+	scene_present(e, "a sum above the greatest amount", &body, signer, 1);
 	body.outputs.outputs_len = 3;
-	present(e, "a sum that overflows", &body, signer, 1);
+	scene_present(e, "a sum that overflows", &body, signer, 1);
 	body.outputs.outputs_val = &none;
 	body.outputs.outputs_len = 1;
-	present(e, "an amount of zero", &body, signer, 1);
+	scene_present(e, "an amount of zero", &body, signer, 1);
 	body.outputs.outputs_len = 0;
-	present(e, "no output", &body, signer, 1);
+	scene_present(e, "no output", &body, signer, 1);
 	body.outputs.outputs_val = outs;
 	body.outputs.outputs_len = 1;
-	present(e, "no witness", &body, signer, 0);
-	present(e, "more witnesses than inputs", &body, signer, 2);
+	scene_present(e, "no witness", &body, signer, 0);
+	scene_present(e, "more witnesses than inputs", &body, signer, 2);
 	body.inputs.inputs_len = 2;
-	present(e, "an output spent twice", &body, signer, 1);
+	scene_present(e, "an output spent twice", &body, signer, 1);
 	body.inputs.inputs_len = 0;
-	present(e, "no input", &body, signer, 0);
+	scene_present(e, "no input", &body, signer, 0);
 }
 
 /* n of secp256k1 */
@@ -486,7 +483,7 @@ static void forge(struct scene *e)
 	for (unsigned how = 0; how < 4; how++) {
 		q = d->tx->q; /* borrows all of it */
 		struct qwitness w = q.witnesses.witnesses_val[0];
-		uint64_t bit = draw(e, 512);
+		uint64_t bit = scene_draw(e, 512);
 		if (how == 0)
 			make_high_s(w.sig.b + 32);
 		else if (how == 1)
@@ -495,14 +492,14 @@ static void forge(struct scene *e)
 			w.sig.b[bit / 8] ^= (uint8_t)(1u << bit % 8);
 		else
 			for (unsigned i = 0; i < 64; i++)
-				w.sig.b[i] = (uint8_t)draw(e, 256);
+				w.sig.b[i] = (uint8_t)scene_draw(e, 256);
 		q.witnesses.witnesses_val = &w;
 		q.witnesses.witnesses_len = 1;
 		must(wire_encode(WIRE(qtx), &q, &raw));
 		must_be_refused(e, how == 0 ? "a high S" : "a forged signature", raw.data, raw.len);
 		bytes_free(&raw);
 	}
-	hand(e, d, 0); /* the true one */
+	scene_hand(e, d, 0); /* the true one */
 }
 
 /* Any change of any byte, missing ones and further ones. */
@@ -516,15 +513,15 @@ static void mangle(struct scene *e)
 	uint8_t *raw = xcalloc(len + 4, 1);
 	memcpy(raw, d->tx->raw, len);
 	must_be_refused(e, "bytes after its end", raw, len + 4);
-	must_be_refused(e, "its end missing", raw, len - 4 * (1 + draw(e, len / 4)));
+	must_be_refused(e, "its end missing", raw, len - 4 * (1 + scene_draw(e, len / 4)));
 	for (unsigned i = 0; i < 3; i++) {
-		size_t at = draw(e, len);
-		raw[at] ^= (uint8_t)(1u << draw(e, 8));
+		size_t at = scene_draw(e, len);
+		raw[at] ^= (uint8_t)(1u << scene_draw(e, 8));
 		must_be_refused(e, "a changed byte", raw, len);
 		raw[at] = d->tx->raw[at];
 	}
 	free(raw);
-	hand(e, d, 0);
+	scene_hand(e, d, 0);
 }
 
 /* ---- the list
@@ -556,8 +553,20 @@ static const struct {
     {"bad form", 2, bad_form},
     {"forge", 2, forge},
     {"mangle", 2, mangle},
+    {"locks", 2, cheat_with_locks},
+    {"stake", 0, cheat_with_stake},
+    {"offence", 1, cheat_with_offences},
 };
 #define DEEDS (sizeof deeds / sizeof *deeds)
+
+/* Where stake is worth something, it is worth cheating with. */
+static unsigned weight(const struct scene *e, size_t deed)
+{
+	bool staking = deeds[deed].commit == cheat_with_stake || deeds[deed].commit == cheat_with_locks ||
+	               deeds[deed].commit == cheat_with_offences;
+
+	return deeds[deed].weight + (staking && by_stake(e->c) ? 5 : 0);
+}
 
 static size_t choose_deed(struct scene *e)
 {
@@ -565,10 +574,10 @@ static size_t choose_deed(struct scene *e)
 	size_t i = 0;
 
 	for (size_t k = 0; k < DEEDS; k++)
-		sum += deeds[k].weight;
-	at = (unsigned)draw(e, sum);
-	while (at >= deeds[i].weight)
-		at -= deeds[i++].weight;
+		sum += weight(e, k);
+	at = (unsigned)scene_draw(e, sum);
+	while (at >= weight(e, i))
+		at -= weight(e, i++);
 	return i;
 }
 
@@ -592,7 +601,7 @@ void hostile_tick(struct clients *c)
 static struct deal *colluding(struct scene *e)
 {
 	struct clients *c = e->c;
-	uint64_t how = draw(e, 8);
+	uint64_t how = scene_draw(e, 8);
 	struct plan d;
 
 	if (how == 0)
@@ -601,10 +610,10 @@ static struct deal *colluding(struct scene *e)
 		return theft(e);
 	plan_init(&d);
 	if (how >= 5 || c->collude_coin.amount == 0) /* else it conflicts with the last one */
-		if (!loot(c, &e->rng, &c->collude_coin))
+		if (!scene_loot(c, &e->rng, &c->collude_coin))
 			return NULL;
 	d.ins[d.in_cnt++] = c->collude_coin;
-	return finish(e, &d);
+	return scene_finish(e, &d);
 }
 
 struct tx *clients_collude(struct sim *s)

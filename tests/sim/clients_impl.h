@@ -13,7 +13,7 @@
 #include "clients.h"
 #include "map.h"
 
-#define HOSTILE_FIRST (SIM_ACCOUNTS - 4) /* accounts from here on belong to those who cheat */
+#define HOSTILE_FIRST SIM_HONEST /* accounts from here on belong to those who cheat */
 #define PLAN_INS 16
 #define PLAN_OUTS Q_OUTPUTS_MAX
 
@@ -23,6 +23,8 @@ struct coin {
 	uint64_t amount;
 	unsigned account;
 	struct deal *from; /* NULL: the genesis */
+	struct qlock lock;
+	uint64_t made; /* locked: height of its block */
 };
 
 struct coins {
@@ -63,6 +65,9 @@ struct clients {
 	struct deal **finals;      /* some that are final, for those who replay */
 	size_t final_cnt, final_cap;
 	struct coins coins, loot; /* free outputs of honest clients; all that hostile ones ever had */
+	/* Locked ones, on the chain: honest ones' that no transaction moves yet; some may be spent for all
+	 * that (of replicas that may be convicted). Hostile ones': all that ever were. */
+	struct coins locked, pledged;
 	struct errand *errands;
 	size_t errand_cnt, errand_cap;
 	struct deal *unpaid;     /* clients_pay() could not hand it in: the next call tries it again */
@@ -90,11 +95,14 @@ struct plan {
 	uint8_t mark[8]; /* a memo that tells it from others */
 	unsigned memo_len;
 	uint64_t expiry;
-	int signer; /* -1: the owners of the inputs */
+	int signer;                     /* -1: the owners of the inputs */
+	const struct qoffence *offence; /* NULL: none */
 };
 void plan_init(struct plan *d);          /* cheap: leaves the arrays as they are */
 uint64_t plan_sum(const struct plan *d); /* of the inputs */
 void plan_pay(const struct clients *c, struct plan *d, unsigned account, uint64_t amount);
+void plan_lock(const struct clients *c, struct plan *d, unsigned account, uint64_t amount,
+               enum qlock_kind kind, unsigned replica);
 /* Parsed and signed; NULL: this very transaction was made before. */
 struct deal *deal_make(struct clients *c, const struct plan *plan, enum deal_kind kind);
 struct coin deal_output(const struct clients *c, struct deal *d, unsigned index);
@@ -105,8 +113,41 @@ unsigned clients_machines(const struct clients *c, unsigned slots[SIM_MACHINES_M
 bool deal_hand(struct clients *c, struct deal *d, unsigned slot, enum tx_verdict *v);
 
 void coins_add(struct coins *list, const struct coin *coin);
+struct coin coins_take(struct coins *list, size_t index);
+/* An honest transaction that was made: what it pays out can be spent. */
+void deal_count(struct clients *c, struct deal *d);
+bool coin_is_final(const struct coin *coin);
+
+/* ---- clients_stake.c ---- */
+bool by_stake(const struct clients *c);
+void stake_tick(struct clients *c, uint64_t *rng);
 
 /* ---- clients_hostile.c ---- */
 void hostile_tick(struct clients *c);
+
+struct scene { /* of a deed */
+	struct clients *c;
+	uint64_t rng;
+	unsigned slots[SIM_MACHINES_MAX],
+	    slot_cnt; /* machines that take transactions, from a random one on */
+};
+uint64_t scene_draw(struct scene *e, uint64_t below);
+/* To the i-th machine of the scene; NULL is fine. */
+void scene_hand(struct scene *e, struct deal *d, unsigned i);
+void scene_hand_to_all(struct scene *e, struct deal *d);
+void scene_hand_later(struct scene *e, struct deal *d, uint64_t ms);
+/* A free output of theirs, perhaps spent. */
+bool scene_loot(const struct clients *c, uint64_t *rng, struct coin *coin);
+unsigned scene_cheat(struct scene *e); /* an account of theirs */
+/* All to one of theirs if nothing is paid out yet; the memo tells it from others that spend the same. */
+struct deal *scene_finish(struct scene *e, struct plan *d);
+/* As tx_make() would, without asking whether it keeps to the rules: nothing may come of it. */
+void scene_present(struct scene *e, const char *what, const struct qtx_body *body, unsigned first_signer,
+                   unsigned signer_cnt);
+
+/* ---- clients_cheat.c ---- */
+void cheat_with_locks(struct scene *e);
+void cheat_with_stake(struct scene *e);
+void cheat_with_offences(struct scene *e);
 
 #endif

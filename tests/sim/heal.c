@@ -64,7 +64,7 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 /* T_cur */
 static uint64_t timeout_now(const struct sim *s)
 {
-	uint64_t most = s->g.g.params.timeout_ms;
+	uint64_t most = s->g.timeout_ms;
 
 	for (unsigned i = 0; i < s->machine_cnt; i++) {
 		const struct machine *m = &s->machines[i];
@@ -89,12 +89,13 @@ static uint64_t transfer_ms(const struct sim *s)
 static uint64_t progress_ms(const struct sim *s)
 {
 	const struct qparams *p = &s->g.g.params;
-	uint64_t now = timeout_now(s), sum = now, t0 = p->timeout_ms, open = clients_open(s) + s->machine_cnt;
+	uint64_t now = timeout_now(s), sum = now, t0 = s->g.timeout_ms,
+	         open = clients_open(s) + s->machine_cnt;
 	uint64_t passed =
 	    s->n * ((p->pool_source_max + (uint64_t)p->block_txs_max - 1) / p->block_txs_max) + p->window + 8;
 
 	for (unsigned i = 1; i <= s->f + 1; i++)
-		sum += smaller(t0 << i, p->timeout_cap_ms);
+		sum += smaller(t0 << i, s->g.timeout_cap_ms);
 	sum += (s->f + 3) * (uint64_t)(8 * DELTA + STATUS);
 	sum += open * 8 * DELTA;
 	sum += transfer_ms(s);
@@ -161,7 +162,7 @@ static bool views_meet(struct sim *s)
 
 static void meet_in_a_view(struct sim *s)
 {
-	uint64_t ms = s->g.g.params.timeout_cap_ms + 2 * STATUS + 16 * DELTA;
+	uint64_t ms = s->g.timeout_cap_ms + 2 * STATUS + 16 * DELTA;
 
 	if (!sim_advance(s, s->now_ms + ms, views_meet))
 		sim_broken(s,
@@ -224,7 +225,7 @@ static void timeouts_are_back(struct sim *s)
 		if (!in_core(m) || !machine_up(m))
 			continue;
 		const struct engine *e = engine_of(m);
-		if (e->active && e->progress.n > e->entry_tip.n && e->timeout_ms != e->params->timeout_ms)
+		if (e->active && e->progress.n > e->entry_tip.n && e->timeout_ms != s->g.timeout_ms)
 			sim_broken(s,
 			           "liveness: replica %u keeps a time-out of %" PRIu64
 			           " ms though its view goes on",
@@ -485,6 +486,7 @@ static void audit(struct sim *s)
 	for (unsigned i = 0; i < s->machine_cnt && !s->broken; i++)
 		if (follows(&s->machines[i]) && (all || i == one))
 			chain_audit(&s->machines[i]);
+	turns_shares(s->checks);
 	if (!s->broken && sim_random(s, STREAM_CHECK, AUDIT_EACH) == 0)
 		audit_all(s);
 }

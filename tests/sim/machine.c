@@ -11,6 +11,7 @@
 #include "check.h"
 #include "clients.h"
 #include "disk.h"
+#include "mining.h"
 #include "trace.h"
 #include "traitor.h"
 
@@ -54,6 +55,7 @@ static void close_replica(struct machine *m)
 	replica_close(m->replica);
 	m->replica = NULL;
 	m->running = false;
+	m->mining.on = false;
 }
 
 static void come_back_at(struct machine *m, uint64_t at_ms)
@@ -107,6 +109,18 @@ static void effect_send(void *ctx, struct message *message, uint64_t to)
 		traitor_send(m, message, to);
 	}
 	point(m);
+}
+
+static void effect_seal(void *ctx, const struct qheader *header)
+{
+	struct machine *m = ctx;
+
+	if (m->off)
+		return;
+	if (header)
+		mining_begin(m, header);
+	else
+		mining_stop(m);
 }
 
 static void effect_outcome(void *ctx, const struct qtxid *id, enum tx_verdict v, struct qheight height,
@@ -178,22 +192,29 @@ void machine_clock(struct machine *m)
 		m->woken = true;
 }
 
-uint64_t machine_due(const struct machine *m)
+/* Virtual time at which the replica wants a turn by itself. */
+static uint64_t deadline(const struct machine *m)
 {
 	const struct sim *s = m->sim;
-
-	if (!machine_up(m))
-		return UINT64_MAX;
-	if (m->paused_until_ms > s->now_ms)
-		return m->paused_until_ms;
-	if (m->woken)
-		return s->now_ms;
 	uint64_t at = replica_deadline(m->replica), mono = mono_at(m, s->now_ms);
+
 	if (at == UINT64_MAX)
 		return UINT64_MAX;
 	if (at <= mono)
 		return s->now_ms + 1; /* it had its turn at this moment */
 	return s->now_ms + (at - mono) * 1000000 / (uint64_t)(1000000 + m->drift_ppm) + 1;
+}
+
+uint64_t machine_due(const struct machine *m)
+{
+	if (!machine_up(m))
+		return UINT64_MAX;
+	if (m->paused_until_ms > m->sim->now_ms)
+		return m->paused_until_ms;
+	if (m->woken || (m->mining.on && m->mining.due_ms <= m->sim->now_ms))
+		return m->sim->now_ms;
+	uint64_t due = deadline(m);
+	return m->mining.on && m->mining.due_ms < due ? m->mining.due_ms : due;
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------- */
@@ -210,6 +231,7 @@ void machine_init(struct sim *s, unsigned slot, unsigned id)
 	m->mono_ms = 1 + sim_random(s, STREAM_MACHINE, 1000000);
 	m->mono_seen_ms = s->now_ms;
 	m->eager = sim_random(s, STREAM_MACHINE, 4) == 0;
+	mining_init(m);
 	if (slot >= s->machine_cnt)
 		s->machine_cnt = slot + 1;
 }
@@ -247,15 +269,16 @@ static struct replica *open_replica(struct machine *m, struct err *err)
 
 	file_path(m, "ledger.db", ledger);
 	file_path(m, "votes.db", votes);
-	return replica_open(&(struct replica_config){.genesis = &s->g,
-	                                             .self = m->id,
-	                                             .signer = {sign, m},
-	                                             .key = &s->g.g.replicas.replicas_val[m->id].key,
-	                                             .ledger_path = ledger,
-	                                             .votes_path = votes,
-	                                             .vfs = DISK_VFS,
-	                                             .effects = {m, effect_send, effect_outcome, effect_log}},
-	                    mono_at(m, s->now_ms), err);
+	return replica_open(
+	    &(struct replica_config){.genesis = &s->g,
+	                             .self = m->id,
+	                             .signer = {sign, m},
+	                             .key = &s->g.g.replicas.replicas_val[m->id].key,
+	                             .ledger_path = ledger,
+	                             .votes_path = votes,
+	                             .vfs = DISK_VFS,
+	                             .effects = {m, effect_send, effect_outcome, effect_log, effect_seal}},
+	    mono_at(m, s->now_ms), err);
 }
 
 /* What the messages tell an operator to do with a damaged file. Only a spoiled disk has one. */
@@ -392,5 +415,9 @@ void machine_turn(struct machine *m)
 		packet_unref(m->waiting[i]);
 	}
 	m->waiting_cnt = 0;
+	if (machine_up(m) && m->mining.on && m->mining.due_ms <= m->sim->now_ms) {
+		mining_end(m);
+		bury(m);
+	}
 	turn(m);
 }

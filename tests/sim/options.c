@@ -1,9 +1,7 @@
 /*
- * options.c: what a seed chooses where the caller did not: size, faults, parameters, and the chain's genesis.
+ * options.c: what a seed chooses where the caller did not: size, faults, traitors, the kind of chain.
  */
 #include "options.h"
-
-#include <stdlib.h>
 
 #include "standin.h"
 
@@ -25,6 +23,40 @@ const char *fault_name(enum sim_fault f)
 const char *fault_text(enum sim_fault f)
 {
 	return faults[f].text;
+}
+
+static const struct {
+	const char *name, *text;
+} seals[SIM_SEAL_END] =
+    {
+#define X(id, name, text) [id] = {(name), (text)},
+        SIM_SEALS(X)
+#undef X
+},
+  proposers[SIM_PROPOSER_END] = {
+#define X(id, name, text) [id] = {(name), (text)},
+      SIM_PROPOSERS(X)
+#undef X
+};
+
+const char *sim_seal_name(enum sim_seal s)
+{
+	return seals[s].name;
+}
+
+const char *sim_seal_text(enum sim_seal s)
+{
+	return seals[s].text;
+}
+
+const char *sim_proposer_name(enum sim_proposer p)
+{
+	return proposers[p].name;
+}
+
+const char *sim_proposer_text(enum sim_proposer p)
+{
+	return proposers[p].text;
 }
 
 /* ---- choices ------------------------------------------------------------------------------------------- */
@@ -69,21 +101,21 @@ static uint64_t choose_storm(struct sim *s)
 	return (kind < 12 ? 20000 : 2000) + at;
 }
 
-static struct qparams choose_params(struct sim *s)
+/* Every kind of seal with every kind of proposer. */
+static void choose_chain(struct sim *s)
 {
-	struct qparams p = genesis_default_params();
+	static const enum sim_seal seal[] = {SIM_SEAL_NONE, SIM_SEAL_NONE, SIM_SEAL_POW, SIM_SEAL_RETARGET};
+	static const enum sim_proposer proposer[] = {SIM_PROPOSER_PRIMARY, SIM_PROPOSER_PRIMARY,
+	                                             SIM_PROPOSER_PRIMARY, SIM_PROPOSER_STAKE,
+	                                             SIM_PROPOSER_DELEGATED};
+	struct sim_result *r = s->result;
 
-	p.checkpoint_interval = 4u << draw(s, 3);
-	p.window = 2u << draw(s, 3);
-	if (p.window > 2 * p.checkpoint_interval)
-		p.window = 2 * p.checkpoint_interval;
-	p.block_txs_max = 1u << draw(s, 6);
-	p.timeout_ms = 300 + 100 * (unsigned)draw(s, 8);
-	p.timeout_cap_ms = p.timeout_ms << (2 + draw(s, 3));
-	p.drift_ms = 500 + (unsigned)draw(s, 5000);
-	p.pool_source_max = 64u << draw(s, 5);
-	p.pool_owner_max = 16u << draw(s, 5);
-	return p;
+	r->seal = seal[draw(s, sizeof seal / sizeof *seal)];
+	r->proposer = proposer[draw(s, sizeof proposer / sizeof *proposer)];
+	if (s->o.seal != SIM_SEAL_ANY)
+		r->seal = s->o.seal;
+	if (s->o.proposer != SIM_PROPOSER_ANY)
+		r->proposer = s->o.proposer;
 }
 
 static uint64_t choose_traitors(struct sim *s)
@@ -102,60 +134,6 @@ static uint64_t choose_traitors(struct sim *s)
 	return traitors;
 }
 
-/* ---- the chain --------------------------------------------------------------------------------------------
- */
-
-/* Keys are the same in every run; those of the stand-in are others than the real ones. */
-static struct ident *ident_of(bool real, unsigned i)
-{
-	static struct ident *made[2][SIM_REPLICAS_MAX];
-
-	if (!made[real][i])
-		made[real][i] = ident_from_seed((const uint8_t[32]){[0] = (uint8_t)(i + 1)});
-	return made[real][i];
-}
-
-static struct account *account_of(bool real, unsigned i)
-{
-	static struct account *made[2][SIM_ACCOUNTS];
-
-	if (!made[real][i])
-		made[real][i] = account_from_secret((const uint8_t[32]){[31] = (uint8_t)(i + 1)});
-	return made[real][i];
-}
-
-static void make_genesis(struct sim *s)
-{
-	struct qgenesis *g = &s->g.g;
-	unsigned allocations = SIM_ACCOUNTS * (1 + (unsigned)draw(s, 8));
-	struct err err = {0};
-	char text[64];
-
-	g->format = 1;
-	g->name = xstrdup("simulated");
-	g->time_ms = SIM_WALL_MS;
-	g->params = choose_params(s);
-	g->replicas.replicas_len = s->n;
-	g->replicas.replicas_val = xcalloc(s->n, sizeof *g->replicas.replicas_val);
-	for (unsigned i = 0; i < s->n; i++) {
-		s->ids[i] = ident_of(s->result->real_crypto, i);
-		snprintf(text, sizeof text, "replica-%u", i);
-		g->replicas.replicas_val[i].name = xstrdup(text);
-		snprintf(text, sizeof text, "tcp://127.0.0.1:%u", 7000 + i);
-		g->replicas.replicas_val[i].address = xstrdup(text);
-		g->replicas.replicas_val[i].key = ident_key(s->ids[i]);
-	}
-	g->allocations.allocations_len = allocations;
-	g->allocations.allocations_val = xcalloc(allocations, sizeof(struct qoutput));
-	for (unsigned i = 0; i < allocations; i++) {
-		struct account *owner = s->accounts[i % SIM_ACCOUNTS];
-		struct qaccount_key key = account_key(owner);
-		g->allocations.allocations_val[i] = (struct qoutput){account_address(&key), 1000 + 997 * i};
-	}
-	if (!genesis_finish(&s->g, &err))
-		must_failed(err.text, __FILE__, __LINE__);
-}
-
 void options_settle(struct sim *s)
 {
 	struct sim_result *r = s->result;
@@ -171,11 +149,10 @@ void options_settle(struct sim *s)
 	if (!s->o.storm_ms)
 		s->o.storm_ms = storm_ms;
 	r->storm_ms = s->o.storm_ms;
-	for (unsigned i = 0; i < SIM_ACCOUNTS; i++)
-		s->accounts[i] = account_of(r->real_crypto, i);
-	make_genesis(s);
-	s->q = s->g.quorum;
+	choose_chain(s);
 	s->traitors = choose_traitors(s);
+	founding(s);
+	s->q = s->g.quorum;
 	r->n = s->n;
 	r->faults = s->faults;
 	r->traitors = s->traitors;

@@ -3,10 +3,9 @@
  *
  * The steps, most promising first; each keeps what it gained:
  *   1  all that the seed chose is written down, so that it can be changed
- *   2  the storm ends with the violation; else it is halved while that still fails
- *   3  whole classes of faults; then single behaviours
- *   4  strikes, by ddmin: halves, quarters ... single ones
- *   5  the storm once more
+ *   2  fewer replicas, no seals, no stake; then the storm ends with the violation; else it is halved while
+ * that still fails 3  whole classes of faults; then single behaviours 4  strikes, by ddmin: halves, quarters
+ * ... single ones 5  the storm once more
  */
 #include "shrink.h"
 
@@ -122,6 +121,8 @@ static void write_down(struct shrinking *s)
 	o.storm_ms = r->storm_ms;
 	o.faults = (int64_t)r->faults;
 	o.behaviours = r->behaviours;
+	o.seal = r->seal;
+	o.proposer = r->proposer;
 	o.real_crypto = r->real_crypto;
 	try(s, &o);
 }
@@ -136,6 +137,19 @@ static void fewer_replicas(struct shrinking *s)
 		if (s->best->o.n > 7)
 			try(s, &o);
 	}
+}
+
+static void plainer_chain(struct shrinking *s)
+{
+	struct sim_options o = s->best->o;
+
+	o.seal = SIM_SEAL_NONE;
+	if (s->best->o.seal != o.seal)
+		try(s, &o);
+	o = s->best->o;
+	o.proposer = SIM_PROPOSER_PRIMARY;
+	if (s->best->o.proposer != o.proposer)
+		try(s, &o);
 }
 
 static void no_calm(struct shrinking *s)
@@ -184,16 +198,16 @@ static void fewer_behaviours(struct shrinking *s)
 {
 	if (s->best->o.faults < 0 || !(s->best->o.faults >> FAULT_TRAITOR & 1))
 		return;
-	for (unsigned b = 0; b < 64; b++) { /* one alone, then without each */
+	for (unsigned b = 0; b < SIM_SET_MAX; b++) { /* one alone, then without each */
 		struct sim_options o = s->best->o;
-		o.behaviours = UINT64_C(1) << b;
+		o.behaviours = sim_set_of(b);
 		if ((s->best->o.behaviours & o.behaviours) && s->best->o.behaviours != o.behaviours &&
 		    try(s, &o))
 			return;
 	}
-	for (unsigned b = 0; b < 64; b++) {
+	for (unsigned b = 0; b < SIM_SET_MAX; b++) {
 		struct sim_options o = s->best->o;
-		o.behaviours &= ~(UINT64_C(1) << b);
+		o.behaviours &= ~sim_set_of(b);
 		if (o.behaviours && o.behaviours != s->best->o.behaviours)
 			try(s, &o);
 	}
@@ -287,6 +301,7 @@ void shrink(const struct shrink_options *how, const struct sim_options *failing,
 		return;
 	write_down(&s);
 	fewer_replicas(&s);
+	plainer_chain(&s);
 	no_calm(&s);
 	shorter_storm(&s);
 	fewer_faults(&s);

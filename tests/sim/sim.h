@@ -6,7 +6,9 @@
  *
  *   sim.c        the world: made from a seed, time, the run through its phases
  *   options.c    what a seed and the command line choose
+ *   founding.c   the chain that follows: its genesis
  *   machine.c    a replica's computer: start, turn, power loss, pause, clocks
+ *   mining.c     proof of work on virtual time
  *   network.c    links between machines: loss, delay, duplicates, partitions, replays
  *   nemesis.c    when which fault strikes
  *   disk.c       SQLite files in memory that lose, tear, fill up and rot
@@ -34,6 +36,54 @@
 #include "ident.h"
 #include "replica.h"
 #include "verify.h"
+
+/* A set of up to 128 things, by number. */
+__extension__ typedef unsigned __int128 sim_set;
+#define SIM_SET_MAX 128
+
+static inline sim_set sim_set_of(unsigned i)
+{
+	return (sim_set)1 << i;
+}
+static inline bool sim_set_has(sim_set set, unsigned i)
+{
+	return set >> i & 1;
+}
+static inline sim_set sim_set_below(unsigned cnt) /* all from 0 to cnt - 1 */
+{
+	return cnt == SIM_SET_MAX ? ~(sim_set)0 : sim_set_of(cnt) - 1;
+}
+
+#define SIM_MINING_MAX_MS 30000 /* no genesis asks for more at its hash rate */
+
+/* ---- chains ------------------------------------------------------------------------------------ */
+
+/* What blocks need, and who proposes. ANY: the seed chooses. X(identifier, name on the command line, what it
+ * is)
+ */
+#define SIM_SEALS(X)                                                 \
+	X(SIM_SEAL_NONE, "none", "blocks need no seal")              \
+	X(SIM_SEAL_POW, "pow", "proof of work below a fixed target") \
+	X(SIM_SEAL_RETARGET, "retarget", "proof of work whose target follows the time between blocks")
+enum sim_seal {
+	SIM_SEAL_ANY,
+#define X(id, name, text) id,
+	SIM_SEALS(X)
+#undef X
+	    SIM_SEAL_END
+};
+
+#define SIM_PROPOSERS(X)                                                      \
+	X(SIM_PROPOSER_PRIMARY, "primary", "the primary of the view")         \
+	X(SIM_PROPOSER_STAKE, "stake", "all replicas in turn by their stake") \
+	X(SIM_PROPOSER_DELEGATED, "delegated", "a few, elected by delegations")
+enum sim_proposer {
+	SIM_PROPOSER_ANY,
+#define X(id, name, text) id,
+	SIM_PROPOSERS(X)
+#undef X
+	    SIM_PROPOSER_END
+};
 
 /* ---- faults ------------------------------------------------------------------------------------ */
 
@@ -69,10 +119,13 @@ struct sim_range {
 
 struct sim_options {
 	uint64_t seed;
-	unsigned n;          /* replicas; 0: the seed chooses */
-	uint64_t storm_ms;   /* length of the storm; 0: the seed chooses */
-	int64_t faults;      /* bit FAULT_*; -1: the seed chooses */
-	uint64_t behaviours; /* bit by behaviour (traitor.h): what traitors may do; 0: the seed chooses */
+	unsigned n;         /* replicas; 0: the seed chooses */
+	uint64_t storm_ms;  /* length of the storm; 0: the seed chooses */
+	int64_t faults;     /* bit FAULT_*; -1: the seed chooses */
+	sim_set behaviours; /* by behaviour (traitor.h): what traitors may do; none: the seed chooses */
+	enum sim_seal seal;
+	enum sim_proposer proposer;
+	unsigned mining_ms;  /* that a seal takes on average at the hash rate promised; 0: the seed chooses */
 	int real_crypto;     /* 1, 0; -1: the seed chooses (one in ten) */
 	bool unchecked_calm; /* stop after the storm */
 	unsigned load;       /* honest transactions a second, evenly; 0: the seed chooses */
@@ -93,8 +146,11 @@ struct sim_result {
 	uint64_t throughput_txs; /* transactions final in the storm */
 	uint64_t
 	    commit_gap_ms; /* longest time in the storm in which something waited and nothing became final */
-	uint64_t storm_ms; /* what was chosen, as the following */
-	uint64_t faults, behaviours; /* what was chosen */
+	uint64_t storm_ms; /* what was chosen, as all that follows */
+	uint64_t faults;
+	sim_set behaviours;
+	enum sim_seal seal;
+	enum sim_proposer proposer;
 	unsigned n;
 	uint64_t traitors; /* mask */
 	bool real_crypto;
@@ -108,7 +164,8 @@ void sim_run(const struct sim_options *o, struct sim_result *result);
 #define SIM_REPLICAS_MAX 16
 #define SIM_MACHINES_MAX (2 * SIM_REPLICAS_MAX) /* a traitor may run on two machines with one key */
 #define SIM_WALL_MS UINT64_C(1700000000000) /* true wall clock at virtual time 0; also the genesis' time */
-#define SIM_ACCOUNTS 16
+#define SIM_HONEST 16   /* accounts of honest clients; then those who cheat, and the adversary's */
+#define SIM_ACCOUNTS 22 /* room for a traitor's each, of 16 replicas */
 
 struct sim;
 struct disk;
@@ -155,6 +212,12 @@ struct machine {
 	bool eager;                           /* a turn after each message, not after each moment */
 	bool spoiled; /* its disk broke a promise: one of the f until the run ends; how: */
 	bool wiped, restored, rotten;
+	uint64_t hash_rate; /* tries a second */
+	struct {
+		bool on;
+		struct qheader header;
+		uint64_t due_ms; /* when its nonce is found */
+	} mining;
 	char stopped[256]; /* why the replica stopped by itself last; "": it did not */
 };
 
@@ -168,7 +231,8 @@ struct sim {
 	struct genesis g;
 	unsigned n, f, q;
 	struct ident *ids[SIM_REPLICAS_MAX];
-	struct account *accounts[SIM_ACCOUNTS]; /* allocation i belongs to accounts[i % SIM_ACCOUNTS] */
+	struct account *accounts[SIM_ACCOUNTS];
+	unsigned staker[SIM_REPLICAS_MAX]; /* each replica's account: an honest one's if the replica is */
 	struct verify_cache *cache;
 	struct machine machines[SIM_MACHINES_MAX];
 	unsigned machine_cnt;
@@ -203,7 +267,8 @@ enum sim_stream {
 	STREAM_CLIENT,
 	STREAM_TRAITOR,
 	STREAM_MACHINE,
-	STREAM_CHECK
+	STREAM_CHECK,
+	STREAM_MINING
 };
 
 /* Uniform in [0, below), below > 0. Integers only: the same everywhere. */

@@ -90,12 +90,12 @@ static bool strikes(struct traitor *t, unsigned per_million)
 
 bool deed(struct traitor *t, enum behaviour b)
 {
-	return (t->enabled >> b & 1) && strikes(t, t->intensity[b]);
+	return sim_set_has(t->enabled, b) && strikes(t, t->intensity[b]);
 }
 
 bool deed_tick(struct traitor *t, enum behaviour b)
 {
-	return t->budget > 0 && (t->enabled >> b & 1) && strikes(t, 1 + t->intensity[b] / 8);
+	return t->budget > 0 && sim_set_has(t->enabled, b) && strikes(t, 1 + t->intensity[b] / 8);
 }
 
 void acted(struct traitor *t, enum behaviour b, unsigned id, const char *fmt, ...)
@@ -196,7 +196,7 @@ void say_as_replica(struct traitor *t, unsigned id, unsigned slot, struct messag
 	for (unsigned b = 0; b < BEHAVIOUR_CNT && to; b++) {
 		const struct tactic *tactic = t->of[b];
 
-		if ((t->enabled >> b & 1) && tactic->on_send && (tactic->sends & K(m->m.kind)))
+		if (sim_set_has(t->enabled, b) && tactic->on_send && (tactic->sends & K(m->m.kind)))
 			to = tactic->on_send(t, &o, to);
 	}
 	t->depth--;
@@ -271,7 +271,7 @@ bool traitor_receives(struct machine *m, struct packet *p)
 	if (gets)
 		serve(t, m->id, p->message);
 	for (unsigned b = 0; b < BEHAVIOUR_CNT && gets; b++)
-		if ((t->enabled >> b & 1) && t->of[b]->on_receive)
+		if (sim_set_has(t->enabled, b) && t->of[b]->on_receive)
 			gets = t->of[b]->on_receive(t, m, p);
 	t->depth--;
 	return gets;
@@ -302,7 +302,7 @@ static void think(struct traitor *t)
 
 		puppet_sees(t, m);
 		for (unsigned b = 0; b < BEHAVIOUR_CNT; b++)
-			if ((t->enabled >> b & 1) && t->of[b]->on_see && (t->of[b]->sees & K(m->m.kind)))
+			if (sim_set_has(t->enabled, b) && t->of[b]->on_see && (t->of[b]->sees & K(m->m.kind)))
 				t->of[b]->on_see(t, m);
 		packet_unref(t->pending[i]);
 	}
@@ -362,7 +362,7 @@ static void tick(struct traitor *t)
 		if (t->puppet[id])
 			puppet_tick(t, id);
 		for (unsigned b = 0; b < BEHAVIOUR_CNT; b++)
-			if ((t->enabled >> b & 1) && t->of[b]->on_tick)
+			if (sim_set_has(t->enabled, b) && t->of[b]->on_tick)
 				t->of[b]->on_tick(t, id);
 	}
 }
@@ -392,10 +392,10 @@ static void collect(struct traitor *t, const struct tactic *list)
 	}
 }
 
-#define B(name) (UINT64_C(1) << (B_##name))
+#define B(name) ((sim_set)1 << (B_##name))
 
 /* Behaviours that are worth more together. */
-static const uint64_t campaigns[] = {
+static const sim_set campaigns[] = {
     /* a block that one replica knows committed is to be lost in the next views */
     B(COMMIT_TO_ONE) | B(STARVE) | B(HIDE_PREPARED) | B(STALE_PREPARED) | B(CHOOSE_CHANGES),
     B(VOTE_TO_SOME) | B(STARVE) | B(HIDE_TIP) | B(TWO_VIEW_CHANGES) | B(PUSH_VIEW),
@@ -417,8 +417,8 @@ static void choose(struct traitor *t)
 {
 	static const unsigned often[] = {1000000, 1000000, 700000, 300000, 100000, 30000};
 	/* What wants power: leading, and view changes. */
-	const uint64_t all = UINT64_MAX >> (64 - BEHAVIOUR_CNT), leading = B(DOUBLE_PREPARE) - B(EQUIVOCATE),
-	               changing = B(FORGED_CHAIN) - B(FORGED_PREPARED);
+	const sim_set all = sim_set_below(BEHAVIOUR_CNT), leading = B(DOUBLE_PREPARE) - B(EQUIVOCATE),
+	              changing = B(FORGED_CHAIN) - B(FORGED_PREPARED);
 	uint64_t plan = draw(t, 16);
 	bool medley = plan == 0 && !t->s->o.behaviours;
 
@@ -430,10 +430,11 @@ static void choose(struct traitor *t)
 		t->enabled = campaigns[draw(t, sizeof campaigns / sizeof *campaigns)];
 	} else {
 		for (uint64_t left = 1 + draw(t, 6); left > 0; left--)
-			t->enabled |= bit((unsigned)draw(t, BEHAVIOUR_CNT));
+			t->enabled |= sim_set_of((unsigned)draw(t, BEHAVIOUR_CNT));
 		/* Who leads the first view makes use of it; who does not has to come by power first. */
 		if ((t->s->traitors & 1) && draw(t, 3) != 0)
-			t->enabled |= bit(B_EQUIVOCATE + (unsigned)draw(t, B_DOUBLE_PREPARE - B_EQUIVOCATE));
+			t->enabled |=
+			    sim_set_of(B_EQUIVOCATE + (unsigned)draw(t, B_DOUBLE_PREPARE - B_EQUIVOCATE));
 		else if ((t->enabled & (leading | changing)) && draw(t, 4) != 0)
 			t->enabled |= B(STARVE);
 	}
@@ -465,7 +466,7 @@ void traitor_start(struct sim *s)
 	s->result->behaviours = t->enabled;
 	twins_start(t);
 	for (unsigned b = 0; b < BEHAVIOUR_CNT; b++)
-		if (t->enabled >> b & 1)
+		if (sim_set_has(t->enabled, b))
 			trace_line(s, "traitors %" PRIx64 " %s %u ppm", s->traitors, behaviours[b].name,
 			           t->intensity[b]);
 	sim_at(s, t->next_tick_ms, (struct sim_event){.kind = EV_TRAITOR});

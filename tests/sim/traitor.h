@@ -17,7 +17,7 @@ enum behaviour {
 #undef X
 	    BEHAVIOUR_CNT
 };
-_Static_assert(BEHAVIOUR_CNT <= 64, "a behaviour is a bit");
+_Static_assert(BEHAVIOUR_CNT <= SIM_SET_MAX, "behaviours are a set");
 const char *behaviour_name(enum behaviour b);
 const char *behaviour_text(enum behaviour b);
 

@@ -91,7 +91,7 @@ static uint64_t commit_to_one(struct traitor *t, const struct outgoing *o, uint6
 		return to;
 	uint64_t rest = to & ~bit(t->victim);
 	if (rest && chance(t, 60))
-		say_later(t, o->id, o->m, rest, t->s->g.g.params.timeout_ms * (80 + draw(t, 200)) / 100);
+		say_later(t, o->id, o->m, rest, t->s->g.timeout_ms * (80 + draw(t, 200)) / 100);
 	acted(t, B_COMMIT_TO_ONE, o->id, HV(vote_of(o)->height.n, vote_of(o)->view.n));
 	return to & bit(t->victim);
 }
@@ -274,7 +274,7 @@ static void fall_silent(struct traitor *t, unsigned id)
 {
 	if (t->silent_until_ms[id] > t->s->now_ms || !deed_tick(t, B_SILENT))
 		return;
-	uint64_t ms = 50 + draw(t, 6 * t->s->g.g.params.timeout_ms);
+	uint64_t ms = 50 + draw(t, 6 * t->s->g.timeout_ms);
 	t->silent_until_ms[id] = t->s->now_ms + ms;
 	acted(t, B_SILENT, id, "for %" PRIu64 " ms", ms);
 }

@@ -84,7 +84,7 @@ struct tactic;
 
 struct traitor {
 	struct sim *s;
-	uint64_t enabled;
+	sim_set enabled;
 	unsigned intensity[BEHAVIOUR_CNT]; /* chance of a deed in a million */
 	uint64_t deeds[BEHAVIOUR_CNT];
 	const struct tactic *of[BEHAVIOUR_CNT];

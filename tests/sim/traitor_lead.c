@@ -195,7 +195,7 @@ static uint64_t late(struct traitor *t, const struct outgoing *o, uint64_t to)
 {
 	if (!mine(o) || !deed(t, B_LATE_NEW_VIEW))
 		return to;
-	uint64_t timeout_ms = (uint64_t)t->s->g.g.params.timeout_ms << draw(t, 3);
+	uint64_t timeout_ms = (uint64_t)t->s->g.timeout_ms << draw(t, 3);
 	say_later(t, o->id, o->m, to, timeout_ms * (85 + draw(t, 20)) / 100);
 	acted(t, B_LATE_NEW_VIEW, o->id, "v=%" PRIu64, view_of(o));
 	return 0;

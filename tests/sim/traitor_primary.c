@@ -165,7 +165,7 @@ static uint64_t leave_gap(struct traitor *t, const struct outgoing *o, uint64_t 
 	if (!mine(o) || !deed(t, B_LEAVE_GAP))
 		return to;
 	if (chance(t, 70))
-		say_later(t, o->id, o->m, to, 1 + draw(t, 2 * t->s->g.g.params.timeout_ms));
+		say_later(t, o->id, o->m, to, 1 + draw(t, 2 * t->s->g.timeout_ms));
 	acted(t, B_LEAVE_GAP, o->id,
 	      HV(o->m->m.qmessage_u.proposal.header.height.n, o->m->m.qmessage_u.proposal.view.n));
 	return 0;
@@ -193,7 +193,7 @@ static uint64_t slow_primary(struct traitor *t, const struct outgoing *o, uint64
 {
 	if (!mine(o) || !deed(t, B_SLOW_PRIMARY))
 		return to;
-	say_later(t, o->id, o->m, to, t->s->g.g.params.timeout_ms * (60 + draw(t, 40)) / 100);
+	say_later(t, o->id, o->m, to, t->s->g.timeout_ms * (60 + draw(t, 40)) / 100);
 	acted(t, B_SLOW_PRIMARY, o->id,
 	      HV(o->m->m.qmessage_u.proposal.header.height.n, o->m->m.qmessage_u.proposal.view.n));
 	return 0;
@@ -511,7 +511,7 @@ static void stop_at_quorum(struct traitor *t, struct message *m)
 	    __builtin_popcountll(st->signers) != (int)t->s->q - 1 ||
 	    t->silent_until_ms[leader] > t->s->now_ms || !deed(t, B_STOP_AT_QUORUM))
 		return;
-	uint64_t ms = t->s->g.g.params.timeout_ms / 2 + draw(t, 3 * t->s->g.g.params.timeout_ms);
+	uint64_t ms = t->s->g.timeout_ms / 2 + draw(t, 3 * t->s->g.timeout_ms);
 	for (unsigned id = 0; id < t->s->n; id++)
 		if (!sim_honest(t->s, id))
 			t->silent_until_ms[id] = t->s->now_ms + ms;

@@ -21,7 +21,7 @@ static unsigned twin_of(const struct traitor *t, unsigned id)
 /* Before any machine starts. */
 void twins_start(struct traitor *t)
 {
-	for (unsigned id = 0; id < t->s->n && (t->enabled >> B_TWINS & 1); id++) {
+	for (unsigned id = 0; id < t->s->n && sim_set_has(t->enabled, B_TWINS); id++) {
 		if (sim_honest(t->s, id) || t->s->machine_cnt == SIM_MACHINES_MAX)
 			continue;
 		machine_init(t->s, t->s->machine_cnt, id);

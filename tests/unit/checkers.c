@@ -636,7 +636,7 @@ static void only_the_primary_proposes(void **state)
 	assert_whole();
 	h.proposer = 1;
 	say(1, proposal(1, 0, h));
-	assert_broken("primary");
+	assert_broken("turn");
 }
 
 static void proposals_are_well_formed(void **state)
