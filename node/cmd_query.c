@@ -254,13 +254,48 @@ int cmd_balance(int argc, char **argv)
 
 /* ---- status -------------------------------------------------------------------------- */
 
+/* Who proposes the next block, and why. */
+static void print_proposer(const json_t *s)
+{
+	char who[32], epoch[32], turn[32];
+	const char *mode = json_string_value(json_object_get(s, "proposer_mode"));
+	if (mode == NULL)
+		return;
+	if (strcmp(mode, "stake") == 0)
+		out_field(13, "proposer", "%s (by stake: epoch %s, turn %s)", text_of(s, "proposer", who),
+		          text_of(s, "epoch", epoch), text_of(s, "turn", turn));
+	else
+		out_field(13, "proposer", "%s (the primary)", text_of(s, "proposer", who));
+}
+
+/* Where blocks are mined. What a node says may be anything. */
+static void print_mining(const json_t *s)
+{
+	const json_t *mining = json_object_get(s, "mining");
+	char height[32], expected[32];
+	if (!json_is_object(mining))
+		return;
+	text_of(mining, "height", height);
+	out_field(13, "mining", "%s%s; %.0f hashes a second; a block of %.1f bits takes %s ms on average",
+	          json_is_integer(json_object_get(mining, "height")) ? "height " : "idle",
+	          json_is_integer(json_object_get(mining, "height")) ? height : "",
+	          json_number_value(json_object_get(mining, "hash_rate")),
+	          json_number_value(json_object_get(mining, "target_bits")),
+	          text_of(mining, "expected_ms", expected));
+}
+
 static void print_status(const json_t *s)
 {
-	static const char *const fields[] = {"name",         "chain",   "replica",      "height",
-	                                     "view",         "active",  "primary",      "block_hash",
-	                                     "state_digest", "mempool", "transactions", "supply"};
+	static const char *const fields[] = {"name", "chain",  "replica", "height",
+	                                     "view", "active", "primary"},
+	                         *const rest[] = {"block_hash", "state_digest", "mempool", "transactions",
+	                                          "supply"};
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
 		print_field(s, fields[i], fields[i]);
+	print_proposer(s);
+	print_mining(s);
+	for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
+		print_field(s, rest[i], rest[i]);
 	if (json_is_string(json_object_get(s, "muted")))
 		print_field(s, "muted", "muted");
 	putchar('\n');
