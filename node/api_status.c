@@ -40,10 +40,14 @@ static json_t *mining_json(struct node *n, const struct replica_status *s)
 	double tries = seal_work(&s->target);
 	node_mining(n, &mining);
 	double rate = mining.rate > 0 ? mining.rate : rules->hash_rate; /* what the genesis counts on */
-	return json_pack("{s:o, s:f, s:o, s:f, s:o}", "height",
-	                 s->engine.sealing.n > 0 ? api_number(s->engine.sealing.n) : json_null(), "hash_rate",
-	                 mining.rate, "hashes", api_number(mining.hashes), "target_bits", log2(tries),
-	                 "expected_ms", api_number((uint64_t)ceil(tries / rate * 1000)));
+	json_t *json = json_object();
+	json_object_set_new(json, "height",
+	                    s->engine.sealing.n > 0 ? api_number(s->engine.sealing.n) : json_null());
+	json_object_set_new(json, "hash_rate", api_number((uint64_t)mining.rate));
+	json_object_set_new(json, "hashes", api_number(mining.hashes));
+	json_object_set_new(json, "target_bits", json_real(log2(tries)));
+	json_object_set_new(json, "expected_ms", api_number((uint64_t)ceil(tries / rate * 1000)));
+	return json;
 }
 
 static void add_turns(const struct genesis *g, const struct replica_turns *t, json_t *json)
