@@ -298,6 +298,58 @@ static void finds_a_proposer_without_stake(void **state)
 	accuses_who_had_no_turn(f, 40, 3, "has no turn at this height in any view");
 }
 
+/* Blocks 1 to 3 by replica 3, whose turns are far between, with certificates of these views at 2 and 3. */
+static struct audit_report audit_rare(struct fixture *f, unsigned first_view, unsigned second_view)
+{
+	const struct rules *r = &f->other.rules;
+	struct chain c = {0};
+
+	place_remove(&f->other);
+	for (unsigned h = 1; h <= 3; h++) {
+		struct tx *tx = story_pass(r, &c, h);
+		struct block *b = make_block(h, h > 1 ? c.blocks[h - 1]->hash : r->g.chain, &tx, 1);
+		struct qheader q = b->header;
+		q.proposer = 3;
+		c.blocks[h] = with_header(b, &q);
+	}
+	struct qvote first = {.view = {first_view}, .height = {2}, .block = c.blocks[2]->hash};
+	struct qvote second = {.view = {second_view}, .height = {3}, .block = c.blocks[3]->hash};
+	struct ledger *l = open_ledger(&f->other);
+	append_run(l, &c, 1, 2, rules_cert(r, QCOMMIT, &first, 7));
+	append_run(l, &c, 3, 3, rules_cert(r, QCOMMIT, &second, 7));
+	commit(l);
+	ledger_close(l);
+	free_chain(&c);
+	return audit(f, (const char *[]){f->other.path}, 1);
+}
+
+static void names_the_first_of_many_views(void **state)
+{
+	struct fixture *f = *state;
+	struct schedule s = story_schedule(&f->honest.rules, 0);
+	unsigned first = 0, second; /* places of replica 3 in the cycle */
+	char words[128];
+
+	while (s.turns[first] != 3)
+		first++;
+	for (second = first + 1; s.turns[second] != 3;)
+		second++;
+	assert_true(second > first + 8);
+	/* Block 3 is of the second turn: its place is one on in each view. */
+	struct audit_report r = audit_rare(f, first, second - 1);
+	assert_clean(&r);
+	audit_report_free(&r);
+	r = audit_rare(f, first, second - 2);
+	assert_found(&r, 0, AUDIT_PROPOSER, "blocks(height=3).proposer");
+	const char *message = find(&r, 0, AUDIT_PROPOSER, "blocks(height=3).proposer")->message;
+	snprintf(words, sizeof words, "it was not its turn: in view %u it was replica %u's, in view %u",
+	         first, s.turns[first + 1], first + 1);
+	assert_non_null(strstr(message, words));
+	snprintf(words, sizeof words, "'s, and so on to view %u; the certificate", second - 2);
+	assert_non_null(strstr(message, words));
+	audit_report_free(&r);
+}
+
 /* ---- what no ledger would have taken ------------------------------------------------------------ */
 
 /* Block 41 of this transaction as rows below a valid certificate, as far as the audit reads before it stops.
@@ -441,6 +493,7 @@ int main(void)
 	    TEST(finds_a_proposer_by_a_stale_table),
 	    TEST(finds_a_proposer_by_a_table_that_is_not_due),
 	    TEST(finds_a_proposer_without_stake),
+	    TEST(names_the_first_of_many_views),
 	    TEST(finds_certified_transactions_that_freeze_another_penalty),
 	    TEST(finds_certified_transactions_that_free_what_is_locked),
 	    TEST(finds_certified_offences_that_convict_nobody),

@@ -1,6 +1,6 @@
 /*
- * The ledger's views: what people ask of stake, answered by plain SELECTs on a real ledger. What it holds is
- * stakestory.h's.
+ * The ledger's views: what people ask of stake, answered by plain SELECTs on a real ledger, that of
+ * stakestory.h.
  *
  * Links: q_ledger
  */
