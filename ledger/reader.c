@@ -516,11 +516,11 @@ static enum found get_address_output(struct reader *r, struct address_output *ou
 	return got;
 }
 
-/* No sum of an address exceeds 2^63-1 in a sound file. */
-static bool add_amount(struct reader *r, uint64_t *sum, uint64_t amount, struct err *err)
+/* An amount is above 0, and no sum exceeds 2^63-1, in a sound file. */
+static bool add_amount(struct reader *r, uint64_t *sum, int64_t amount, struct err *err)
 {
-	return !__builtin_add_overflow(*sum, amount, sum) ||
-	       db_damaged(&r->db, err, "the outputs of one address overflow");
+	return (amount > 0 && !__builtin_add_overflow(*sum, (uint64_t)amount, sum)) ||
+	       db_damaged(&r->db, err, "the amounts of outputs cannot be");
 }
 
 static uint64_t *sum_of(struct address_sums *sums, enum qlock_kind kind)
@@ -551,7 +551,7 @@ enum found reader_address(struct reader *r, const struct qaddress *addr, size_t 
 		bool wanted = sums->outputs >= skip && *out_cnt < limit;
 		struct address_output out;
 		got = get_address_output(r, &out, wanted, err);
-		if (got == FOUND && !add_amount(r, sum_of(sums, out.lock.kind), out.amount, err))
+		if (got == FOUND && !add_amount(r, sum_of(sums, out.lock.kind), (int64_t)out.amount, err))
 			got = FOUND_ERROR;
 		if (got != FOUND)
 			break;
@@ -578,7 +578,7 @@ static enum found get_locked(struct reader *r, const struct qaddress *addr, unsi
 		int64_t amount;
 		if (!db_get_int(&r->db, LOCKED_OF, 0, &amount, err) ||
 		    !row_get_lock(&r->db, LOCKED_OF, 1, Q_REPLICAS_MAX, &lock, err) ||
-		    !add_amount(r, sum_of(&sums, lock.kind), (uint64_t)amount, err)) {
+		    !add_amount(r, sum_of(&sums, lock.kind), amount, err)) {
 			got = FOUND_ERROR;
 			break;
 		}
@@ -647,7 +647,7 @@ static bool add_stake(struct reader *r, const struct genesis *g, struct qheight 
 	u.made_at = qheight_of((uint64_t)height);
 	if (!stake_counts(g, &u, convicted))
 		return true;
-	return add_amount(r, stake_is_own(g, &u) ? &now->own : &now->delegated, (uint64_t)amount, err);
+	return add_amount(r, stake_is_own(g, &u) ? &now->own : &now->delegated, amount, err);
 }
 
 static enum found get_stake(struct reader *r, const struct genesis *g, unsigned replica,
