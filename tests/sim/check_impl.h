@@ -327,6 +327,9 @@ void turns_make(const struct genesis *g, struct table *t); /* from its stakes */
 int turns_proposer(const struct checks *c, uint64_t height, uint64_t view);
 /* Can the next block of the chain be its proposer's? NULL: it can. */
 const char *turns_follow(struct checks *c, const struct qheader *h);
+/* By any table so far, the most views in a row of which the NEW-VIEW's sender or the proposer may be faulty.
+ */
+uint64_t turns_views(const struct checks *c);
 /* In a run without view changes everybody had the share of turns that is promised. */
 void turns_shares(const struct checks *c);
 

@@ -156,6 +156,32 @@ const char *turns_follow(struct checks *c, const struct qheader *h)
 	           : NULL;
 }
 
+/* ---- views ---- */
+
+static uint64_t longest_run(const struct checks *c, const struct table *t)
+{
+	uint64_t liars = check_liars(c->sim), run = 0, most = 0;
+
+	/* Twice a whole period: a run may go beyond its end. */
+	for (uint64_t view = 0; view < 2 * CYCLE * (uint64_t)c->sim->n; view++) {
+		bool bad = (liars >> view % c->sim->n & 1) || (liars >> t->turns[view % CYCLE] & 1);
+		run = bad ? run + 1 : 0;
+		most = run > most ? run : most;
+	}
+	return most;
+}
+
+uint64_t turns_views(const struct checks *c)
+{
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < c->table_cnt; i++) {
+		uint64_t run = longest_run(c, &c->tables[i]);
+		most = run > most ? run : most;
+	}
+	return most;
+}
+
 /* ---- shares
  * ------------------------------------------------------------------------------------------------------ */
 

@@ -12,6 +12,8 @@
  * is lost is asked for
  *                          + 8 DELTA for each open transaction                    one a block at worst
  *                          + transfer                                             catch-up, see transfer_ms()
+ *                          + 3 mean M for each open transaction, + M    seals (M: the longest search)
+ *                          + for each turn of a faulty replica, up to V views, and T0 a block    by stake
  *                          + t 2 (P + 1) T_cur                                    t traitors who propose as
  * late as they may and leave somebody out: the fairness rule bears P blocks, twice catch-up transfer, without
  * any traffic
@@ -85,6 +87,27 @@ static uint64_t transfer_ms(const struct sim *s)
 	return 2 * STATUS + questions * (4 * DELTA + (s->f + 1) * ASK_RETRY_MAX_MS);
 }
 
+/* What so many seals take: three times the mean, and once the longest. */
+static uint64_t mining_ms(const struct sim *s, uint64_t blocks)
+{
+	const struct qpow_rules *r = &s->g.g.seal.qseal_rules_u.pow;
+	uint64_t longest = s->g.g.seal.kind == QSEAL_POW ? genesis_mining_ms(r) : 0;
+
+	return 3 * blocks * longest / GENESIS_PATIENCE + longest;
+}
+
+/* Each turn may be a faulty replica's: then views change until both the NEW-VIEW's sender and the proposer
+ * are honest. Or it takes its time. */
+static uint64_t turns_ms(const struct sim *s, uint64_t blocks)
+{
+	uint64_t views = turns_views(s->checks) + s->f + 1, skip = 0, t0 = s->g.timeout_ms;
+	uint64_t turns = blocks / s->g.g.proposer.qproposer_rules_u.stake.turn + 2;
+
+	for (uint64_t i = 0; i < views; i++)
+		skip += smaller(t0 << (i < 16 ? i : 16), s->g.timeout_cap_ms) + 8 * DELTA + STATUS;
+	return turns * skip + blocks * t0;
+}
+
 /* B */
 static uint64_t progress_ms(const struct sim *s)
 {
@@ -99,6 +122,9 @@ static uint64_t progress_ms(const struct sim *s)
 	sum += (s->f + 3) * (uint64_t)(8 * DELTA + STATUS);
 	sum += open * 8 * DELTA;
 	sum += transfer_ms(s);
+	sum += mining_ms(s, open);
+	if (s->g.g.proposer.kind == QPROPOSER_STAKE)
+		sum += turns_ms(s, open);
 	return sum + bits(s->traitors) * 2 * (passed + 1) * now;
 }
 
