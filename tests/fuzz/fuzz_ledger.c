@@ -4,26 +4,33 @@
  * bytes, a length of one, and so many bytes; a length of 255 cuts the file there.  A length of 254 is an edit
  * by SQL instead, the last of them, made at the end: the offset's bytes are column, row and value.
  *
+ * The ledger is the beginning of stakestory.h's, of a chain with seals: it has rows of every kind.
+ *
  * Links: q_ledger
  */
 #include "audit.h"
 #include "fuzz.h"
-#include "store.h"
+#include "hash.h"
+#include "stakestory.h"
 
 #define EDIT_MAX 32
-#define HEIGHT 3
+#define HEIGHT 17 /* the first block of the third epoch */
 
 /* clang-format off */
 static const struct { const char *table, *name; } columns[] = {
     {"meta", "value"},
     {"blocks", "height"}, {"blocks", "hash"}, {"blocks", "parent"}, {"blocks", "merkle_root"},
     {"blocks", "tx_count"}, {"blocks", "first_tx"}, {"blocks", "proposer"}, {"blocks", "time_ms"},
-    {"blocks", "certified_by"}, {"blocks", "header"},
+    {"blocks", "certified_by"}, {"blocks", "target"}, {"blocks", "nonce"}, {"blocks", "header"},
     {"transactions", "seq"}, {"transactions", "txid"}, {"transactions", "height"},
     {"transactions", "position"}, {"transactions", "expiry"}, {"transactions", "memo"}, {"transactions", "raw"},
     {"outputs", "tx"}, {"outputs", "position"}, {"outputs", "owner"}, {"outputs", "amount"},
-    {"outputs", "spent_by"},
+    {"outputs", "lock"}, {"outputs", "replica"}, {"outputs", "spent_by"},
     {"inputs", "tx"}, {"inputs", "position"}, {"inputs", "source_tx"}, {"inputs", "source_position"},
+    {"convictions", "height"}, {"convictions", "replica"}, {"convictions", "tx"}, {"convictions", "kind"},
+    {"convictions", "view"}, {"convictions", "offence_height"},
+    {"stakes", "height"}, {"stakes", "replica"}, {"stakes", "own"}, {"stakes", "delegated"},
+    {"stakes", "turns"}, {"stakes", "first_height"},
     {"certificates", "height"}, {"certificates", "kind"}, {"certificates", "view"},
     {"certificates", "block"}, {"certificates", "certificate"},
     {"signers", "replica"}, {"signers", "signature"},
@@ -33,6 +40,7 @@ static const struct { const char *table, *name; } columns[] = {
 static const char *const values[] = {
     NULL, "x''", "NULL", "0", "-1", "1", "2", "4294967295", "9223372036854775807", "-9223372036854775808",
     "zeroblob(31)", "zeroblob(32)", "zeroblob(33)", "zeroblob(1000000)", "'stable'",
+    "'stake'", "'release'", "'commit'",
     "(SELECT header FROM blocks)", "(SELECT raw FROM transactions WHERE seq = 1)",
 };
 /* clang-format on */
@@ -40,8 +48,10 @@ static const char *const values[] = {
 #define VALUE_CNT (sizeof values / sizeof *values)
 
 static struct place *place;
-static struct bytes image; /* the undamaged file */
-static struct qtxid ids[4];
+static struct chain genuine;
+static struct bytes image;    /* the undamaged file */
+static struct qhash contents; /* of all its rows */
+static struct qtxid ids[HEIGHT];
 static struct qhash hashes[HEIGHT + 1];
 static uint8_t *damaged;
 
@@ -53,10 +63,11 @@ static void make_ledger(void)
 	struct ledger *l = open_ledger(place);
 	struct qjournal stable = {.kind = QJ_STABLE};
 
-	tell_story(&place->rules, l, ids);
-	struct qvote vote = {.height = {HEIGHT}, .block = *ledger_tip(l)};
-	state_digest(ledger_state(l), &vote.state);
-	stable.qjournal_u.stable = rules_cert(&place->rules, QCHECKPOINT, &vote, 7);
+	tell_stakes_to(&place->rules, &genuine, HEIGHT, 0, 0);
+	append_run(l, &genuine, 1, 4, commit_at(&place->rules, &genuine, 4));
+	append_run(l, &genuine, 5, 5, commit_at(&place->rules, &genuine, 5));
+	append_run(l, &genuine, 6, HEIGHT, commit_at(&place->rules, &genuine, HEIGHT));
+	stable.qjournal_u.stable = checkpoint_at(&place->rules, &genuine, 16);
 	must(ledger_journal(l, &stable, &err));
 	wire_free(WIRE(qcert), &stable.qjournal_u.stable);
 	commit(l);
@@ -74,23 +85,62 @@ static void read_image(void)
 	close(fd);
 }
 
-static void setup(void)
+/* All rows of the tables that the audit replays or adds up; zero if they cannot be read. */
+static struct qhash read_contents(void)
 {
+	static const char *const tables[] = {"blocks",      "transactions", "outputs",      "inputs",
+	                                     "convictions", "stakes",       "certificates", "signers"};
+	struct qhash sum = {{0}};
+	sqlite3 *db;
+
+	must(sqlite3_open(place->path, &db) == SQLITE_OK);
+	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+		char sql[64];
+		sqlite3_stmt *row = NULL;
+		snprintf(sql, sizeof sql, "SELECT * FROM %s ORDER BY 1, 2", tables[i]);
+		sqlite3_prepare_v2(db, sql, -1, &row, NULL);
+		while (row && sqlite3_step(row) == SQLITE_ROW)
+			for (int k = 0; k < sqlite3_column_count(row); k++) {
+				uint8_t type = (uint8_t)sqlite3_column_type(row, k);
+				const void *data = sqlite3_column_blob(row, k);
+				size_t len = (size_t)sqlite3_column_bytes(row, k);
+				struct span parts[] = {
+				    {sum.b, sizeof sum.b}, {&type, 1}, {data ? data : "", len}};
+				hash_tagged("fuzz/contents", parts, 3, sum.b);
+			}
+		sqlite3_finalize(row);
+	}
+	sqlite3_close(db);
+	return sum;
+}
+
+static void make_place(void)
+{
+	struct qpow_rules pow = {.bits = 1, .bits_max = 3, .interval_ms = 1000, .hash_rate = 1000000};
+	struct err err = {0};
 	void *p;
-	struct qheader header;
 
 	must(place_setup(&p) == 0);
 	place = p;
+	rules_teardown(&place->rules);
+	story_setup(&place->rules, 10);
+	place->rules.g.g.seal.kind = QSEAL_POW;
+	place->rules.g.g.seal.qseal_rules_u.pow = pow;
+	must(genesis_finish(&place->rules.g, &err));
+}
+
+static void setup(void)
+{
+	make_place();
 	make_ledger();
 	read_image();
+	contents = read_contents();
 	damaged = xcalloc(image.len, 1);
-	struct reader *r = reader_open(place->path, NULL, NULL);
 	hashes[0] = place->rules.g.chain;
-	for (uint64_t h = 1; h <= HEIGHT; h++) {
-		must(reader_header(r, (struct qheight){h}, &header, NULL) == FOUND);
-		block_hash(&header, &hashes[h]);
+	for (unsigned h = 1; h <= HEIGHT; h++) {
+		hashes[h] = genuine.blocks[h]->hash;
+		ids[h - 1] = genuine.blocks[h]->txs[0]->id;
 	}
-	reader_close(r);
 
 	fuzz_seed("", 0);
 	for (uint8_t i = 0; i < COLUMN_CNT; i++)
@@ -104,6 +154,7 @@ static void setup(void)
 
 static void teardown(void)
 {
+	free_chain(&genuine);
 	free(damaged);
 	bytes_free(&image);
 	place_teardown((void *[]){place});
@@ -232,6 +283,19 @@ static void read_address(struct reader *r, uint8_t number)
 	check_found(reader_address(r, &addr, 0, 3, outs, &cnt, &sums, &err), &err);
 }
 
+static void read_stakes(struct reader *r)
+{
+	struct address_locked locked[Q_REPLICAS_MAX];
+	struct qaddress addr = rules_address(3);
+	struct ledger_stakes stakes;
+	struct err err = {0};
+	enum found found = reader_stakes(r, &place->rules.g, &stakes, &err);
+
+	check_found(found, &err);
+	found = reader_locked(r, &addr, locked, &err);
+	check_found(found, &err);
+}
+
 static void read_all(void)
 {
 	struct err err = {0};
@@ -245,19 +309,19 @@ static void read_all(void)
 	for (uint64_t h = 0; h <= HEIGHT + 1; h++)
 		read_height(r, h);
 	read_transaction(r, &place->rules.g.txid);
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < HEIGHT; i++)
 		read_transaction(r, &ids[i]);
-	for (uint8_t i = 1; i <= 6; i++)
+	for (uint8_t i = 1; i <= 15; i++)
 		read_address(r, i);
+	read_stakes(r);
 	reader_close(r);
 }
 
 /* The block that a replica would append next. */
 static void append_one(struct ledger *l)
 {
-	struct qoutput out = to(2, 500);
-	struct tx *tx = spend(&place->rules, 2, (struct qoutpoint){place->rules.g.txid, 1}, &out, 1);
 	struct overlay *overlay = overlay_new(ledger_state(l), NULL, qheight_of(HEIGHT + 1));
+	struct tx *tx = story_deed(&place->rules, &genuine, HEIGHT + 1);
 	struct block *b = make_block(HEIGHT + 1, hashes[HEIGHT], &tx, 1);
 	struct qcert cert = commit_of(&place->rules, b);
 	struct err err = {0};
@@ -289,8 +353,15 @@ static void open_and_append(void)
 	ledger_close(l);
 }
 
-/* The audit may pass only what is, block for block, the genuine chain. */
-static void audit(bool genuine)
+static bool same_contents(void)
+{
+	struct qhash now = read_contents();
+
+	return qhash_eq(&now, &contents);
+}
+
+/* The audit may pass only what is, block for block and row for row, the genuine chain. */
+static void check_audit(bool undamaged)
 {
 	const char *path = place->path;
 	struct audit_options o = {.threads = 1};
@@ -301,12 +372,13 @@ static void audit(bool genuine)
 
 	bool made = audit_run(&path, 1, &place->rules.g, &o, &report, &err);
 	must(made || err.text[0] != '\0');
-	must(!genuine || made);
+	must(!undamaged || made);
 	if (!made)
 		return;
-	must(!genuine || (report.ok && report.height.n == HEIGHT && report.transactions == 4));
+	must(!undamaged || (report.ok && report.height.n == HEIGHT && report.transactions == HEIGHT + 4));
 	must(report.ok == (report.ledgers[0].ok));
 	must(report.ok || report.ledgers[0].finding_cnt > 0);
+	must(!report.ok || report.height.n != HEIGHT || same_contents());
 	if (report.ok) {
 		struct reader *r = reader_open(path, NULL, &err);
 		must(r != NULL && report.height.n <= HEIGHT);
@@ -322,9 +394,9 @@ static void audit(bool genuine)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	bool genuine = put_damaged(data, len);
+	bool undamaged = put_damaged(data, len);
 
-	audit(genuine);
+	check_audit(undamaged);
 	read_all();
 	open_and_append();
 	return 0;

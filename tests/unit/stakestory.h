@@ -20,6 +20,7 @@
 
 #include "auditing.h"
 #include "schedule.h"
+#include "seals.h"
 
 #define EPOCH 8
 #define STORY_HEIGHT 40
@@ -254,17 +255,29 @@ static inline struct tx *story_pass(const struct rules *r, const struct chain *c
 	return spend_and_report(r, 1, in, &out, 1, h == 12 || h == 20 || h == 35 ? &offence : NULL);
 }
 
-/* The story; block `wrong` (0: none) by this replica. */
-static inline void tell_stakes(const struct rules *r, struct chain *c, unsigned wrong, unsigned proposer)
+/* The story's first blocks, up to `height`, sealed where the chain asks for it; block `wrong` (0: none) by
+ * this replica. */
+static inline void tell_stakes_to(const struct rules *r, struct chain *c, unsigned height, unsigned wrong,
+                                  unsigned proposer)
 {
-	for (unsigned h = 1; h <= STORY_HEIGHT; h++) {
+	struct seal_parent below;
+
+	seal_genesis(&r->g, &below);
+	for (unsigned h = 1; h <= height; h++) {
 		struct tx *txs[2] = {story_pass(r, c, h), story_deed(r, c, h)};
 		struct block *b =
 		    make_block(h, h > 1 ? c->blocks[h - 1]->hash : r->g.chain, txs, txs[1] ? 2 : 1);
 		struct qheader q = b->header;
 		q.proposer = h == wrong ? proposer : story_proposer(r, h);
+		seals_put(r, &below, &q);
+		seal_extend(&below, &q);
 		c->blocks[h] = with_header(b, &q);
 	}
+}
+
+static inline void tell_stakes(const struct rules *r, struct chain *c, unsigned wrong, unsigned proposer)
+{
+	tell_stakes_to(r, c, STORY_HEIGHT, wrong, proposer);
 }
 
 /* ---- the ledger -------------------------------------------------------------------------- */
