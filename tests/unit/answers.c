@@ -328,6 +328,12 @@ static void status_tells_whose_turn_it_is(void **state)
 	for (unsigned i = 0; i < 5; i++) { /* into the second epoch */
 		struct tx *tx = relock(ALICE, allocation(&cluster->rules, DELEGATED + i % 4),
 		                       PAY_AMOUNT * (1 + i % 4), QLOCK_RELEASE, i % 4);
+		if (i == 3) { /* before the last height of the first */
+			s = get("/v1/status");
+			assert_int_equal(integer(s, "epoch"), 0);
+			assert_int_equal(integer(s, "turn"), 5);
+			json_decref(s);
+		}
 		if (i < 4)
 			final(tx);
 		else
@@ -569,9 +575,9 @@ static void refusals_tell_until_when_and_how_much(void **state)
 	outs[1] = locked(103, PAY_AMOUNT / 2, QLOCK_FROZEN, 2);
 	struct tx *paid = pay_outputs(&cluster->rules, 103, &in, 1, outs, 2, NULL);
 	in = output(paid, 1);
-	final(paid);
-	thaw =
-	    pay(&cluster->rules, &(struct payment){.from = 103, .to = 9, .amount = PAY_AMOUNT / 2}, &in, 1);
+	final(tx_ref(paid));
+	struct qoutpoint both[] = {output(paid, 0), in};
+	thaw = pay(&cluster->rules, &(struct payment){.from = 103, .to = 9}, both, 2);
 	e = refused(thaw, 409);
 	assert_string_equal(string(e, "code"), "locked");
 	assert_true(json_is_null(json_object_get(json_object_get(e, "detail"), "free_at"))); /* never */
@@ -579,6 +585,7 @@ static void refusals_tell_until_when_and_how_much(void **state)
 	tx_unref(spend);
 	tx_unref(cheap);
 	tx_unref(thaw);
+	tx_unref(paid);
 	end();
 }
 
