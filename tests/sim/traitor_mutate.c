@@ -64,6 +64,10 @@ static void walk_header(struct fields *f, const char *where, struct qheader *h)
 	add(f, where, "header.proposer", F_U32, &h->proposer);
 	add(f, where, "header.time_ms", F_U64, &h->time_ms);
 	add(f, where, "header.seal", F_KIND, &h->seal.kind);
+	if (h->seal.kind == QSEAL_POW) {
+		add(f, where, "header.target", F_HASH, &h->seal.qseal_u.pow.target);
+		add(f, where, "header.nonce", F_U64, &h->seal.qseal_u.pow.nonce);
+	}
 }
 
 static void walk_vote(struct fields *f, const char *where, struct qvote *v)
