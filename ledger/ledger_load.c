@@ -202,7 +202,7 @@ static bool load_output(struct ledger *l, enum ledger_statement which, struct qh
 	u.point.index = (uint32_t)position;
 	u.out.amount = (uint64_t)amount;
 	/* Also keeps the sum from overflowing, whatever the file holds. */
-	if (position < 0 || position >= Q_ALLOCS_MAX || amount < 1 || height < 0 || u.made_at.n > h.n ||
+	if (position < 0 || position >= Q_ALLOCS_MAX || amount < 1 || u.made_at.n > h.n ||
 	    u.out.amount > l->genesis->supply - state_value(into) || state_find(into, &u.point))
 		return db_damaged(db, err,
 		                  "output %lld of transaction %lld cannot be: position, amount or height",
@@ -221,7 +221,7 @@ static bool load_conviction(struct ledger *l, struct qheight h, struct state *in
 	if (!db_get_int(db, CONVICTIONS, 0, &height, err) || !db_get_int(db, CONVICTIONS, 1, &replica, err) ||
 	    !db_get_int(db, CONVICTIONS, 2, &tx_height, err))
 		return false;
-	if (height < 1 || (uint64_t)height > h.n || height != tx_height || replica < 0 ||
+	if ((uint64_t)height > h.n || height != tx_height || replica < 0 ||
 	    replica >= staking->convicted.convicted_len ||
 	    (uint64_t)height <= staking->convicted.convicted_val[replica].n)
 		return db_damaged(db, err, "the conviction of replica %lld at height %lld cannot be",

@@ -78,8 +78,8 @@ static bool get_stake(struct db *db, size_t which, unsigned i, uint64_t supply, 
 	    !db_get_int(db, which, 2, &delegated, err) || !db_get_int(db, which, 3, &turns, err) ||
 	    !db_get_int(db, which, 4, &first, err))
 		return false;
-	bool ok = replica == i && own >= 0 && delegated >= 0 && turns >= 0 && turns <= SCHEDULE_CYCLE &&
-	          (uint64_t)own <= supply - *sum && (uint64_t)delegated <= supply - *sum - (uint64_t)own;
+	bool ok = replica == i && turns >= 0 && turns <= SCHEDULE_CYCLE && (uint64_t)own <= supply - *sum &&
+	          (uint64_t)delegated <= supply - *sum - (uint64_t)own;
 	if (!ok || (uint64_t)first != out->first.n)
 		return db_damaged(db, err, "the stake table of height %llu cannot be: row %u",
 		                  (unsigned long long)out->height.n, i);

@@ -12,9 +12,12 @@
  *           6  account 3 moves: 30 released, 6 staked anew, 4 frozen
  *           9  replica 1's account moves: 50 staked anew, 50 frozen
  *          10  account 4 is given 60 of stake for replica 2
- *          12  replicas 1 and 2 are convicted, by CHECKPOINTs at height 11 and by COMMITs of view 3 at height
- * 8 17  account 1's 200 are released: 180, and 20 frozen 30  account 3's release of height 6, liable since
- * 12: 27 free, 3 frozen and in every block account 2 pays its 500 to itself, which carries the offences.
+ *          12  replicas 1 and 2 are convicted, by CHECKPOINTs at height 11, by COMMITs of view 3 at height 8;
+ *              account 1 stakes 40 for replica 1
+ *          17  account 1's 200 are released: 180, and 20 frozen
+ *          30  account 3's release of height 6, liable since 12: 27 free, 3 frozen
+ *
+ * In every block account 2 pays its 500 to itself, which carries the offences.
  */
 #ifndef QUORATE_TEST_BONDS_H
 #define QUORATE_TEST_BONDS_H
@@ -141,6 +144,10 @@ static inline struct tx *bonds_event(const struct rules *r, const struct bonds *
 		outs[0] = bonded(4, 60, QLOCK_STAKE, 2);
 		outs[1] = bonded(1, 640, QLOCK_NONE, 0);
 		return bonds_tx(r, 1, (struct qoutpoint){b->at[2], 2}, outs, 2, NULL);
+	case 12:
+		outs[0] = bonded(1, 40, QLOCK_STAKE, 1);
+		outs[1] = bonded(1, 600, QLOCK_NONE, 0);
+		return bonds_tx(r, 1, (struct qoutpoint){b->at[10], 1}, outs, 2, NULL);
 	case 17:
 		outs[0] = bonded(1, 180, QLOCK_RELEASE, 1);
 		outs[1] = bonded(1, 20, QLOCK_FROZEN, 1);

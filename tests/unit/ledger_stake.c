@@ -163,10 +163,10 @@ static void an_address_knows_its_locked_outputs_and_what_they_owe(void **state)
 	struct reader *r = open_reader(p);
 	struct qaddress one = rules_address(1), three = rules_address(3), two = rules_address(2);
 	assert_int_equal(reader_address(r, &one, 0, 8, outs, &cnt, &sums, &err), FOUND);
-	assert_int_equal(cnt, 4);
-	assert_int_equal(sums.outputs, 4);
-	assert_int_equal(sums.free, 640);
-	assert_int_equal(sums.stake, 100);
+	assert_int_equal(cnt, 5);
+	assert_int_equal(sums.outputs, 5);
+	assert_int_equal(sums.free, 600);
+	assert_int_equal(sums.stake, 140);
 	assert_int_equal(sums.release, 180);
 	assert_int_equal(sums.frozen, 20);
 	assert_int_equal(outs[0].amount, 100); /* the stake of height 2: convicted at 5 first */
@@ -174,12 +174,14 @@ static void an_address_knows_its_locked_outputs_and_what_they_owe(void **state)
 	assert_int_equal(outs[0].lock.qlock_u.replica, 1);
 	assert_int_equal(outs[0].height.n, 2);
 	assert_int_equal(outs[0].convicted.n, 5);
-	assert_int_equal(outs[1].lock.kind, QLOCK_NONE);
-	assert_int_equal(outs[1].convicted.n, 0);
-	assert_int_equal(outs[2].lock.kind, QLOCK_RELEASE); /* of height 17: of no conviction */
-	assert_int_equal(outs[2].height.n, 17);
+	assert_int_equal(outs[1].lock.kind, QLOCK_STAKE); /* of the conviction's own block */
+	assert_int_equal(outs[1].convicted.n, 12);
+	assert_int_equal(outs[2].lock.kind, QLOCK_NONE);
 	assert_int_equal(outs[2].convicted.n, 0);
-	assert_int_equal(outs[3].lock.kind, QLOCK_FROZEN);
+	assert_int_equal(outs[3].lock.kind, QLOCK_RELEASE); /* of height 17: of no conviction */
+	assert_int_equal(outs[3].height.n, 17);
+	assert_int_equal(outs[3].convicted.n, 0);
+	assert_int_equal(outs[4].lock.kind, QLOCK_FROZEN);
 
 	assert_int_equal(reader_address(r, &three, 0, 8, outs, &cnt, &sums, &err), FOUND);
 	assert_int_equal(cnt, 3);
@@ -190,14 +192,14 @@ static void an_address_knows_its_locked_outputs_and_what_they_owe(void **state)
 	    .point = outs[0].point, .out = {three, outs[0].amount, outs[0].lock}, .made_at = outs[0].height};
 	assert_int_equal(stake_penalty(&p->rules.g, &u, outs[0].convicted), 3);
 
-	assert_int_equal(reader_address(r, &one, 2, 1, outs, &cnt, &sums, &err), FOUND);
+	assert_int_equal(reader_address(r, &one, 3, 1, outs, &cnt, &sums, &err), FOUND);
 	assert_int_equal(cnt, 1);
 	assert_int_equal(outs[0].amount, 180);
 	assert_int_equal(sums.free + sums.stake + sums.release + sums.frozen, 940);
 
 	struct address_locked locked[Q_REPLICAS_MAX];
 	assert_int_equal(reader_locked(r, &one, locked, &err), FOUND);
-	assert_int_equal(locked[1].stake, 100);
+	assert_int_equal(locked[1].stake, 140);
 	assert_int_equal(locked[1].release, 180);
 	assert_int_equal(locked[1].frozen, 20);
 	assert_int_equal(locked[0].stake + locked[2].stake + locked[63].stake, 0);
@@ -317,13 +319,15 @@ static void refuses_edited_stake(void **state)
 	    {"UPDATE outputs SET replica = -1 WHERE lock = 'stake'", "locked in a way that cannot be"},
 	    {"UPDATE outputs SET replica = NULL WHERE lock = 'stake'", "replica is no integer"},
 	    {"UPDATE outputs SET lock = NULL WHERE lock = 'stake'", "lock is no text"},
-	    {"UPDATE transactions SET height = 21 WHERE seq = 23", "height"},
+	    {"UPDATE transactions SET height = 21 WHERE seq = (SELECT max(tx) FROM outputs)", "height"},
 	    {"UPDATE transactions SET height = -1 WHERE seq = 0", "height"},
 	    {"UPDATE convictions SET replica = 4 WHERE height = 5", "conviction of replica 4 at height 5"},
 	    {"UPDATE convictions SET replica = -1 WHERE height = 5", "conviction of replica -1"},
 	    {"UPDATE convictions SET height = 6 WHERE height = 5", "conviction of replica 1 at height 6"},
 	    {"UPDATE convictions SET height = 21 WHERE height = 12", "at height 21 cannot be"},
 	    {"UPDATE convictions SET height = 0 WHERE height = 5", "at height 0 cannot be"},
+	    {"UPDATE convictions SET height = 0, tx = 0 WHERE height = 5", "at height 0 cannot be"},
+	    {"UPDATE convictions SET height = -1 WHERE height = 5", "at height -1 cannot be"},
 	    {"UPDATE convictions SET tx = 9 WHERE height = 5", "at height 5 cannot be"},
 	    {"UPDATE convictions SET tx = 1000 WHERE height = 5", "at height 5 cannot be"},
 	    {"DELETE FROM stakes WHERE height = 8 AND replica = 3", "11 rows; must be 12"},
@@ -360,15 +364,20 @@ static void refuses_edited_stake(void **state)
 /* Where the newest table is of the tip itself, what is staked must be what it says. */
 static void refuses_a_table_of_the_tip_that_is_not_what_is_staked(void **state)
 {
+	static const char *const edits[] = {"own = own + 1", "delegated = delegated + 1",
+	                                    "own = delegated, delegated = own"};
 	struct place *p = *state;
-	struct bonds b = {0};
-	struct ledger *l = open_ledger(p);
 
-	bonds_tell(&p->rules, l, &b, 16);
-	ledger_close(l);
-	assert_refused(p,
-	               "UPDATE stakes SET own = delegated, delegated = own WHERE height = 16 AND replica = 3",
-	               "table of height 16 is not what was staked for replica 3");
+	for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
+		struct bonds b = {0};
+		char sql[128];
+		place_remove(p);
+		struct ledger *l = open_ledger(p);
+		bonds_tell(&p->rules, l, &b, 16);
+		ledger_close(l);
+		snprintf(sql, sizeof sql, "UPDATE stakes SET %s WHERE height = 16 AND replica = 0", edits[i]);
+		assert_refused(p, sql, "table of height 16 is not what was staked for replica 0");
+	}
 }
 
 static void refuses_locks_and_tables_on_a_chain_without_stake(void **state)
