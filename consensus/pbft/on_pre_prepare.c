@@ -14,18 +14,8 @@
  *
  * Before: net/link and node/verify, which checked signatures. After: advance.c.
  */
+#include "evidence.h"
 #include "pbft.h"
-
-/* PP7: what the one signed envelope shows by itself. */
-static bool well_formed(const struct engine *e, const struct message *m)
-{
-	const struct qproposal *p = &m->m.qmessage_u.proposal;
-	struct qhash hash;
-	block_hash(&p->header, &hash);
-	return p->header.format == 1 && p->header.proposer == m->sender &&
-	       seal_holds(e->g, &p->header, &hash) && p->header.tx_count <= e->params->block_txs_max &&
-	       block_leaves_match(&p->header, p->leaves.leaves_val, p->leaves.leaves_len);
-}
 
 /* So that all see it, not this replica alone, which then leaves the view: so it is told once. */
 static void show_and_suspect(struct engine *e, struct message *first, struct message *second)
@@ -121,7 +111,7 @@ void on_pre_prepare(struct engine *e, struct message *m)
 	}
 	if (p->view.n < e->entered.n || !e->active)
 		return;
-	if (!well_formed(e, m)) { /* PP7 */
+	if (!proposal_well_formed(e->g, m->sender, p)) { /* PP7 */
 		report_bad_proposal(e, m);
 		return;
 	}
