@@ -725,13 +725,28 @@ struct tx *purse_next(struct purse *p, const struct genesis *g)
 	return tx;
 }
 
+/* A node that has not executed the payment before yet does not know what this one spends. */
+static void purse_submit(struct chain *c, unsigned node, struct tx *tx)
+{
+	uint64_t until = now_ms() + CHAIN_PATIENCE_MS;
+	for (bool again = true; again;) {
+		json_t *results = NULL;
+		if (!chain_submit(c, node, &tx, 1, &results))
+			fail_msg("node %u does not answer", node);
+		const char *code = json_text(json_array_get(results, 0), "code");
+		again = strcmp(code, "unknown_output") == 0;
+		if (now_ms() > until)
+			fail_msg("node %u: %s", node, code);
+		json_decref(results);
+	}
+}
+
 uint64_t purse_pay(struct purse *p, struct chain *c, unsigned node)
 {
 	char hex[QHASH_HEX];
 	int status;
 	struct tx *tx = purse_next(p, c->genesis);
-	if (!chain_submit(c, node, &tx, 1, NULL))
-		fail_msg("node %u does not answer", node);
+	purse_submit(c, node, tx);
 	assert_true(chain_final(c, node, &tx->id, NULL, 0, NULL, 0));
 	json_t *root =
 	    chain_get(c, node, &status, "/v1/transactions/%s", hex_encode(hex, tx->id.b, sizeof tx->id.b));

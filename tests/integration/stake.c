@@ -131,6 +131,26 @@ static void assert_shares(struct chain *c, uint64_t from, uint64_t to, const uin
 	}
 }
 
+/* What a node's ledger says by SQL of the table of `settled`: the share that it promised a replica, which is
+ * this one to a turn, and the blocks that the replica made while the table decided. */
+static void assert_view_of_shares(struct chain *c, unsigned node, uint64_t settled, unsigned replica,
+                                  double share)
+{
+	char sql[256], text[64];
+	unsigned long long first, last;
+	unsigned blocks;
+	double promised;
+	snprintf(sql, sizeof sql,
+	         "SELECT first_height || ' ' || last_height || ' ' || blocks || ' ' || promised "
+	         "FROM proposer_shares WHERE settled = %llu AND replica = %u",
+	         (unsigned long long)settled, replica);
+	chain_sql(chain_path(c, "node%u/ledger.db", node), sql, text, sizeof text);
+	assert_int_equal(sscanf(text, "%llu %llu %u %lf", &first, &last, &blocks, &promised), 4);
+	assert_true((promised - share) * SCHEDULE_CYCLE < 1 && (share - promised) * SCHEDULE_CYCLE < 1);
+	assert_int_equal(blocks, turns_had(c, first, last).had[replica]);
+	assert_int_equal(first, settled == 0 ? 1 : settled + EPOCH + 1);
+}
+
 static unsigned view_of(struct chain *c, unsigned node)
 {
 	int status;
@@ -274,6 +294,9 @@ static void turns_follow_the_stakes_and_stake_that_moves(void **state)
 	chain_wait_height(c, 0xf, to);
 	assert_shares(c, 1, decided_from(4 * EPOCH + 1) - 1, (const uint64_t[]){4000, 2000, 1000, 0});
 	assert_shares(c, from, to, (const uint64_t[]){1000, 6000, 1000, 3000});
+	assert_view_of_shares(c, 2, 0, 0, 4.0 / 7);
+	assert_view_of_shares(c, 2, 0, 3, 0);
+	assert_view_of_shares(c, 2, from - 1 - EPOCH, 3, 3.0 / 11);
 
 	/* What was released could not be spent before, and is free now. */
 	assert_true(to >= free_at);
@@ -548,7 +571,8 @@ static void evidence_on_standard_input_convicts_as_well(void **state)
 	assert_true(number(r, "convicted") >= height);
 	json_decref(r);
 	/* An altered bit convicts nobody. */
-	hex[strlen(hex) - 4] ^= 1;
+	char *digit = &hex[strlen(hex) - 4];
+	*digit = *digit == '0' ? '1' : '0';
 	assert_int_equal(quorate_fed(hex, &out, &errs, "stake", "convict", "-", "--node", c->http[0],
 	                             "--genesis", chain_path(c, "genesis.json"), "--key",
 	                             key_number(c, TRAVELLER), NULL),
