@@ -11,7 +11,7 @@ static int make_fixture(void **state)
 
 	story_setup(&rules, 10);
 	*state = fixture = fixture_of(rules);
-	tell_stakes(&fixture->honest.rules, &fixture->chain, 0, 0);
+	tell_stakes(&fixture->honest.rules, &fixture->chain, STORY_HEIGHT);
 	write_story(&fixture->honest, &fixture->chain);
 	return 0;
 }
@@ -36,7 +36,7 @@ static void passes_a_ledger_whose_delegators_are_not_penalised(void **state)
 
 	story_setup(&rules, 0);
 	f = fixture_of(rules);
-	tell_stakes(&f->honest.rules, &f->chain, 0, 0);
+	tell_stakes(&f->honest.rules, &f->chain, STORY_HEIGHT);
 	write_story(&f->honest, &f->chain);
 	struct audit_report r = audit(f, (const char *[]){f->honest.path}, 1);
 	assert_clean(&r);
@@ -202,7 +202,7 @@ static struct audit_report audit_wrong(struct fixture *f, unsigned height, unsig
 	struct chain c = {0};
 
 	place_remove(&f->other);
-	tell_stakes(&f->other.rules, &c, height, proposer);
+	tell_stakes_wrongly(&f->chain, &c, height, proposer);
 	write_story(&f->other, &c);
 	free_chain(&c);
 	return audit(f, (const char *[]){f->other.path}, 1);

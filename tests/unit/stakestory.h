@@ -255,10 +255,8 @@ static inline struct tx *story_pass(const struct rules *r, const struct chain *c
 	return spend_and_report(r, 1, in, &out, 1, h == 12 || h == 20 || h == 35 ? &offence : NULL);
 }
 
-/* The story's first blocks, up to `height`, sealed where the chain asks for it; block `wrong` (0: none) by
- * this replica. */
-static inline void tell_stakes_to(const struct rules *r, struct chain *c, unsigned height, unsigned wrong,
-                                  unsigned proposer)
+/* The story's first blocks, up to `height`, sealed where the chain asks for it. */
+static inline void tell_stakes(const struct rules *r, struct chain *c, unsigned height)
 {
 	struct seal_parent below;
 
@@ -268,16 +266,27 @@ static inline void tell_stakes_to(const struct rules *r, struct chain *c, unsign
 		struct block *b =
 		    make_block(h, h > 1 ? c->blocks[h - 1]->hash : r->g.chain, txs, txs[1] ? 2 : 1);
 		struct qheader q = b->header;
-		q.proposer = h == wrong ? proposer : story_proposer(r, h);
+		q.proposer = story_proposer(r, h);
 		seals_put(r, &below, &q);
 		seal_extend(&below, &q);
 		c->blocks[h] = with_header(b, &q);
 	}
 }
 
-static inline void tell_stakes(const struct rules *r, struct chain *c, unsigned wrong, unsigned proposer)
+/* The same transactions once more, with block `wrong` by this replica. */
+static inline void tell_stakes_wrongly(const struct chain *from, struct chain *c, unsigned wrong,
+                                       unsigned proposer)
 {
-	tell_stakes_to(r, c, STORY_HEIGHT, wrong, proposer);
+	for (unsigned h = 1; h <= STORY_HEIGHT; h++) {
+		const struct block *b = from->blocks[h];
+		struct qheader q = b->header;
+		if (h > 1)
+			q.parent = c->blocks[h - 1]->hash;
+		if (h == wrong)
+			q.proposer = proposer;
+		c->blocks[h] = block_new(&q, b->txs, b->tx_cnt);
+		c->digests[h] = from->digests[h]; /* headers are not part of the state */
+	}
 }
 
 /* ---- the ledger -------------------------------------------------------------------------- */
@@ -309,9 +318,11 @@ static inline void write_story(const struct place *p, struct chain *c)
 	struct ledger *l = open_ledger(p);
 	unsigned from = 1;
 
-	append_run(l, c, 1, STORY_HEIGHT, commit_at(&p->rules, c, STORY_HEIGHT));
-	ledger_close(l); /* not committed: now the digests that checkpoints sign are known */
-	l = open_ledger(p);
+	if (qhash_is_zero(&c->digests[STORY_HEIGHT])) {
+		append_run(l, c, 1, STORY_HEIGHT, commit_at(&p->rules, c, STORY_HEIGHT));
+		ledger_close(l); /* not committed: now the digests that checkpoints sign are known */
+		l = open_ledger(p);
+	}
 	for (size_t i = 0; i < sizeof story_runs / sizeof *story_runs; i++) {
 		append_run(l, c, from, story_runs[i].to, story_cert(&p->rules, c, i));
 		from = story_runs[i].to + 1;

@@ -12,7 +12,7 @@ static int make_fixture(void **state)
 
 	story_setup(&rules, 10);
 	*state = fixture = fixture_of(rules);
-	tell_stakes(&fixture->honest.rules, &fixture->chain, 0, 0);
+	tell_stakes(&fixture->honest.rules, &fixture->chain, STORY_HEIGHT);
 	write_story(&fixture->honest, &fixture->chain);
 	return 0;
 }
