@@ -18,7 +18,7 @@ struct qtarget seal_target_of_bits(unsigned bits)
 
 	must(bits < 256);
 	for (unsigned i = 0; i < sizeof t.b; i++)
-		t.b[i] = bits >= 8 * (i + 1) ? 0 : bits <= 8 * i ? 0xff : (uint8_t)(0xff >> (bits - 8 * i));
+		t.b[i] = (uint8_t)(bits >= 8 * (i + 1) ? 0 : bits <= 8 * i ? 0xff : 0xff >> (bits - 8 * i));
 	return t;
 }
 
