@@ -336,22 +336,32 @@ static void print_more(int width, const json_t *more)
 	}
 }
 
+/* As wide as the longest name. */
+static int width_of(const json_t *more)
+{
+	size_t width = sizeof "transaction" - 1;
+	const char *key;
+	json_t *value;
+	json_object_foreach((json_t *)more, key, value) width = strlen(key) > width ? strlen(key) : width;
+	return (int)width;
+}
+
 void settle_print(const struct settle *s, enum outcome o, const json_t *more)
 {
-	enum { W = 11 };
+	const int width = width_of(more);
 	char message[MESSAGE_MAX], txid[QHASH_HEX];
 	bool good = o == COMMITTED || o == SUBMITTED;
 	printf("%s%s%s: %s%s%s\n", out_style(stdout, good ? OUT_GOOD : OUT_BAD), outcome_name[o],
 	       out_style(stdout, OUT_PLAIN), o == REJECTED ? s->fate.code : "", o == REJECTED ? ": " : "",
 	       message_of(s, o, message));
-	out_field(W, "transaction", "%s", txid_of(s, txid));
+	out_field(width, "transaction", "%s", txid_of(s, txid));
 	if (s->fate.spent_by[0] != '\0' && o == REJECTED)
-		out_field(W, "spent by", "%s", s->fate.spent_by);
+		out_field(width, "spent by", "%s", s->fate.spent_by);
 	if (o == COMMITTED)
-		out_field(W, "height", "%llu", (unsigned long long)s->fate.height);
+		out_field(width, "height", "%llu", (unsigned long long)s->fate.height);
 	if (more != NULL)
-		print_more(W, more);
-	out_field(W, "time", "%llu ms", (unsigned long long)(access_now_ms() - s->begun_ms));
+		print_more(width, more);
+	out_field(width, "time", "%llu ms", (unsigned long long)(access_now_ms() - s->begun_ms));
 }
 
 int settle_end(const struct settle *s, enum outcome o)
