@@ -5,6 +5,11 @@
  * bytes (headers, transactions, certificates), and then every row and every column of every table
  * must be what the replayed chain says.  So each of these is found and named, with table, key and column:
  *   - a broken link, a wrong Merkle root, a certificate that fails or is missing;
+ *   - a proof of work that was not done, or for another target than the block's ancestors ask for;
+ *   - a block by a replica that had the turn in no view that is possible (audit_turns.c says how far this
+ *     can be told);
+ *   - stake that is moved without its penalty, a conviction without an offence, a table of stakes that does
+ *     not add up;
  *   - a transaction with a bad signature, that makes or loses value, or spends what is not unspent;
  *   - any row changed, removed or added by hand; a changed index, trigger or view; a damaged page.
  * With several ledgers, all must hold one chain as far as each goes; the first height at which they do

@@ -235,7 +235,18 @@ static void print_divergence(const struct audit_report *r, const struct genesis 
 			       g->g.replicas.replicas_val[i].name);
 }
 
-static void print_verdict(const struct audit_report *r)
+/* What was proven, of what this chain has. */
+static void print_proven(const struct audit_report *r, const struct genesis *g)
+{
+	const char *seals = g->g.seal.kind == QSEAL_NONE ? "" : ", every seal holds";
+	const char *stakes = g->g.proposer.kind == QPROPOSER_PRIMARY ? "" : ", stakes and penalties add up";
+
+	printf("height %" PRIu64 ", %" PRIu64 " transaction%s, every signature holds%s%s, ",
+	       (uint64_t)r->height.n, r->transactions, r->transactions == 1 ? "" : "s", seals, stakes);
+	puts("no output was spent twice");
+}
+
+static void print_verdict(const struct audit_report *r, const struct genesis *g)
 {
 	const char *bad = out_style(stdout, OUT_BAD), *good = out_style(stdout, OUT_GOOD);
 	const char *plain = out_style(stdout, OUT_PLAIN);
@@ -248,10 +259,7 @@ static void print_verdict(const struct audit_report *r)
 	else if (r->ok)
 		printf("%sok%s: %zu ledgers tell one story: ", good, plain, r->ledger_cnt);
 	if (r->ok)
-		printf("height %" PRIu64 ", %" PRIu64
-		       " transaction%s, every signature holds, no output was spent "
-		       "twice\n",
-		       (uint64_t)r->height.n, r->transactions, r->transactions == 1 ? "" : "s");
+		print_proven(r, g);
 	else if (failed)
 		printf("%sfailed%s: %zu of %zu ledgers cannot be proven%s\n", bad, plain, failed,
 		       r->ledger_cnt, r->diverged ? ", and they diverge" : "");
@@ -265,7 +273,7 @@ static void print_text(const struct audit_report *r, const struct genesis *g)
 	for (size_t i = 0; i < r->ledger_cnt; i++)
 		print_findings(&r->ledgers[i]);
 	print_divergence(r, g);
-	print_verdict(r);
+	print_verdict(r, g);
 }
 
 /* ---- the command ---------------------------------------------------------------------- */
@@ -315,13 +323,12 @@ int cmd_audit(int argc, char **argv)
 	    .args_doc = "LEDGER...",
 	    .doc =
 	        "Proves ledgers offline, from the genesis to the last signature: every link, Merkle root, "
-	        "certificate and signature; no value made or lost; no output spent twice; every row of every "
+	        "seal, certificate and signature; no block by a replica that had no turn; no value made or "
+	        "lost, no output spent twice; stakes and penalties as the rules ask; every row of every "
 	        "table what the replayed chain says. Several ledgers must tell one story; the first height "
-	        "at "
-	        "which they do not is found.\v"
-	        "LEDGER is a ledger file or a node's home. The node may be running. Exit code: 0 ok, 1 "
-	        "failed, "
-	        "2 not a ledger of this chain.",
+	        "at which they do not is found.\v"
+	        "LEDGER is a ledger file or a node's home. The node may be running. Exit code: 0 ok, "
+	        "1 failed, 2 not a ledger of this chain.",
 	    .children = children,
 	};
 	struct audit_args args = {0};
