@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "pbft.h"
+#include "replica_impl.h"
 #include "traitor_impl.h"
 
 static const struct {
@@ -108,6 +110,19 @@ void acted(struct traitor *t, enum behaviour b, unsigned id, const char *fmt, ..
 	vsnprintf(text, sizeof text, fmt, args);
 	va_end(args);
 	trace_line(t->s, "traitor %u %s %s", id, behaviours[b].name, text);
+}
+
+unsigned proposer(const struct traitor *t, uint64_t view, uint64_t height)
+{
+	for (unsigned i = 0; i < t->s->n && t->s->g.g.proposer.kind == QPROPOSER_STAKE; i++) {
+		const struct machine *m = &t->s->machines[i];
+		unsigned there = t->s->n;
+		if (machine_up(m) && height > 0)
+			there = proposer_of(m->replica->engine, qheight_of(height), qview_of(view));
+		if (there < t->s->n)
+			return there;
+	}
+	return primary(t, view);
 }
 
 /* ---- sending ----------------------------------------------------------------------------------------- */
@@ -410,7 +425,11 @@ static const sim_set campaigns[] = {
     B(HIDE_BODY) | B(COLLUDE) | B(WRONG_BODY) | B(ALL_BUT_ONE) | B(LEAVE_GAP) | B(GHOSTS),
     /* the same with more views than votes: forged certificates of every kind */
     B(FORGED_PREPARED) | B(INFLATED_VIEW) | B(FORGED_CHECKPOINT) | B(FORGED_CHANGE) | B(STARVE),
-    B(WRONG_CHECKPOINT) | B(EARLY_CHECKPOINT) | B(HIDE_TIP) | B(STARVE)};
+    B(WRONG_CHECKPOINT) | B(EARLY_CHECKPOINT) | B(HIDE_TIP) | B(STARVE),
+    /* work that was not done, turns that are not one's own, penalties that are not paid */
+    B(BAD_SEAL) | B(REUSE_SEAL) | B(MINE_MANY) | B(WARP_TIME) | B(STARVE),
+    B(STALE_TURNS) | B(JUMP_QUEUE) | B(OUT_OF_TURN) | B(REUSE_SEAL) | B(STARVE),
+    B(OFFEND_AND_LEAVE) | B(HIDE_CONVICTION) | B(EQUIVOCATE) | B(DOUBLE_COMMIT)};
 
 /* A campaign, or a handful; each in earnest or in passing; now and then a little of everything. */
 static void choose(struct traitor *t)
@@ -451,6 +470,7 @@ void traitor_start(struct sim *s)
 	t->tip_hash = s->g.chain;
 	t->budget = BUDGET_MAX;
 	collect(t, primary_tactics);
+	collect(t, stake_tactics);
 	collect(t, backup_tactics);
 	collect(t, view_tactics);
 	collect(t, lead_tactics);

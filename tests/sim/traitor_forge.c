@@ -2,6 +2,7 @@
  * traitor_forge.c: what the adversary makes with the traitors' keys and with what it has seen.
  */
 #include "merkle.h"
+#include "seal.h"
 #include "traitor_impl.h"
 
 /* ---- votes and certificates -------------------------------------------------------------------------- */
@@ -155,8 +156,39 @@ struct message *make(struct traitor *t, unsigned id, const struct qmessage *m)
 	return made;
 }
 
-struct message *draft_message(struct traitor *t, unsigned id, const struct draft *d, uint64_t serve_to)
+/* ---- seals ------------------------------------------------------------------------------------------- */
+
+#define TRIES_MAX (UINT64_C(1) << 14)
+
+bool header_mine(struct traitor *t, struct qheader *h)
 {
+	return h->seal.kind == QSEAL_POW &&
+	       block_mine(h, draw(t, UINT64_MAX), TRIES_MAX, &h->seal.qseal_u.pow.nonce);
+}
+
+void draft_seal(struct traitor *t, struct draft *d)
+{
+	const struct kblock *below = block_find(t, &d->header.parent), *before = NULL;
+	struct seal_parent parent;
+
+	if (t->s->g.g.seal.kind == QSEAL_NONE)
+		return;
+	seal_genesis(&t->s->g, &parent);
+	if (below)
+		before = block_find(t, &below->header.parent);
+	if (before)
+		seal_extend(&parent, &before->header);
+	if (below)
+		seal_extend(&parent, &below->header);
+	if (below || d->header.height.n == 1 || d->header.seal.kind == QSEAL_NONE)
+		seal_prepare(&t->s->g, &parent, &d->header.seal);
+	header_mine(t, &d->header);
+}
+
+struct message *draft_message(struct traitor *t, unsigned id, struct draft *d, uint64_t serve_to)
+{
+	if (!d->bare)
+		draft_seal(t, d);
 	struct qmessage m = {.kind = QPRE_PREPARE};
 	struct qproposal *p = &m.qmessage_u.proposal;
 	struct qvote vote = {.view = qview_of(d->view), .height = d->header.height};
@@ -173,7 +205,7 @@ struct message *draft_message(struct traitor *t, unsigned id, const struct draft
 	return make(t, id, &m);
 }
 
-void draft_say(struct traitor *t, unsigned id, const struct draft *d, uint64_t to, uint64_t serve_to)
+void draft_say(struct traitor *t, unsigned id, struct draft *d, uint64_t to, uint64_t serve_to)
 {
 	struct message *m = draft_message(t, id, d, serve_to);
 

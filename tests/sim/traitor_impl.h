@@ -5,9 +5,9 @@
  *   traitor_memory.c   everything seen, bounded: votes, blocks, transactions, VIEW-CHANGEs, who is where
  *   traitor_forge.c    signing: votes, certificates, proposals, view changes
  *   traitor_puppet.c   plays a replica whose machine does not speak any more
- *   traitor_primary.c, traitor_backup.c, traitor_view.c, traitor_lead.c, traitor_sync.c, traitor_wire.c,
- * traitor_twins.c the behaviours: each file ends with its table traitor_mutate.c   small changes to any
- * message
+ *   traitor_primary.c, traitor_stake.c, traitor_backup.c, traitor_view.c, traitor_lead.c, traitor_sync.c,
+ * traitor_wire.c, traitor_twins.c the behaviours: each file ends with its table traitor_mutate.c   small
+ * changes to any message
  *
  * A deed is one act of one behaviour: deed() asks whether it happens (a numbered strike) and starts its
  * chance from one draw, so that a deed that is left out changes nothing of what later ones would do.
@@ -152,8 +152,8 @@ struct tactic {
 	/* False: the machine does not get it. */
 	bool (*on_receive)(struct traitor *t, struct machine *m, struct packet *p);
 };
-extern const struct tactic primary_tactics[], backup_tactics[], view_tactics[], lead_tactics[],
-    sync_tactics[], wire_tactics[], twins_tactics[]; /* ended by BEHAVIOUR_CNT */
+extern const struct tactic primary_tactics[], stake_tactics[], backup_tactics[], view_tactics[],
+    lead_tactics[], sync_tactics[], wire_tactics[], twins_tactics[]; /* ended by BEHAVIOUR_CNT */
 #define K(kind) (1u << (kind))
 #define ALL_KINDS (~0u)
 
@@ -190,6 +190,8 @@ static inline unsigned primary(const struct traitor *t, uint64_t view)
 {
 	return (unsigned)(view % t->s->n);
 }
+/* Who proposes there: by the stakes, if they are known, else the primary. */
+unsigned proposer(const struct traitor *t, uint64_t view, uint64_t height);
 /* A random part of the mask, not empty if it is not; not all of it if it has more than one. */
 uint64_t part(struct traitor *t, uint64_t mask);
 unsigned one_of(struct traitor *t, uint64_t mask); /* mask is not empty */
@@ -249,6 +251,7 @@ struct draft {
 	struct qheader header;
 	struct qhash *leaves;
 	unsigned leaf_cnt;
+	bool bare; /* its seal is as it is meant to be, right or wrong */
 };
 void draft_of(const struct message *proposal, struct draft *d); /* a copy of it */
 /* On this parent, with what transactions are known and not final, at most `cnt`. False: none. */
@@ -258,9 +261,13 @@ void draft_add(struct draft *d, const struct qhash *leaf);
 void draft_drop(struct draft *d, unsigned i);
 void draft_root(struct draft *d); /* root and count as the leaves are */
 void draft_clear(struct draft *d);
-/* serve: who gets its body. NULL: nobody would open it. */
-struct message *draft_message(struct traitor *t, unsigned id, const struct draft *d, uint64_t serve);
-void draft_say(struct traitor *t, unsigned id, const struct draft *d, uint64_t to, uint64_t serve);
+/* The seal that the chain asks for on its parent, as far as that is known. The adversary mines in no time. */
+void draft_seal(struct traitor *t, struct draft *d);
+/* A nonce for the header's own target. False: that is more work than it is worth. */
+bool header_mine(struct traitor *t, struct qheader *h);
+/* Both seal it, if it is not bare. serve: who gets its body. NULL: nobody would open it. */
+struct message *draft_message(struct traitor *t, unsigned id, struct draft *d, uint64_t serve);
+void draft_say(struct traitor *t, unsigned id, struct draft *d, uint64_t to, uint64_t serve);
 
 /* What a VIEW-CHANGE may claim. */
 struct claim {

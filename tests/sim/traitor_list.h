@@ -1,8 +1,8 @@
 /*
  * traitor_list.h: what traitors do. X(identifier, name on the command line, what it does and what the
- * protocol holds against it). Yxx: the attack's number in the catalogue of Byzantine behaviours. A proof of
- * work, transactions' nonces and changing membership do not exist on this protocol: the nearest meaningful
- * thing stands there (Y14, Y42, Y43).
+ * protocol holds against it). Yxx: the attack's number in the catalogue of Byzantine behaviours.
+ * Transactions' nonces and changing membership do not exist on this protocol: the nearest meaningful thing
+ * stands there (Y42, Y43).
  */
 #ifndef QUORATE_SIM_TRAITOR_LIST_H
 #define QUORATE_SIM_TRAITOR_LIST_H
@@ -23,11 +23,21 @@
 	X(B_WRONG_PARENT, "wrong-parent", "Y11: proposes on a wrong parent or one of an old view [PP6]") \
 	X(B_EXTREME_TIME, "extreme-time", "Y12: proposes with times at and beyond every limit [PP8, PP9]") \
 	X(B_OUT_OF_TURN, "propose-out-of-turn", "Y13: proposes when it is not primary, or in two views at once [PP1, PP2]") \
-	X(B_GRIND, "grind-hash", "Y14 (no work to grind, so a block's hash): the lowest of many hashes [primary = view mod n]") \
+	X(B_GRIND, "grind-hash", "Y14: the lowest of many hashes, by times and nonces [a hash decides nothing]") \
 	X(B_STOP_AT_QUORUM, "stop-after-prepares", "Y15: falls silent exactly when Q-1 have prepared [T1, NV3]") \
 	X(B_OVER_BOUND, "propose-over-bound", "new: in a new view, other blocks where its NEW-VIEW binds [NV4, PP5]") \
 	X(B_GHOSTS, "window-of-ghosts", "new: a window full of proposals whose bodies nobody has [PP3, T1]") \
 	X(B_OVERSIZED, "oversized-block", "new: more leaves or transactions than a block may have [PP7, PP10]") \
+	/* traitor_stake.c */ \
+	X(B_BAD_SEAL, "bad-seal", "new: no seal, one that is none, a target that is too easy, too hard or not due [PP7, PP11]") \
+	X(B_REUSE_SEAL, "reuse-seal", "new: another block's target and nonce; one sealed header in a second view [PP1, PP5, PP7]") \
+	X(B_MINE_MANY, "mine-many", "new: seals several blocks for one height and gives one to each [PP5, V2, Q]") \
+	X(B_WARP_TIME, "warp-time", "new: times that make the next target as easy or as hard as can be [PP8, PP9]") \
+	X(B_STALE_TURNS, "stale-turns", "new: proposes when it would have the turn by old or unsettled stakes, or another count [PP1]") \
+	X(B_JUMP_QUEUE, "jump-queue", "new: bonds all that it has and proposes at once [PP1: stakes are settled an epoch ahead]") \
+	X(B_IDLE_TURN, "idle-turn", "new: lets its turns pass [T1]") \
+	X(B_OFFEND_AND_LEAVE, "offend-and-leave", "new: votes twice and releases its stake before it is convicted [unbonding]") \
+	X(B_HIDE_CONVICTION, "hide-conviction", "new: neither hears, hands on nor proposes what convicts [fairness]") \
 	/* traitor_backup.c */ \
 	X(B_DOUBLE_PREPARE, "double-prepare", "Y16: PREPARE for A to some and B to others [V2, Q]") \
 	X(B_DOUBLE_COMMIT, "double-commit", "Y16: the same with COMMIT [V2, Q]") \

@@ -177,7 +177,7 @@ static void leave_gap_tick(struct traitor *t, unsigned id)
 	struct kblock *below = block_proposed(t, t->view, t->tip + 1);
 	struct draft d;
 
-	if (primary(t, t->view) != id || !below || !deed_tick(t, B_LEAVE_GAP))
+	if (proposer(t, t->view, t->tip + 1) != id || !below || !deed_tick(t, B_LEAVE_GAP))
 		return;
 	struct qhash parent = below->hash;
 	parent.b[31] ^= (uint8_t)draw(t, 2); /* or on one that does not exist */
@@ -429,17 +429,19 @@ static uint64_t grind(struct traitor *t, const struct outgoing *o, uint64_t to)
 	if (!mine(o) || !deed(t, B_GRIND))
 		return to;
 	draft_of(o->m, &d);
-	uint64_t first = d.header.time_ms, best_ms = first;
-	block_hash(&d.header, &best);
+	struct qheader first = d.header, lowest = first;
+	block_hash(&first, &best);
 	for (uint64_t i = 1; i < 24; i++) {
-		d.header.time_ms = first + i;
+		d.header.time_ms = first.time_ms + i;
+		draft_seal(t, &d);
 		block_hash(&d.header, &hash);
 		if (memcmp(hash.b, best.b, sizeof hash.b) >= 0)
 			continue;
 		best = hash;
-		best_ms = first + i;
+		lowest = d.header;
 	}
-	d.header.time_ms = best_ms;
+	d.header = lowest;
+	d.bare = true;
 	acted(t, B_GRIND, o->id, HV(d.header.height.n, d.view));
 	instead(t, o, &d, to, everybody(t));
 	return 0;
@@ -453,7 +455,7 @@ static void skip_height(struct traitor *t, unsigned id)
 	const struct qparams *params = &t->s->g.g.params;
 	struct draft d;
 
-	if (primary(t, t->view) != id || !deed_tick(t, B_SKIP_HEIGHT))
+	if (proposer(t, t->view, t->tip + 1) != id || !deed_tick(t, B_SKIP_HEIGHT))
 		return;
 	const uint64_t watermark = t->stable + 2 * (uint64_t)params->checkpoint_interval;
 	const uint64_t heights[] = {t->tip + params->window,
@@ -483,14 +485,16 @@ static void out_of_turn(struct traitor *t, unsigned id)
 	if (!deed_tick(t, B_OUT_OF_TURN))
 		return;
 	way = draw(t, 4);
-	if (way == 0 || way == 1) /* the next view that it leads: kept until then */
-		view += 1 + (id + t->s->n - primary(t, view + 1)) % t->s->n;
-	else if (way == 2)
+	if (way == 0 || way == 1) { /* the next view in which it proposes: kept until then */
+		do
+			view++;
+		while (proposer(t, view, t->tip + 1) != id && view < t->view + 2 * t->s->n);
+	} else if (way == 2)
 		view += draw(t, t->s->n);
 	if (!draft_new(t, &d, id, view, t->tip + 1 + draw(t, 2), &t->tip_hash, 4))
 		return;
 	if (way == 3)
-		d.header.proposer = primary(t, view);
+		d.header.proposer = proposer(t, view, d.header.height.n);
 	acted(t, B_OUT_OF_TURN, id, HV(d.header.height.n, view));
 	draft_say(t, id, &d, others(t, id), everybody(t));
 	if (way == 1) { /* and a second one for the same place */
@@ -505,7 +509,7 @@ static void stop_at_quorum(struct traitor *t, struct message *m)
 {
 	const struct qvote *vote = &m->m.qmessage_u.vote;
 	const struct statement *st = statement_find(t, QPREPARE, vote);
-	unsigned leader = primary(t, vote->view.n);
+	unsigned leader = proposer(t, vote->view.n, vote->height.n);
 
 	if (!st || sim_honest(t->s, leader) || vote->height.n <= t->tip || vote->view.n != t->view ||
 	    __builtin_popcountll(st->signers) != (int)t->s->q - 1 ||
@@ -524,7 +528,7 @@ static void over_bound(struct traitor *t, struct message *m)
 	uint64_t view = m->m.qmessage_u.new_view.view.n, top = t->tip, least = top;
 	struct draft d;
 
-	if (sim_honest(t->s, primary(t, view)) || !deed(t, B_OVER_BOUND))
+	if (!t->s->traitors || !deed(t, B_OVER_BOUND))
 		return;
 	for (unsigned i = 0; i < m->m.qmessage_u.new_view.changes.changes_len; i++) {
 		const struct qview_change *vc = &m->changes[i]->m.qmessage_u.view_change;
@@ -536,16 +540,16 @@ static void over_bound(struct traitor *t, struct message *m)
 				top = vc->prepared.prepared_val[k].header.height.n;
 	}
 	const struct qhash *parent = final_at(t, least);
-	if (!parent || !draft_new(t, &d, primary(t, view), view, least + 1, parent, 4))
+	unsigned id = proposer(t, view, least + 1);
+	if (sim_honest(t->s, id) || !parent || !draft_new(t, &d, id, view, least + 1, parent, 4))
 		return;
-	acted(t, B_OVER_BOUND, primary(t, view), "h=%" PRIu64 " v=%" PRIu64 " bound up to %" PRIu64,
-	      least + 1, view, top);
-	struct message *made = draft_message(t, primary(t, view), &d, everybody(t));
+	acted(t, B_OVER_BOUND, id, "h=%" PRIu64 " v=%" PRIu64 " bound up to %" PRIu64, least + 1, view, top);
+	struct message *made = draft_message(t, id, &d, everybody(t));
 	draft_clear(&d);
 	if (!made)
 		return;
-	say_message(t, primary(t, view), made, everybody(t));                 /* may overtake the NEW-VIEW, */
-	say_later(t, primary(t, view), made, everybody(t), 30 + draw(t, 60)); /* or come after it */
+	say_message(t, id, made, everybody(t));                 /* may overtake the NEW-VIEW, */
+	say_later(t, id, made, everybody(t), 30 + draw(t, 60)); /* or come after it */
 	message_unref(made);
 }
 
@@ -554,7 +558,8 @@ static void ghosts(struct traitor *t, unsigned id)
 	struct qhash parent = t->tip_hash;
 	uint64_t cnt;
 
-	if (primary(t, t->view) != id || block_proposed(t, t->view, t->tip + 1) || !deed_tick(t, B_GHOSTS))
+	if (proposer(t, t->view, t->tip + 1) != id || block_proposed(t, t->view, t->tip + 1) ||
+	    !deed_tick(t, B_GHOSTS))
 		return;
 	cnt = 1 + draw(t, t->s->g.g.params.window + 2);
 	acted(t, B_GHOSTS, id, "h=%" PRIu64 " v=%" PRIu64 " cnt=%" PRIu64, t->tip + 1, t->view, cnt);
@@ -572,8 +577,8 @@ static void ghosts(struct traitor *t, unsigned id)
 		                            .proposer = id,
 		                            .time_ms = SIM_WALL_MS + t->s->now_ms + i};
 		draft_root(&d);
-		block_hash(&d.header, &parent);
 		draft_say(t, id, &d, others(t, id), 0);
+		block_hash(&d.header, &parent);
 		draft_clear(&d);
 	}
 }

@@ -117,7 +117,8 @@ void puppet_tick(struct traitor *t, unsigned id)
 	struct draft d;
 	struct message *made;
 
-	if (primary(t, t->view) != id || !machine_up(&t->s->machines[id]) || busy(t, t->view, t->tip + 1))
+	if (proposer(t, t->view, t->tip + 1) != id || !machine_up(&t->s->machines[id]) ||
+	    busy(t, t->view, t->tip + 1))
 		return;
 	if (!draft_new(t, &d, id, t->view, t->tip + 1, &t->tip_hash, t->s->g.g.params.block_txs_max))
 		return;

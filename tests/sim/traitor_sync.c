@@ -165,7 +165,7 @@ static void fork_to(struct traitor *t, unsigned id, uint64_t above, uint64_t to)
 	unsigned cnt = 1 + (unsigned)draw(t, 4);
 	for (unsigned i = 0; i < cnt; i++) {
 		struct draft d;
-		if (!draft_new(t, &d, primary(t, t->view), t->view, above + 1 + i, &hash, 2))
+		if (!draft_new(t, &d, proposer(t, t->view, above + 1 + i), t->view, above + 1 + i, &hash, 2))
 			return;
 		headers[i] = d.header;
 		headers[i].time_ms = SIM_WALL_MS + t->s->now_ms + i;

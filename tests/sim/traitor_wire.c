@@ -11,7 +11,7 @@
 struct mending {
 	struct traitor *t;
 	unsigned id;
-	bool root, prepare; /* which of the redundant parts is made to fit again */
+	bool root, seal, prepare; /* which of the redundant parts is made to fit again */
 };
 
 static uint64_t mend_draw(void *ctx, uint64_t below)
@@ -28,12 +28,15 @@ static void mend(void *ctx, struct qmessage *m)
 	struct qproposal *p = &m->qmessage_u.proposal;
 	struct qvote vote;
 
-	if (m->kind != QPRE_PREPARE || p->header.seal.kind != QSEAL_NONE)
+	if (m->kind != QPRE_PREPARE ||
+	    (p->header.seal.kind != QSEAL_NONE && p->header.seal.kind != QSEAL_POW))
 		return;
 	if (how->root) {
 		merkle_root(p->leaves.leaves_val, p->leaves.leaves_len, &p->header.merkle_root);
 		p->header.tx_count = p->leaves.leaves_len;
 	}
+	if (how->seal)
+		header_mine(how->t, &p->header);
 	if (how->prepare) {
 		vote = (struct qvote){.view = p->view, .height = p->header.height};
 		block_hash(&p->header, &vote.block);
@@ -54,6 +57,7 @@ static uint64_t mutate_send(struct traitor *t, const struct outgoing *o, uint64_
 	if (other)
 		donor = (struct bytes){(uint8_t *)other->env.body.body_val, other->env.body.body_len};
 	how.root = chance(t, 50);
+	how.seal = chance(t, 80);
 	how.prepare = chance(t, 80);
 	bool changed = false;
 	for (unsigned tries = 0; tries < 4 && !changed; tries++)
