@@ -12,10 +12,10 @@
  *     of these Q did it on a PRE-PREPARE of view w: the block's proposer had the turn there (PP1, PP7), and
  *     whatever carried the block into later views kept its bytes.  u(H) = w.
  *
- *  2. Take an honest one of these Q whose PREPARE no PREPARE of another honest one precedes.  It had not seen
- * a certificate of any view above w: of the Q who signed that, an honest one is among the Q of view w, and it
- * had PREPAREd there before, for nobody votes below a view that he voted in.  When it accepted block H, it
- * had its parent (PP6)
+ *  2. Take an honest one of these Q whose PREPARE no PREPARE of another honest one precedes.  It had seen no
+ *     certificate of a view above w: of the Q who signed such a one, an honest one is among the Q of view w,
+ *     and had PREPAREd there before, for nobody votes below a view that he voted in.  When it accepted
+ *     block H, it had its parent (PP6)
  *       - accepted on a PRE-PREPARE of view w: u(H-1) = w, and the same is asked of the parent's parent; or
  *       - bound by w's NEW-VIEW: the parent was prepared in a lower view, and 1. goes on from there; or
  *       - as certified tip: by a COMMIT certificate for the parent or a block above it (or by CHECKPOINTs,
