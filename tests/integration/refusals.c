@@ -357,9 +357,10 @@ static void cut_short(struct draft *d)
 }
 static void padding_used(struct draft *d)
 {
-	/* The memo "x" ends at the expiry's 8 bytes, the count and the witnesses; three bytes pad it. */
+	/* The memo "x" ends at the expiry's 8 bytes, the offences' count, and the witnesses with theirs;
+	 * three bytes pad it. */
 	size_t witnesses = 4 + d->tx.witnesses.witnesses_len * (size_t)(36 + 64); /* keys are padded, too */
-	d->raw.data[d->raw.len - witnesses - 8 - 1] = 1;
+	d->raw.data[d->raw.len - witnesses - 4 - 8 - 1] = 1;
 }
 static void too_many_inputs(struct draft *d)
 {
