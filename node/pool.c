@@ -6,6 +6,7 @@
  * block; when a block is executed it leaves here.
  */
 #include "pool_impl.h"
+#include "schedule.h"
 
 struct pool *pool_new(const struct genesis *g, const struct state *s, unsigned self, struct qheight executed)
 {
@@ -246,23 +247,29 @@ static void expiry_leave(struct pool *p, struct entry *e)
 	e->expires = NULL;
 }
 
-/* Can a conviction make it inadmissible, though nobody spends its inputs? */
-static bool is_bound(const struct pool *p, const struct tx *tx)
+/* Whose convictions can make it inadmissible, though nobody spends its inputs: of replicas that these are
+ * locked for, or that it reports. */
+static uint64_t bound_of(const struct pool *p, const struct tx *tx)
 {
 	const struct qtx_body *body = &tx->q.body;
-	bool bound = body->offence.offence_len > 0;
+	uint64_t bound = 0;
 
-	for (unsigned i = 0; !bound && i < body->inputs.inputs_len; i++) {
+	if (!stake_rules(p->g))
+		return 0;
+	if (body->offence.offence_len > 0)
+		bound |= UINT64_C(1) << body->offence.offence_val->replica;
+	for (unsigned i = 0; i < body->inputs.inputs_len; i++) {
 		struct unspent u;
 		must(pool_unspent(p, &body->inputs.inputs_val[i], &u));
-		bound = u.out.lock.kind != QLOCK_NONE;
+		if (u.out.lock.kind != QLOCK_NONE)
+			bound |= UINT64_C(1) << u.out.lock.qlock_u.replica;
 	}
 	return bound;
 }
 
 static void bound_enter(struct pool *p, struct entry *e)
 {
-	e->bound = is_bound(p, e->tx);
+	e->bound = bound_of(p, e->tx);
 	if (e->bound)
 		DL_APPEND2(p->bound, e, bound_prev, bound_next);
 }
@@ -438,12 +445,14 @@ static void block_executed(struct pool *p, const struct block *b, struct farewel
 	queue_return(p, height);
 }
 
-static bool convicts(const struct block *b)
+static uint64_t convicts(const struct block *b)
 {
+	uint64_t convicts = 0;
+
 	for (size_t i = 0; i < b->tx_cnt; i++)
 		if (b->txs[i]->q.body.offence.offence_len > 0)
-			return true;
-	return false;
+			convicts |= UINT64_C(1) << b->txs[i]->q.body.offence.offence_val->replica;
+	return convicts;
 }
 
 /*
@@ -452,7 +461,7 @@ static bool convicts(const struct block *b)
  * all would suspect one proposer after the other.  Parents came before their children, so whoever is judged
  * has all that it spends.
  */
-static void judge_bound(struct pool *p, struct farewell *why)
+static void judge_bound(struct pool *p, uint64_t convicts, struct farewell *why)
 {
 	why->winner = NULL;
 	p->cursor = p->bound;
@@ -460,7 +469,7 @@ static void judge_bound(struct pool *p, struct farewell *why)
 		struct entry *e = p->cursor;
 
 		p->cursor = e->bound_next;
-		why->verdict = judge(p, e->tx);
+		why->verdict = e->bound & convicts ? judge(p, e->tx) : TX_OK;
 		if (why->verdict != TX_OK)
 			evict(p, e, why); /* which moves the cursor past its descendants */
 	}
@@ -469,14 +478,14 @@ static void judge_bound(struct pool *p, struct farewell *why)
 void pool_executed(struct pool *p, struct block *const *blocks, size_t cnt, pool_evicted *evicted, void *ctx)
 {
 	struct farewell why = {.tell = evicted, .ctx = ctx};
-	bool convicted = false;
+	uint64_t convicted = 0;
 
 	for (size_t i = 0; i < cnt; i++) {
 		block_executed(p, blocks[i], &why);
-		convicted = convicted || convicts(blocks[i]);
+		convicted |= convicts(blocks[i]);
 	}
 	if (convicted) /* once the pool is where the state is: that has the effect of the whole run */
-		judge_bound(p, &why);
+		judge_bound(p, convicted, &why);
 }
 
 bool pool_pending(const struct pool *p)

@@ -48,7 +48,8 @@ struct entry {
 	struct entry *child;
 	unsigned next_input;
 
-	bool bound;             /* it spends what is locked, or carries an offence: in p->bound */
+	uint64_t
+	    bound; /* bit i: a conviction of replica i may make it inadmissible; any: it is in p->bound */
 	struct spend *spends;   /* one per input */
 	struct expiry *expires; /* NULL: never */
 	UT_hash_handle by_id, by_leaf;

@@ -5,7 +5,7 @@
  */
 #include <pthread.h>
 
-#include "rules.h"
+#include "payments.h"
 #include "verify.h"
 
 static struct rules rules;
@@ -234,6 +234,38 @@ static void the_oldest_makes_place_when_it_is_full(void **state)
 	verify_cache_free(c);
 }
 
+/* A payment with a report: who signed the two votes counts as much as who pays. */
+static struct tx *reporting(const struct qoffence *o)
+{
+	struct qoutpoint in = {rules.g.txid, 0};
+	struct qoutput out = {rules_address(3), 1000, {.kind = QLOCK_NONE}};
+
+	return pay_outputs(&rules, 1, &in, 1, &out, 1, o);
+}
+
+static void an_offence_is_checked_with_its_transaction(void **state)
+{
+	(void)state;
+	struct verify_cache *c = verify_cache_new(10);
+	struct qoffence true_one = rules_offence(&rules, 2, 5, 1), wrong[4];
+	struct tx *tx = reporting(&true_one);
+
+	assert_true(verify_tx(&rules.g, c, tx));
+	tx_unref(tx);
+	for (unsigned i = 0; i < 4; i++)
+		wrong[i] = true_one;
+	wrong[0].second_sig.b[3] ^= 1;
+	wrong[1].first.height.n++, wrong[1].second.height.n++;
+	wrong[2].replica = 1;
+	wrong[3].replica = 77;
+	for (unsigned i = 0; i < 4; i++) {
+		tx = reporting(&wrong[i]);
+		assert_false(verify_tx(&rules.g, c, tx));
+		tx_unref(tx);
+	}
+	verify_cache_free(c);
+}
+
 struct work {
 	struct verify_cache *cache;
 	struct tx **txs;
@@ -284,6 +316,7 @@ int main(void)
 	    cmocka_unit_test(what_held_is_not_checked_again),
 	    cmocka_unit_test(what_failed_is_checked_again),
 	    cmocka_unit_test(the_oldest_makes_place_when_it_is_full),
+	    cmocka_unit_test(an_offence_is_checked_with_its_transaction),
 	    cmocka_unit_test(many_workers_may_share_it),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
