@@ -323,8 +323,10 @@ static void print_block(const json_t *b)
 	                                     "proposer", "time_ms", "tx_count"};
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
 		print_field(b, fields[i], fields[i]);
-	const json_t *cert = json_object_get(b, "certificate");
-	char kind[32], view[32], height[32];
+	const json_t *cert = json_object_get(b, "certificate"), *seal = json_object_get(b, "seal");
+	char kind[32], view[32], height[32], nonce[32];
+	if (json_is_object(seal))
+		out_field(13, "seal", "proof of work, nonce %s", text_of(seal, "nonce", nonce));
 	char *signers = json_dumps(json_object_get(cert, "signers"), JSON_COMPACT | JSON_ENCODE_ANY);
 	out_field(13, "certificate", "%s of height %s in view %s, signed by %s", text_of(cert, "kind", kind),
 	          text_of(cert, "height", height), text_of(cert, "view", view),
