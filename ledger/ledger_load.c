@@ -326,7 +326,7 @@ static bool load_state(struct ledger *l, const struct counts *c, struct err *err
 
 bool load_ledger(struct ledger *l, struct err *err)
 {
-	struct counts counts;
+	struct counts counts = {0};
 
 	return check_chain(l, err) && load_counts(l, &counts, err) && load_tip(l, err) &&
 	       load_journal(l, err) && load_state(l, &counts, err) && load_stakes(l, &counts, err);
