@@ -18,6 +18,8 @@ struct pool *pool_new(const struct genesis *g, const struct state *s, unsigned s
 	p->scratch = state_scratch(s);
 	p->self = self;
 	p->executed = executed;
+	p->reign = 1;
+	p->reign_height = executed.n;
 	p->sources = xcalloc(g->n, sizeof *p->sources);
 	return p;
 }

@@ -100,9 +100,10 @@ size_t pool_pending_batch(struct pool *p, uint64_t now_ms, struct qtxid *after, 
 
 /*
  * The fairness rule (protocol.md, "When to suspect"): an own client's transaction is passed over when it is
- * still pending timeout_ms and passed_max blocks after it was forwarded. The first time that happens under a
- * proposer it is forwarded once more (the forward may have been lost: F9): pool_reforward() puts it back in
- * line. The second time is unfair.
+ * still pending timeout_ms and passed_max blocks after it was forwarded, and under the present proposer. The
+ * first time that happens under a proposer it is forwarded once more (the forward may have been lost: F9):
+ * pool_reforward() puts it back in line. The second time is unfair. It is forwarded again, too, and without
+ * blame for anybody, when so much time and so many blocks have passed under several proposers.
  */
 struct pool_patience {
 	uint64_t timeout_ms, passed_max;

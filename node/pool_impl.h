@@ -40,9 +40,9 @@ struct entry {
 	uint64_t aside_until; /* the height whose execution ends its being aside; 0: it waits in its queue */
 
 	/* own clients' only: forwarding and fairness */
-	bool in_line;      /* to be forwarded; else it is in p->forwarded */
-	unsigned forwards; /* in this view, at most 2 counts */
+	bool in_line; /* to be forwarded; else it is in p->forwarded */
 	uint64_t forwarded_ms, forwarded_height;
+	uint64_t passed_in; /* the reign whose proposer passed it over once; then it was forwarded again */
 
 	/* the walk of pool_choose() from a child up to its parents */
 	struct entry *child;
@@ -91,11 +91,13 @@ struct pool {
 	struct spend *spends;
 	struct owner *owners;
 	struct expiry *expiries;
-	struct source *sources;              /* n */
-	unsigned turn;                       /* whose turn it is in the round-robin */
-	struct entry *aside[POOL_AHEAD_MAX]; /* by aside_until % POOL_AHEAD_MAX */
-	struct entry *line;                  /* own, to be forwarded */
-	struct entry *forwarded;             /* own, oldest forward first */
+	struct source *sources;                 /* n */
+	unsigned turn;                          /* whose turn it is in the round-robin */
+	struct entry *aside[POOL_AHEAD_MAX];    /* by aside_until % POOL_AHEAD_MAX */
+	uint64_t reign, reign_ms, reign_height; /* of the proposer that is judged: its number, from 1, and
+	                                           when it began */
+	struct entry *line;                     /* own, to be forwarded */
+	struct entry *forwarded;                /* own, oldest forward first */
 	struct entry *bound;  /* what a conviction may make inadmissible, in order of arrival */
 	struct entry *cursor; /* the next of them to be judged, while they are */
 };

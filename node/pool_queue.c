@@ -185,7 +185,6 @@ void line_leave(struct pool *p, struct entry *e)
 static void mark_forwarded(struct pool *p, struct entry *e, uint64_t now_ms)
 {
 	line_leave(p, e);
-	e->forwards += e->in_line;
 	e->in_line = false;
 	e->forwarded_ms = now_ms;
 	e->forwarded_height = p->executed.n;
@@ -237,30 +236,42 @@ size_t pool_pending_batch(struct pool *p, uint64_t now_ms, struct qtxid *after, 
  * view change stops everybody, takes no later turn from the censor, and the next turn comes without it.
  *
  * Either way the transaction is not kept out.  At least f+1 replicas have turns (schedule.h), so one that is
- * honest has w >= 1 of the CYCLE turns of every cycle, CYCLE / w turns apart to within one turn.  All
- * proposers hold the transaction, for it was forwarded to everybody; an honest one serves its sources in
- * turn, oldest first, so what is ahead of it in its queue, at most n * ceil(M/B) blocks' worth, only shrinks
- * from one of its reigns to the next.  A proposer that makes no block at all is time-out T1's.
+ * honest has w >= 1 of the CYCLE turns of every cycle, CYCLE / w turns apart to within one turn.  It holds
+ * the transaction: that was forwarded to everybody, and is again each time that timeout_ms and passed_max
+ * blocks have gone by without it, whoever made them.  It serves its sources in turn, oldest first, so what is
+ * ahead in the queue, at most n * ceil(M/B) blocks' worth, only shrinks from one of its reigns to the next. A
+ * proposer that makes no block at all is time-out T1's.
  */
+static bool passed(const struct pool *p, uint64_t since_ms, uint64_t since_height, uint64_t now_ms,
+                   const struct pool_patience *patience)
+{
+	return now_ms >= since_ms + patience->timeout_ms &&
+	       p->executed.n > since_height + patience->passed_max;
+}
 
+/* By the proposer of the present reign, since the last forward. */
 static bool passed_over(const struct pool *p, const struct entry *e, uint64_t now_ms,
                         const struct pool_patience *patience)
 {
-	return now_ms >= e->forwarded_ms + patience->timeout_ms &&
-	       p->executed.n > e->forwarded_height + patience->passed_max;
+	uint64_t ms = e->forwarded_ms > p->reign_ms ? e->forwarded_ms : p->reign_ms;
+	uint64_t height = e->forwarded_height > p->reign_height ? e->forwarded_height : p->reign_height;
+
+	return passed(p, ms, height, now_ms, patience);
 }
 
-/* The list is in order of time and height of the forward, so whoever is passed over is at its head. */
+/* The list is in order of time and height of the forward, so whoever waits too long is at its head. */
 void pool_reforward(struct pool *p, uint64_t now_ms, const struct pool_patience *patience)
 {
 	struct entry *e, *next;
 
 	DL_FOREACH_SAFE2(p->forwarded, e, next, line_next)
 	{
-		if (!passed_over(p, e, now_ms, patience))
+		if (!passed(p, e->forwarded_ms, e->forwarded_height, now_ms, patience))
 			return;
-		if (e->forwards > 1)
-			continue;
+		if (e->passed_in == p->reign)
+			continue; /* unfair, or soon */
+		if (passed_over(p, e, now_ms, patience))
+			e->passed_in = p->reign;
 		line_leave(p, e);
 		line_enter(p, e);
 	}
@@ -274,7 +285,7 @@ bool pool_unfair(const struct pool *p, uint64_t now_ms, const struct pool_patien
 	{
 		if (!passed_over(p, e, now_ms, patience))
 			return false;
-		if (e->forwards > 1)
+		if (e->passed_in == p->reign)
 			return true;
 	}
 	return false;
@@ -282,16 +293,9 @@ bool pool_unfair(const struct pool *p, uint64_t now_ms, const struct pool_patien
 
 void pool_new_proposer(struct pool *p, uint64_t now_ms)
 {
-	struct entry *e;
-
-	DL_FOREACH2(p->line, e, line_next)
-	e->forwards = 0;
-	DL_FOREACH2(p->forwarded, e, line_next)
-	{
-		e->forwards = 1;
-		e->forwarded_ms = now_ms;
-		e->forwarded_height = p->executed.n;
-	}
+	p->reign++;
+	p->reign_ms = now_ms;
+	p->reign_height = p->executed.n;
 }
 
 void pool_new_view(struct pool *p, uint64_t now_ms)

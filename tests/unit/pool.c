@@ -659,6 +659,64 @@ static void counts_afresh_for_a_new_proposer(void **state)
 	end(f);
 }
 
+/* What was forwarded long ago is forwarded again at once; the new proposer was not patiently waited for yet.
+ */
+static void blames_nobody_for_the_time_before_its_reign(void **state)
+{
+	static const struct pool_patience patience = {.timeout_ms = 100, .passed_max = 0};
+	static const struct {
+		unsigned blocks;
+		uint64_t ms;
+	} into_the_reign[] = {{0, 150},
+	                      {1, 50}}; /* long enough, but no block; a block, but not long enough */
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct fixture *f = begin(40);
+		struct tx *txs[8];
+		uint64_t now = 1000;
+		add(f, simple(f, 39, ""), SELF);
+		pool_forward_batch(f->pool, 0, 8, 1 << 20, txs);
+		execute_others(f, 0, 1);
+		pool_new_proposer(f->pool, now);
+		execute_others(f, 1, into_the_reign[i].blocks);
+		now += into_the_reign[i].ms;
+		pool_reforward(f->pool, now, &patience);
+		assert_int_equal(pool_forward_batch(f->pool, now, 8, 1 << 20, txs), 1);
+		execute_others(f, 5, 1);
+		now += 100;
+		assert_false(pool_unfair(f->pool, now, &patience)); /* it passed it over once */
+		pool_reforward(f->pool, now, &patience);
+		assert_int_equal(pool_forward_batch(f->pool, now, 8, 1 << 20, txs), 1);
+		execute_others(f, 6, 1);
+		assert_true(pool_unfair(f->pool, now + 100, &patience));
+		end(f);
+	}
+}
+
+/* No reign is long enough to be blamed for; a forward that was lost is repeated all the same. */
+static void forwards_again_though_proposers_change(void **state)
+{
+	static const struct pool_patience patience = {.timeout_ms = 100, .passed_max = 3};
+	struct fixture *f = begin(40);
+	struct tx *victim = simple(f, 39, ""), *txs[8];
+	size_t forwards = 0;
+
+	(void)state;
+	add(f, victim, SELF);
+	for (unsigned i = 0; i < 20; i++) {
+		uint64_t now = 1000 + 50 * i;
+		if (i % 2 == 0)
+			pool_new_proposer(f->pool, now);
+		pool_reforward(f->pool, now, &patience);
+		assert_false(pool_unfair(f->pool, now, &patience));
+		forwards += pool_forward_batch(f->pool, now, 8, 1 << 20, txs);
+		execute_others(f, i, 1);
+	}
+	assert_int_equal(forwards, 5); /* every four blocks */
+	end(f);
+}
+
 /* The search for a seal may end after its height was executed, and others be aside in that place. */
 static void gives_back_nothing_of_a_height_that_was_executed(void **state)
 {
@@ -1117,6 +1175,8 @@ int main(void)
 	    cmocka_unit_test(calls_unfair_only_what_was_passed_over_twice),
 	    cmocka_unit_test(counts_afresh_in_a_new_view),
 	    cmocka_unit_test(counts_afresh_for_a_new_proposer),
+	    cmocka_unit_test(blames_nobody_for_the_time_before_its_reign),
+	    cmocka_unit_test(forwards_again_though_proposers_change),
 	    cmocka_unit_test(gives_back_nothing_of_a_height_that_was_executed),
 	    cmocka_unit_test(never_calls_unfair_what_others_forwarded),
 	    cmocka_unit_test(refuses_what_is_not_released_until_it_is),
