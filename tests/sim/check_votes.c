@@ -747,17 +747,25 @@ static void signs_its_checkpoints(const struct machine *m)
 
 #define BEARS_MS (3 * PBFT_STATUS_MS) /* the engine is told within one */
 
-/* Fairness: nobody bears for long that what it forwarded twice in a view was passed over each time. */
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Fairness: nobody bears for long that one proposer passes a transaction over after each of two forwards. */
 static void bears_no_censor(const struct machine *m, struct watched *w)
 {
 	const struct replica *r = m->replica;
 	const struct engine *e = r->engine;
+	const struct pool *p = r->pool;
 	bool passed_over = false;
 
-	for (const struct entry *x = r->pool->forwarded; x; x = x->line_next)
-		passed_over = passed_over ||
-		              (x->forwards > 1 && r->now_ms >= x->forwarded_ms + r->patience.timeout_ms &&
-		               r->pool->executed.n > x->forwarded_height + r->patience.passed_max);
+	for (const struct entry *x = p->forwarded; x; x = x->line_next)
+		passed_over =
+		    passed_over ||
+		    (x->passed_in == p->reign &&
+		     r->now_ms >= later(x->forwarded_ms, p->reign_ms) + r->patience.timeout_ms &&
+		     p->executed.n > later(x->forwarded_height, p->reign_height) + r->patience.passed_max);
 	if (!passed_over || !e->active || e->muted || e->halted || e->n == 1 || r->judged == m->id ||
 	    e->executed.n < e->tip.n ||
 	    e->tip.n + 1 > e->stable.n + 2 * (uint64_t)e->params->checkpoint_interval)
