@@ -140,7 +140,7 @@ static void say_modes(const struct testnet *t, const struct client_status *best)
 	if (best == NULL)
 		return;
 	unsigned long long next = best->height + 1, epoch = (next - 1) / r->epoch;
-	out_field(W, "epoch", "%llu, heights %llu to %llu; stakes after height %llu decide", epoch + 1,
+	out_field(W, "epoch", "%llu, heights %llu to %llu; stakes after height %llu decide", epoch,
 	          epoch * r->epoch + 1, (epoch + 1) * r->epoch,
 	          (unsigned long long)schedule_settled(r, qheight_of(next)).n);
 	if (best->proposer < t->n)
