@@ -523,7 +523,7 @@ static void who_signs_two_votes_is_convicted_once_and_loses_the_penalty(void **s
 	assert_int_equal(number(release, "amount"), 630);
 	assert_int_equal(number(release, "frozen"), 270);
 	json_decref(release);
-	release = stake_done(c, "unbond", TRAVELLER, "2", "400");
+	release = stake_done(c, "withdraw", TRAVELLER, "2", "400");
 	assert_int_equal(number(release, "frozen"), 51);
 	uint64_t free_at = number(release, "free_at");
 	json_decref(release);
@@ -553,33 +553,52 @@ static void who_signs_two_votes_is_convicted_once_and_loses_the_penalty(void **s
 	chain_down(c);
 }
 
-static void evidence_on_standard_input_convicts_as_well(void **state)
+/* A line of hex with evidence that `replica` signed twice. */
+static void add_evidence(struct chain *c, unsigned replica, uint64_t height, char *lines)
 {
-	struct chain *c = chain_up_edited(4, by_stake);
-	struct purse purse = purse_open(c, NULL, PURSE);
-	char *out, *errs;
-	(void)state;
-	uint64_t height = grow(c, &purse, 3);
-	struct qenvelope votes[2] = {forge(c, 3, height, 1), forge(c, 3, height, 2)};
+	struct qenvelope votes[2] = {forge(c, replica, height, 1), forge(c, replica, height, 2)};
 	struct qevidence ev = {.kind = QEV_CONFLICT, .qevidence_u.conflict = {votes[0], votes[1]}};
 	struct bytes raw;
 	assert_true(wire_encode(WIRE(qevidence), &ev, &raw));
+	hex_encode(lines + strlen(lines), raw.data, raw.len);
+	strcat(lines, "\n");
+	bytes_free(&raw);
 	forget(votes);
-	char *hex = xcalloc(2 * raw.len + 64, 1);
-	strcpy(hex, "# evidence\n\n");
-	hex_encode(hex + strlen(hex), raw.data, raw.len);
-	strcat(hex, "\n");
+}
+
+static void evidence_on_standard_input_convicts_everybody_that_it_names(void **state)
+{
+	struct chain *c = chain_up_edited(4, by_stake);
+	struct purse purse = purse_open(c, NULL, PURSE);
+	char *out, *errs, hex[8192] = "# evidence\n\n";
+	(void)state;
+	uint64_t height = grow(c, &purse, 3);
+	add_evidence(c, 3, height, hex);
+	add_evidence(c, 1, height, hex);
+	add_evidence(c, 3, height - 1, hex); /* one conviction covers both */
 	int code = quorate_fed(hex, &out, &errs, "stake", "convict", "-", "--json", "--node", c->http[0],
 	                       "--genesis", chain_path(c, "genesis.json"), "--key", key_number(c, TRAVELLER),
 	                       "--timeout", "60", NULL);
 	if (code != 0)
 		fail_msg("exit %d: %s", code, errs);
+	json_t *done = json_loads(out, 0, NULL);
+	const json_t *list = json_object_get(done, "convictions");
+	assert_int_equal(json_array_size(list), 2);
+	for (size_t i = 0; i < 2; i++) {
+		const json_t *it = json_array_get(list, i);
+		assert_string_equal(json_text(it, "outcome"), "committed");
+		assert_int_equal(number(it, "replica"), i ? 3 : 1);
+		assert_int_equal(number(it, "lost"), i ? 0 : 600);
+		json_t *r = shown(c, i ? 3 : 1);
+		assert_int_equal(number(r, "convicted"), number(it, "height"));
+		json_decref(r);
+	}
+	json_decref(done);
 	free(out);
 	free(errs);
-	json_t *r = shown(c, 3);
-	assert_true(number(r, "convicted") >= height);
-	json_decref(r);
 	/* An altered bit convicts nobody. */
+	hex[0] = '\0';
+	add_evidence(c, 0, height, hex);
 	char *digit = &hex[strlen(hex) - 4];
 	*digit = *digit == '0' ? '1' : '0';
 	assert_int_equal(quorate_fed(hex, &out, &errs, "stake", "convict", "-", "--node", c->http[0],
@@ -596,8 +615,6 @@ static void evidence_on_standard_input_convicts_as_well(void **state)
 	assert_non_null(strstr(errs, "standard input: line 1: not evidence in hex"));
 	free(out);
 	free(errs);
-	free(hex);
-	bytes_free(&raw);
 	chain_assert_audit(c, chain_wait_quiet(c));
 	purse_close(&purse);
 	chain_down(c);
@@ -658,7 +675,7 @@ int main(void)
 	    cmocka_unit_test(turns_follow_the_stakes_and_stake_that_moves),
 	    cmocka_unit_test(locked_value_cannot_be_spent),
 	    cmocka_unit_test(who_signs_two_votes_is_convicted_once_and_loses_the_penalty),
-	    cmocka_unit_test(evidence_on_standard_input_convicts_as_well),
+	    cmocka_unit_test(evidence_on_standard_input_convicts_everybody_that_it_names),
 	    cmocka_unit_test(delegations_elect_who_proposes),
 	    cmocka_unit_test(seals_and_stake_go_together),
 	};
