@@ -27,6 +27,7 @@ enum {
 	KEY_SEAL,
 	KEY_PROPOSER,
 	KEY_MINING,
+	KEY_HEALTHY,
 	KEY_CRYPTO,
 	KEY_LOAD,
 	KEY_NO_CALM,
@@ -58,6 +59,10 @@ static const struct argp_option options[] = {
      "What a seal takes on average at the hash rate that the genesis promises; all machines have just that "
      "rate "
      "(default: the seed chooses)",
+     1},
+    {"healthy", KEY_HEALTHY, NULL, 0,
+     "Nothing is wrong, and no view may change; without a seed: an hour of every kind of chain at several "
+     "difficulties",
      1},
     {"without", KEY_WITHOUT, "RANGES", 0, "Strikes of faults that do not happen, by number: 3-17,20", 1},
     {"crypto", KEY_CRYPTO, "KIND", 0, "real or stand-in (default: the seed chooses; one in ten is real)", 1},
@@ -146,6 +151,7 @@ static bool parse_flag(int key, struct sim_args *args)
 	    {KEY_NO_SHRINK, &args->no_shrink},
 	    {KEY_LIST, &args->list},
 	    {KEY_TABLE, &args->behaviour_table},
+	    {KEY_HEALTHY, &args->run.healthy},
 	};
 
 	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
@@ -154,9 +160,15 @@ static bool parse_flag(int key, struct sim_args *args)
 	return false;
 }
 
+/* --healthy alone. */
+static bool hours_wanted(const struct sim_args *args)
+{
+	return args->run.healthy && !args->seed_given && !args->seeds_given && !args->until_failure;
+}
+
 static void parse_end(struct argp_state *state, const struct sim_args *args)
 {
-	if (args->list || args->behaviour_table)
+	if (args->list || args->behaviour_table || hours_wanted(args))
 		return;
 	if (args->seed_given && args->seeds_given)
 		argp_error(state, "--seed or --seeds, not both");
@@ -295,6 +307,8 @@ static int simulate(struct sim_args *args)
 	}
 	if (args->behaviour_table)
 		return sim_behaviour_table(args);
+	if (hours_wanted(args))
+		return sim_healthy_hours(args);
 	if (args->seed_given && !args->until_failure)
 		return sim_one_seed(args);
 	return sim_many_seeds(args);

@@ -4,6 +4,7 @@
  *   cmd_sim.c        the command line, lists
  *   cmd_sim_run.c    one seed, many seeds, and shrinking what failed
  *   cmd_sim_show.c   results, as JSON and for people
+ *   cmd_sim_hours.c  an hour of healthy chains at several difficulties
  *   cmd_sim_table.c  what each behaviour of traitors costs
  */
 #ifndef QUORATE_CMD_SIM_H
@@ -27,11 +28,13 @@ struct sim_args {
 	const char *trace_path;
 };
 
-/* ---- cmd_sim_run.c, cmd_sim_table.c: the exit code ------------------------------------------- */
+/* ---- cmd_sim_run.c, cmd_sim_table.c, cmd_sim_hours.c: the exit code
+ * ------------------------------------------- */
 
 int sim_one_seed(struct sim_args *args);
 int sim_many_seeds(struct sim_args *args);
 int sim_behaviour_table(const struct sim_args *args);
+int sim_healthy_hours(const struct sim_args *args);
 
 /* ---- cmd_sim_show.c -------------------------------------------------------------------------- */
 

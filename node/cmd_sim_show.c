@@ -92,6 +92,7 @@ json_t *sim_json_result(const struct sim_options *o, const struct sim_result *r)
 	sim_json_add(j, "throughput_txs", sim_json_number(r->throughput_txs));
 	sim_json_add(j, "commit_gap_ms", sim_json_number(r->commit_gap_ms));
 	sim_json_add(j, "view_changes", sim_json_number(r->view_changes));
+	sim_json_add(j, "convictions", sim_json_number(r->convictions));
 	sim_json_add(j, "states", json_lines(r->states));
 	sim_json_add(j, "command", sim_json_take_text(choice_command(o)));
 	return j;
@@ -119,12 +120,13 @@ void sim_print_outcome(const struct sim_result *r)
 {
 	out_field(10, "  run", "%" PRIu64 " events in %.1f s of virtual time, %" PRIu64 " strike%s",
 	          r->events, sim_seconds(r->virtual_ms), r->strikes, sim_plural(r->strikes));
-	out_field(
-	    10, "  blocks",
-	    "%" PRIu64 " block%s, %" PRIu64 " transaction%s (%" PRIu64 " in the storm, longest wait %.1f s), "
-	    "%" PRIu64 " view change%s",
-	    r->blocks, sim_plural(r->blocks), r->transactions, sim_plural(r->transactions), r->throughput_txs,
-	    sim_seconds(r->commit_gap_ms), r->view_changes, sim_plural(r->view_changes));
+	out_field(10, "  blocks",
+	          "%" PRIu64 " block%s, %" PRIu64 " transaction%s (%" PRIu64
+	          " in the storm, longest wait %.1f s), "
+	          "%" PRIu64 " view change%s, %" PRIu64 " conviction%s",
+	          r->blocks, sim_plural(r->blocks), r->transactions, sim_plural(r->transactions),
+	          r->throughput_txs, sim_seconds(r->commit_gap_ms), r->view_changes,
+	          sim_plural(r->view_changes), r->convictions, sim_plural(r->convictions));
 	out_field(10, "  trace", "%016" PRIx64, r->trace_hash);
 }
 

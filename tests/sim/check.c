@@ -235,6 +235,11 @@ uint64_t check_transactions(const struct sim *s)
 	return s->checks->transactions;
 }
 
+uint64_t check_convictions(const struct sim *s)
+{
+	return s->checks->conviction_cnt;
+}
+
 bool check_final(const struct sim *s, const struct qtxid *id)
 {
 	return chain_paid(s->checks, id) != NULL;

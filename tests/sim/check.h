@@ -38,6 +38,7 @@ void check_stopped(struct machine *m, const char *why);
 /* The agreed chain so far. */
 uint64_t check_height(const struct sim *s);
 uint64_t check_transactions(const struct sim *s);
+uint64_t check_convictions(const struct sim *s);
 bool check_final(const struct sim *s,
                  const struct qtxid *id); /* in the agreed chain, as executed by any honest replica */
 /* The rest is of the agreed chain as far as it is executed. Height of a final transaction; 0: it is not. */

@@ -223,6 +223,8 @@ struct checks {
 	/* heal.c */
 	struct qtxid fresh[SIM_MACHINES_MAX]; /* payments that have to become final now */
 	size_t fresh_cnt;
+	unsigned culprit; /* has to be convicted now, of what it did at: */
+	uint64_t offence_height;
 	/* all */
 	struct watched machines[SIM_MACHINES_MAX];
 	bool disturbed; /* heal.c cut the power: view changes may follow */

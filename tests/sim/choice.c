@@ -239,6 +239,8 @@ char *choice_command(const struct sim_options *o)
 		fprintf(f, " --seal %s", sim_seal_name(o->seal));
 	if (o->proposer)
 		fprintf(f, " --proposer %s", sim_proposer_name(o->proposer));
+	if (o->healthy)
+		fputs(" --healthy", f);
 	if (o->mining_ms)
 		fprintf(f, " --mining %u", o->mining_ms);
 	if (o->storm_ms)

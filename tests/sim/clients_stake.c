@@ -258,12 +258,13 @@ bool clients_convict(struct sim *s, unsigned machine, unsigned *replica, uint64_
 /* Deeds of a tick: more of them where an epoch is about to end. */
 void stake_tick(struct clients *c, uint64_t *rng)
 {
-	static void (*const deeds[])(struct clients *, uint64_t *) = {bond, bond, release, spend_released,
-	                                                              convict};
+	static void (*const deeds[])(struct clients *, uint64_t *) = {bond, bond, release, spend_released};
 	uint64_t rest, left;
 
 	if (!by_stake(c))
 		return;
+	if (client_draw(rng, 8) == 0)
+		convict(c, rng);
 	rest = (check_height(c->s) + 2) % rules_of(c)->epoch; /* 0 .. 2: its last heights, and the first */
 	left = client_draw(rng, rest < 3 ? 4 : 12) == 0 ? 1 + client_draw(rng, 2) : 0;
 	for (; left > 0 && !c->s->broken; left--)

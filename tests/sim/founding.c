@@ -43,6 +43,8 @@ static struct qparams choose_params(struct sim *s)
 	return p;
 }
 
+#define RATE_MIN 50 /* whole numbers of hashes a second shall tell rates apart */
+
 /* The mean that the genesis counts on, and from it the rate that it promises. */
 static struct qpow_rules choose_pow(struct sim *s)
 {
@@ -53,14 +55,15 @@ static struct qpow_rules choose_pow(struct sim *s)
 
 	if (s->o.mining_ms)
 		mean_ms = s->o.mining_ms;
+	while ((UINT64_C(1000) << r.bits) / mean_ms < RATE_MIN)
+		r.bits++;
 	r.bits_max = r.bits;
 	if (s->result->seal == SIM_SEAL_RETARGET) {
 		r.bits_max = r.bits + (unsigned)more;
 		r.interval_ms = (unsigned)(mean_ms * interval / (slow ? 1 : 8));
 		r.interval_ms += r.interval_ms == 0;
 	}
-	r.hash_rate = (unsigned)((UINT64_C(1000) << r.bits_max) / mean_ms);
-	r.hash_rate += r.hash_rate == 0;
+	r.hash_rate = (unsigned)(((UINT64_C(1000) << r.bits_max) + mean_ms - 1) / mean_ms);
 	return r;
 }
 
@@ -85,13 +88,20 @@ static struct qstake_rules choose_stake(struct sim *s, const struct qparams *p)
 static void choose_rules(struct sim *s, struct qgenesis *g)
 {
 	g->params = choose_params(s);
+	if (s->o.healthy) {
+		struct qparams usual = genesis_default_params();
+		usual.timeout_ms = g->params.timeout_ms;
+		usual.timeout_cap_ms = g->params.timeout_cap_ms;
+		g->params = usual;
+	}
 	if (s->result->seal != SIM_SEAL_NONE) {
 		g->seal.kind = QSEAL_POW;
 		g->seal.qseal_rules_u.pow = choose_pow(s);
 	}
 	if (by_stake(s)) {
 		g->proposer.kind = QPROPOSER_STAKE;
-		g->proposer.qproposer_rules_u.stake = choose_stake(s, &g->params);
+		g->proposer.qproposer_rules_u.stake =
+		    s->o.healthy ? genesis_default_stake(s->n) : choose_stake(s, &g->params);
 	}
 }
 
@@ -212,4 +222,8 @@ void founding(struct sim *s)
 		allocate_stakes(s);
 	if (!genesis_finish(&s->g, &err))
 		must_failed(err.text, __FILE__, __LINE__);
+	if (s->o.no_budget) {
+		s->g.timeout_ms = g->params.timeout_ms;
+		s->g.timeout_cap_ms = g->params.timeout_cap_ms;
+	}
 }

@@ -243,6 +243,31 @@ static void go_on(struct sim *s)
 	    left, clients_open(s), ms);
 }
 
+/* Who holds evidence that convicts can make it count, whoever proposes. */
+static bool is_convicted(struct sim *s)
+{
+	return check_last_conviction(s, s->checks->culprit) >= s->checks->offence_height;
+}
+
+static void convict_somebody(struct sim *s)
+{
+	struct checks *c = s->checks;
+	uint64_t ms;
+	unsigned i = 0;
+
+	while (i < s->machine_cnt &&
+	       !(in_core(&s->machines[i]) && clients_convict(s, i, &c->culprit, &c->offence_height)))
+		i++;
+	if (i == s->machine_cnt || s->broken)
+		return;
+	ms = progress_ms(s);
+	if (!sim_advance(s, s->now_ms + ms, is_convicted))
+		sim_broken(s,
+		           "liveness: replica %u is not convicted of what it did at height %" PRIu64
+		           " %" PRIu64 " ms after machine %u reported it",
+		           c->culprit, c->offence_height, ms, i);
+}
+
 /* T3: whoever has seen a commit in its view, above the tip at its entry, waits as long as ever. */
 static void timeouts_are_back(struct sim *s)
 {
@@ -525,7 +550,7 @@ static void audit(struct sim *s)
 void heal_run(struct sim *s)
 {
 	static void (*const steps[])(struct sim *) = {
-	    meet_in_a_view, go_on, timeouts_are_back, catch_up, remember_again,
+	    meet_in_a_view, go_on, timeouts_are_back, convict_somebody, catch_up, remember_again,
 	};
 	static void (*const again[])(struct sim *) = {cut_all_power, meet_in_a_view, go_on,
 	                                              timeouts_are_back};

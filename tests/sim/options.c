@@ -145,7 +145,7 @@ void options_settle(struct sim *s)
 	standin_use(!r->real_crypto);
 	s->n = s->o.n ? s->o.n : n;
 	s->f = (s->n - 1) / 3;
-	s->faults = s->o.faults < 0 ? chosen : (uint64_t)s->o.faults;
+	s->faults = s->o.healthy ? 0 : s->o.faults < 0 ? chosen : (uint64_t)s->o.faults;
 	if (!s->o.storm_ms)
 		s->o.storm_ms = storm_ms;
 	r->storm_ms = s->o.storm_ms;

@@ -265,6 +265,7 @@ static void end(struct sim *s)
 	r->strikes = s->strikes;
 	r->blocks = check_height(s);
 	r->transactions = check_transactions(s);
+	r->convictions = check_convictions(s);
 	r->trace_hash = trace_hash(s);
 	if (s->phase != AUDIT || s->broken)
 		sim_describe(s);

@@ -125,6 +125,8 @@ struct sim_options {
 	sim_set behaviours; /* by behaviour (traitor.h): what traitors may do; none: the seed chooses */
 	enum sim_seal seal;
 	enum sim_proposer proposer;
+	bool healthy;        /* nothing is wrong, and all parameters but time-outs are as by default */
+	bool no_budget;      /* for tests: time-outs as if mining took no time */
 	unsigned mining_ms;  /* that a seal takes on average at the hash rate promised; 0: the seed chooses */
 	int real_crypto;     /* 1, 0; -1: the seed chooses (one in ten) */
 	bool unchecked_calm; /* stop after the storm */
@@ -139,6 +141,7 @@ struct sim_result {
 	uint64_t seed, events, virtual_ms, strikes;
 	uint64_t blocks, transactions; /* final, on the agreed chain */
 	uint64_t view_changes;         /* greatest of the honest replicas' */
+	uint64_t convictions;          /* on the agreed chain */
 	uint64_t trace_hash;
 	unsigned violations;     /* 0 or 1: a run ends at its first */
 	char violation[512];     /* checker: what, where, when */
