@@ -65,7 +65,7 @@ static void note_proposers_prepare(struct engine *e, struct slot *s, struct mess
 	struct qenvelope a, b;
 	vote_envelope(e, m->sender, QPREPARE, &first, &v->sig, &a);
 	vote_envelope(e, m->sender, QPREPARE, &second, &p->prepare, &b);
-	evidence_conflict(e, &a, &b);
+	evidence_votes(e, s->height, &a, &b);
 	wire_free(WIRE(qenvelope), &a);
 	wire_free(WIRE(qenvelope), &b);
 }
@@ -77,7 +77,7 @@ static void second_proposal(struct engine *e, struct slot *s, struct message *m)
 	block_hash(&m->m.qmessage_u.proposal.header, &hash);
 	if (!s->proposal || qhash_eq(&hash, &s->cur->hash))
 		return;
-	evidence_conflict(e, &s->proposal->env, &m->env);
+	evidence_votes(e, s->height, &s->proposal->env, &m->env);
 	show_and_suspect(e, s->proposal, m);
 }
 

@@ -97,7 +97,9 @@ struct peer {
 	bool has_checkpoint;
 	struct qvote checkpoint; /* its CHECKPOINT of the greatest height */
 	struct qsig checkpoint_sig;
-	unsigned evidence_cnt; /* kept against it since the start */
+	unsigned evidence_cnt;    /* kept against it since the start, up to the bound */
+	struct qheight offence;   /* greatest height of votes among that which count; 0: none */
+	struct qheight convicted; /* its last conviction, where stake decides; 0: none */
 };
 
 #define PBFT_STATUS_MS 1000     /* between two STATUS when all is well */
@@ -207,7 +209,12 @@ void emit_want_chain(struct engine *e, unsigned from);
 struct message *make_message(struct engine *e, const struct qmessage *m);
 /* Signs a vote (deterministic: the same bytes each time); the caller owns the reference. */
 struct message *vote_message(struct engine *e, enum qkind kind, const struct qvote *vote);
+/* Two statements of one replica that contradict each other. */
 void evidence_conflict(struct engine *e, const struct qenvelope *first, const struct qenvelope *second);
+/* The same of two votes for blocks at h, or two proposals, which hold votes: they can cost the replica's
+ * stake. */
+void evidence_votes(struct engine *e, struct qheight h, const struct qenvelope *first,
+                    const struct qenvelope *second);
 void vote_envelope(struct engine *e, unsigned replica, enum qkind kind, const struct qvote *vote,
                    const struct qsig *sig, struct qenvelope *env); /* wire_free(WIRE(qenvelope), env) */
 void halt(struct engine *e, const char *reason);
@@ -232,7 +239,7 @@ void pbft_replay_early(struct engine *e);
 
 /* Who proposes at h in view v; n if the stakes that decide were not executed here yet. */
 unsigned proposer_of(const struct engine *e, struct qheight h, struct qview v);
-/* The stakes after an executed block: its tables become schedules. */
+/* The stakes after an executed block: its tables become schedules, its convictions are noted. */
 void proposer_settled(struct engine *e, const struct qstaking *staking);
 void pbft_propose(struct engine *e, const struct qhash *leaves, size_t cnt);
 void pbft_sealed(struct engine *e, const struct qheader *header);
