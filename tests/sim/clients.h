@@ -34,8 +34,10 @@ bool clients_made(const struct sim *s, const struct qtxid *id);
 /* An offence that an honest replica in order has evidence of and that still counts, in a transaction, handed
  * to it alone. False: there is none, or it was refused. *replica, *height: whom it convicts, and of when. */
 bool clients_convict(struct sim *s, unsigned machine, unsigned *replica, uint64_t *height);
-/* The adversary moves a traitor's own stake: it releases all of it; it bonds all that it has. */
-void clients_leave(struct sim *s, unsigned replica);
+/* The adversary moves a traitor's own stake, and leaves no penalty: it releases the newest output, or up to
+ * 16; it spends the newest that it released; it bonds all that it has. */
+void clients_leave(struct sim *s, unsigned replica, bool all);
+void clients_escape(struct sim *s, unsigned replica);
 void clients_bond(struct sim *s, unsigned replica);
 /* A transaction that a colluding client lends the adversary: verified, borrowed, may conflict with others or
  * be invalid on any state. NULL: none. */

@@ -190,25 +190,30 @@ void cheat_with_stake(struct scene *e)
 	ways[scene_draw(e, sizeof ways / sizeof *ways)](e);
 }
 
-/* Every traitor's stake belongs to a client that cheats. */
-static void move_all(struct sim *s, unsigned replica, bool away)
+/* Every traitor's stake belongs to a client that cheats. Spends the newest outputs that are locked for it so,
+ * at most so many, and no penalty; `to`: locked for it again, or free. */
+static void move(struct sim *s, unsigned replica, enum qlock_kind from, enum qlock_kind to, unsigned most)
 {
 	struct clients *c = s->clients;
 	unsigned account = s->staker[replica], slots[SIM_MACHINES_MAX], cnt;
-	const struct coins *from = away ? &c->pledged : &c->loot;
+	const struct coins *coins = from == QLOCK_NONE ? &c->loot : &c->pledged;
 	struct plan d;
 	enum tx_verdict v;
 
 	plan_init(&d);
-	for (size_t i = from->cnt; i-- > 0 && d.in_cnt < PLAN_INS;) {
-		const struct coin *coin = &from->list[i];
-		if (coin->account == account && coin->lock.kind == (away ? QLOCK_STAKE : QLOCK_NONE) &&
-		    (!away || coin->lock.qlock_u.replica == replica) && check_unspent(s, &coin->point))
+	for (size_t i = coins->cnt; i-- > 0 && d.in_cnt < most;) {
+		const struct coin *coin = &coins->list[i];
+		if (coin->account == account && coin->lock.kind == from &&
+		    (from == QLOCK_NONE || coin->lock.qlock_u.replica == replica) &&
+		    check_unspent(s, &coin->point))
 			d.ins[d.in_cnt++] = *coin;
 	}
 	if (d.in_cnt == 0)
 		return;
-	plan_lock(c, &d, account, plan_sum(&d), away ? QLOCK_RELEASE : QLOCK_STAKE, replica);
+	if (to == QLOCK_NONE)
+		plan_pay(c, &d, account, plan_sum(&d));
+	else
+		plan_lock(c, &d, account, plan_sum(&d), to, replica);
 	struct deal *deal = deal_make(c, &d, HOSTILE);
 	cnt = clients_machines(c, slots);
 	for (unsigned i = 0; i < cnt && deal && !s->broken; i++)
@@ -216,16 +221,22 @@ static void move_all(struct sim *s, unsigned replica, bool away)
 			deal_hand(c, deal, slots[i], &v);
 }
 
-void clients_leave(struct sim *s, unsigned replica)
+void clients_leave(struct sim *s, unsigned replica, bool all)
 {
 	if (s->clients && by_stake(s->clients))
-		move_all(s, replica, true);
+		move(s, replica, QLOCK_STAKE, QLOCK_RELEASE, all ? PLAN_INS : 1);
 }
 
 void clients_bond(struct sim *s, unsigned replica)
 {
 	if (s->clients && by_stake(s->clients))
-		move_all(s, replica, false);
+		move(s, replica, QLOCK_NONE, QLOCK_STAKE, PLAN_INS);
+}
+
+void clients_escape(struct sim *s, unsigned replica)
+{
+	if (s->clients && by_stake(s->clients))
+		move(s, replica, QLOCK_RELEASE, QLOCK_NONE, 1);
 }
 
 /* ---- offences

@@ -243,6 +243,43 @@ static void go_on(struct sim *s)
 	    left, clients_open(s), ms);
 }
 
+static bool pay_somebody(struct sim *s)
+{
+	struct checks *c = s->checks;
+
+	c->fresh_cnt = 0;
+	for (unsigned i = 0; i < s->machine_cnt && c->fresh_cnt == 0; i++)
+		if (in_core(&s->machines[i]) && clients_pay(s, i, &c->fresh[0]))
+			c->fresh_cnt = 1;
+	return c->fresh_cnt > 0;
+}
+
+#define UNBONDING_EACH 3 /* runs that wait until what was released is free */
+
+/* What was convicted tries to get away without its penalty: the naive ledger sees whether it does. */
+static void nobody_gets_away(struct sim *s)
+{
+	struct checks *c = s->checks;
+	uint64_t until = c->height + s->g.g.proposer.qproposer_rules_u.stake.unbonding;
+	bool wait = sim_random(s, STREAM_CHECK, UNBONDING_EACH) == 0;
+
+	if (c->conviction_cnt == 0)
+		return;
+	for (unsigned i = 0; i < s->n && !s->broken; i++)
+		if (!sim_honest(s, i))
+			clients_leave(s, i, true);
+	if (!s->broken)
+		go_on(s);
+	while (wait && !s->broken && c->height < until && pay_somebody(s))
+		if (!sim_advance(s, s->now_ms + progress_ms(s), all_final))
+			sim_broken(s, "liveness: no block while stake is released");
+	for (unsigned i = 0; i < s->n && !s->broken; i++)
+		if (!sim_honest(s, i))
+			clients_escape(s, i);
+	if (!s->broken)
+		go_on(s);
+}
+
 /* Who holds evidence that convicts can make it count, whoever proposes. */
 static bool is_convicted(struct sim *s)
 {
@@ -325,17 +362,6 @@ static bool all_recovered(struct sim *s)
 			return false;
 	}
 	return true;
-}
-
-static bool pay_somebody(struct sim *s)
-{
-	struct checks *c = s->checks;
-
-	c->fresh_cnt = 0;
-	for (unsigned i = 0; i < s->machine_cnt && c->fresh_cnt == 0; i++)
-		if (in_core(&s->machines[i]) && clients_pay(s, i, &c->fresh[0]))
-			c->fresh_cnt = 1;
-	return c->fresh_cnt > 0;
 }
 
 /* ST5's bar is 2L above what peers said, and a checkpoint is due every K heights: 5K blocks, and they vote
@@ -550,7 +576,8 @@ static void audit(struct sim *s)
 void heal_run(struct sim *s)
 {
 	static void (*const steps[])(struct sim *) = {
-	    meet_in_a_view, go_on, timeouts_are_back, convict_somebody, catch_up, remember_again,
+	    meet_in_a_view,   go_on,    timeouts_are_back, convict_somebody,
+	    nobody_gets_away, catch_up, remember_again,
 	};
 	static void (*const again[])(struct sim *) = {cut_all_power, meet_in_a_view, go_on,
 	                                              timeouts_are_back};

@@ -254,12 +254,13 @@ static uint64_t offend_and_leave(struct traitor *t, const struct outgoing *o, ui
 		return to;
 	make_up(t, &vote.block);
 	acted(t, B_OFFEND_AND_LEAVE, o->id, HV(vote.height.n, vote.view.n));
-	bool first = chance(t, 50);
-	if (first)
-		clients_leave(t->s, o->id);
+	uint64_t when = draw(t, 4); /* before, after, or another time */
+	bool all = chance(t, 30);
+	if (when == 0)
+		clients_leave(t->s, o->id, all);
 	say_vote(t, o->id, o->m->m.kind, &vote, to);
-	if (!first)
-		clients_leave(t->s, o->id);
+	if (when == 1)
+		clients_leave(t->s, o->id, all);
 	return to;
 }
 
