@@ -193,10 +193,12 @@ void coverage_close(struct coverage *c);
 /* audit_stake.c, as the replay passes output after output; all of it idle where stake decides nothing. */
 struct tally {
 	struct book *b;
-	const struct qstake_rules *rules;   /* NULL: proposers are not by stake */
-	struct tally_output *outputs;       /* all unspent stake */
-	struct tally_conviction *convicted; /* all convictions, ascending */
-	size_t convicted_cnt, convicted_cap;
+	const struct qstake_rules *rules; /* NULL: proposers are not by stake */
+	struct tally_output *outputs;     /* all unspent stake */
+	struct tally_convictions {
+		uint64_t *at; /* heights, ascending */
+		size_t cnt, cap;
+	} convicted[Q_REPLICAS_MAX];   /* all of each replica */
 	uint64_t last[Q_REPLICAS_MAX]; /* height of each replica's last one; 0: none */
 	uint64_t here;                 /* bit i: replica i is convicted in this block: */
 	struct {

@@ -3,8 +3,8 @@
  * convicted, what that costs, and so what stands in the tables convictions and stakes.
  *
  * The nodes keep their sums up to date output by output (state.c, overlay.c).  Here all unspent stake is
- * added up anew each time, and all convictions are gone through for each output that is spent; ledger/state.h
- * has the rules.  On a chain whose proposers are not by stake both tables are empty.
+ * added up anew each time, and what was spent is held against the convictions; ledger/state.h has the rules.
+ * On a chain whose proposers are not by stake both tables are empty.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,11 +16,6 @@
 struct tally_output { /* unspent, and locked as stake */
 	struct unspent u;
 	UT_hash_handle hh; /* by u.point */
-};
-
-struct tally_conviction {
-	unsigned replica;
-	uint64_t height;
 };
 
 void tally_open(struct tally *t, struct book *b)
@@ -38,7 +33,8 @@ void tally_close(struct tally *t)
 		HASH_DEL(t->outputs, o);
 		free(o);
 	}
-	free(t->convicted);
+	for (unsigned i = 0; i < Q_REPLICAS_MAX; i++)
+		free(t->convicted[i].at);
 	cursor_close(&t->convictions);
 	cursor_close(&t->rows);
 }
@@ -73,18 +69,22 @@ static bool is_own(const struct genesis *g, const struct unspent *u)
 
 /* ---- penalties ------------------------------------------------------------------------ */
 
-/* While it was stake, or could still be lost, its replica was convicted, in a block below h. */
+/* While it was stake, or could still be lost, its replica was convicted, in a block below h.  If the first
+ * time since it was made was not in time, none was. */
 static bool was_convicted(const struct tally *t, const struct unspent *u, struct qheight h)
 {
-	for (size_t i = 0; i < t->convicted_cnt; i++) {
-		const struct tally_conviction *c = &t->convicted[i];
-		bool in_time =
-		    c->height >= u->made_at.n && c->height < h.n &&
-		    (u->out.lock.kind == QLOCK_STAKE || c->height - u->made_at.n < t->rules->unbonding);
-		if (c->replica == u->out.lock.qlock_u.replica && in_time)
-			return true;
+	const struct tally_convictions *c = &t->convicted[u->out.lock.qlock_u.replica];
+	size_t low = 0, high = c->cnt; /* below at[low] all are below made_at, from at[high] on none */
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (c->at[mid] < u->made_at.n)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	return false;
+	return low < c->cnt && c->at[low] < h.n &&
+	       (u->out.lock.kind == QLOCK_STAKE || c->at[low] - u->made_at.n < t->rules->unbonding);
 }
 
 /* What must stay frozen of this input of a block at h. */
@@ -102,19 +102,23 @@ static bool same_pair(const struct qoutput *a, const struct qoutput *b)
 	       memcmp(a->owner.b, b->owner.b, sizeof a->owner.b) == 0;
 }
 
+/* A transaction and the outputs that it spends. */
+struct spending {
+	const struct qtx_body *body;
+	const struct unspent *ins[Q_INPUTS_MAX];
+};
+
 /* Does the transaction freeze what is due of what this owner has locked for this replica? */
-static bool pair_holds(const struct tally *t, const struct state *state, const struct qtx_body *body,
-                       const struct qoutput *pair, struct qheight h, char *text, size_t cap)
+static bool pair_holds(const struct tally *t, const struct spending *s, const struct qoutput *pair,
+                       struct qheight h, char *text, size_t cap)
 {
 	uint64_t due = 0, frozen = 0;
 
-	for (u_int i = 0; i < body->inputs.inputs_len; i++) {
-		const struct unspent *u = state_find(state, &body->inputs.inputs_val[i]);
-		if (u->out.lock.kind != QLOCK_NONE && same_pair(&u->out, pair))
-			due += penalty_due(t, u, h);
-	}
-	for (u_int i = 0; i < body->outputs.outputs_len; i++) {
-		const struct qoutput *out = &body->outputs.outputs_val[i];
+	for (u_int i = 0; i < s->body->inputs.inputs_len; i++)
+		if (s->ins[i]->out.lock.kind != QLOCK_NONE && same_pair(&s->ins[i]->out, pair))
+			due += penalty_due(t, s->ins[i], h);
+	for (u_int i = 0; i < s->body->outputs.outputs_len; i++) {
+		const struct qoutput *out = &s->body->outputs.outputs_val[i];
 		if (out->lock.kind == QLOCK_FROZEN && same_pair(out, pair))
 			frozen += out->amount;
 	}
@@ -126,22 +130,37 @@ static bool pair_holds(const struct tally *t, const struct state *state, const s
 	return false;
 }
 
+/* Is one of the first `cnt` inputs locked by the same owner for the same replica? */
+static bool is_spent(const struct spending *s, u_int cnt, const struct qoutput *pair)
+{
+	for (u_int i = 0; i < cnt; i++)
+		if (s->ins[i]->out.lock.kind != QLOCK_NONE && same_pair(&s->ins[i]->out, pair))
+			return true;
+	return false;
+}
+
 bool tally_penalties_hold(const struct tally *t, const struct state *state, const struct tx *tx,
                           struct qheight h, char *text, size_t cap)
 {
 	const struct qtx_body *body = &tx->q.body;
+	struct spending s = {.body = body};
+	u_int cnt = body->inputs.inputs_len;
 
-	for (u_int i = 0; i < body->inputs.inputs_len; i++)
-		if (!state_find(state, &body->inputs.inputs_val[i]))
+	for (u_int i = 0; i < cnt; i++) {
+		s.ins[i] = state_find(state, &body->inputs.inputs_val[i]);
+		if (!s.ins[i])
 			return true; /* state_check() says what is wrong */
-	for (u_int i = 0; t->rules && i < body->inputs.inputs_len; i++) {
-		const struct unspent *u = state_find(state, &body->inputs.inputs_val[i]);
-		if (u->out.lock.kind != QLOCK_NONE && !pair_holds(t, state, body, &u->out, h, text, cap))
+	}
+	for (u_int i = 0; t->rules && i < cnt; i++) { /* each pair once */
+		const struct qoutput *in = &s.ins[i]->out;
+		if (in->lock.kind != QLOCK_NONE && !is_spent(&s, i, in) &&
+		    !pair_holds(t, &s, in, h, text, cap))
 			return false;
 	}
 	for (u_int i = 0; t->rules && i < body->outputs.outputs_len; i++) {
 		const struct qoutput *out = &body->outputs.outputs_val[i];
-		if (out->lock.kind == QLOCK_FROZEN && !pair_holds(t, state, body, out, h, text, cap))
+		if (out->lock.kind == QLOCK_FROZEN && !is_spent(&s, cnt, out) &&
+		    !pair_holds(t, &s, out, h, text, cap))
 			return false;
 	}
 	return true;
@@ -153,11 +172,12 @@ void tally_offence(struct tally *t, int64_t seq, const struct qoffence *o, struc
 {
 	if (!t->rules || o->replica >= t->b->g->n)
 		return;
-	if (t->convicted_cnt == t->convicted_cap) {
-		t->convicted_cap = 2 * t->convicted_cap + 16;
-		t->convicted = xrealloc(t->convicted, t->convicted_cap * sizeof *t->convicted);
+	struct tally_convictions *c = &t->convicted[o->replica];
+	if (c->cnt == c->cap) {
+		c->cap = 2 * c->cap + 16;
+		c->at = xrealloc(c->at, c->cap * sizeof *c->at);
 	}
-	t->convicted[t->convicted_cnt++] = (struct tally_conviction){o->replica, h.n};
+	c->at[c->cnt++] = h.n;
 	t->last[o->replica] = h.n;
 	t->here |= UINT64_C(1) << o->replica;
 	t->by[o->replica].seq = seq;

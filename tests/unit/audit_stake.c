@@ -3,6 +3,9 @@
  *
  * Links: q_ledger
  */
+#include <time.h>
+
+#include "audit_impl.h"
 #include "stakestory.h"
 
 static int make_fixture(void **state)
@@ -482,6 +485,38 @@ static void finds_an_offence_that_the_convicted_did_not_sign(void **state)
 	audit_report_free(&report);
 }
 
+/* Whoever is convicted in every block, and makes stake to move in thousands of pieces, must not keep the
+ * audit busy for ever: this took a minute. */
+static void a_transaction_costs_little_however_many_convictions_there_were(void **state)
+{
+	enum { CONVICTIONS = 10000 };
+	struct rules rules = ((struct fixture *)*state)->copy.rules;
+	struct book book = {.g = &rules.g};
+	struct tally tally = {.b = &book, .rules = stake_rules(&rules.g)};
+	struct state *s = state_new(&rules.g);
+	struct qoutpoint ins[Q_INPUTS_MAX];
+	struct tx tx = {.q.body.inputs = {Q_INPUTS_MAX, ins}};
+	char text[160];
+
+	for (unsigned h = 1; h <= CONVICTIONS; h++)
+		tally_offence(&tally, h, &(struct qoffence){.replica = 1}, qheight_of(h));
+	for (u_int i = 0; i < Q_INPUTS_MAX; i++) {
+		ins[i] = (struct qoutpoint){rules.g.txid, 100 + i};
+		state_insert(s, &(struct unspent){.point = ins[i],
+		                                  .out = locked_to(15, 10, QLOCK_STAKE, 1),
+		                                  .made_at = {CONVICTIONS}});
+	}
+	clock_t begun = clock();
+	assert_true(tally_penalties_hold(&tally, s, &tx, qheight_of(CONVICTIONS), text, sizeof text));
+	assert_true(clock() - begun < 5 * CLOCKS_PER_SEC);
+	assert_false(tally_penalties_hold(&tally, s, &tx, qheight_of(CONVICTIONS + 1), text, sizeof text));
+	assert_string_equal(text,
+	                    "freezes 0 of what an owner locked for replica 1, where the penalty is 1024");
+	for (unsigned i = 0; i < Q_REPLICAS_MAX; i++)
+		free(tally.convicted[i].at);
+	state_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -498,6 +533,7 @@ int main(void)
 	    TEST(finds_certified_transactions_that_free_what_is_locked),
 	    TEST(finds_certified_offences_that_convict_nobody),
 	    TEST(finds_an_offence_that_the_convicted_did_not_sign),
+	    TEST(a_transaction_costs_little_however_many_convictions_there_were),
 	};
 
 	return cmocka_run_group_tests_name("audit_stake", tests, make_fixture, drop_fixture);
