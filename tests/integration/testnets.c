@@ -242,8 +242,9 @@ static void operators(char lines[4][256], char address[4][64])
 		         "node init --home op%u --name op%u --plain --listen tcp://127.0.0.1:%u", i, i,
 		         9000 + i);
 		assert_int_equal(run(line, &said), 0);
-		snprintf(lines[i], sizeof lines[i], "--replica %.*s,%s", (int)strcspn(said, "\n"), said,
-		         address[i]);
+		int len = snprintf(lines[i], sizeof lines[i], "--replica %.*s,%s", (int)strcspn(said, "\n"),
+		                   said, address[i]);
+		assert_in_range(len, 1, sizeof lines[i] - 1);
 		free(said);
 	}
 }
