@@ -135,17 +135,16 @@ struct conviction {
 	struct qview view;
 	struct qheight offence;
 };
-/* What stands behind each replica after the last block. */
+/* What decided and was decided about each replica up to a height.  What is staked for it now the state has:
+ * here only reading all of it would tell. */
 struct ledger_stakes {
-	struct qheight height;
-	struct qstake now[Q_REPLICAS_MAX]; /* all unspent stake that counts */
 	struct conviction last[Q_REPLICAS_MAX];
 	unsigned table_cnt;
 	struct stake_table tables[Q_TABLES_MAX]; /* ascending: the first decides at the next height */
 };
-/* Reads every unspent STAKE output. NOT_FOUND: on this chain stake decides nothing. */
-enum found reader_stakes(struct reader *r, const struct genesis *g, struct ledger_stakes *out,
-                         struct err *err);
+/* After the block at `h`, which the ledger has. NOT_FOUND: on this chain stake decides nothing. */
+enum found reader_stakes(struct reader *r, const struct genesis *g, struct qheight h,
+                         struct ledger_stakes *out, struct err *err);
 
 /* A receipt of a final transaction; wire_free(WIRE(qreceipt), ...). */
 enum found reader_receipt(struct reader *r, const struct qtxid *id, struct qreceipt *out, struct err *err);

@@ -29,7 +29,6 @@ enum statement {
 	LOCKED_OF,
 	FIRST_CONVICTION,
 	LAST_CONVICTION,
-	STAKED,
 	STAKE_TABLE,
 	EVIDENCE,
 	STATEMENT_CNT
@@ -58,13 +57,10 @@ static const struct db_sql statements[STATEMENT_CNT] = {
                                       " WHERE replica = ? AND owner = ? AND spent_by IS NULL"},
     [FIRST_CONVICTION] = {"find a conviction", "SELECT height FROM convictions WHERE replica = ?"
                                                " AND height >= ? ORDER BY height LIMIT 1"},
-    [LAST_CONVICTION] =
-        {"read a conviction",
-         "SELECT c.height, t.txid, c.kind, c.view, c.offence_height FROM convictions c"
-         " JOIN transactions t ON t.seq = c.tx WHERE c.replica = ? ORDER BY c.height DESC LIMIT 1"},
-    [STAKED] = {"read the stakes", "SELECT o.owner, o.amount, o.lock, o.replica, t.height FROM outputs o"
-                                   " JOIN transactions t ON t.seq = o.tx"
-                                   " WHERE o.replica = ? AND o.lock = 'stake' AND o.spent_by IS NULL"},
+    [LAST_CONVICTION] = {"read a conviction",
+                         "SELECT c.height, t.txid, c.kind, c.view, c.offence_height FROM convictions c"
+                         " JOIN transactions t ON t.seq = c.tx WHERE c.replica = ? AND c.height <= ?"
+                         " ORDER BY c.height DESC LIMIT 1"},
     [STAKE_TABLE] = {"read a stake table", ROW_TABLE_SQL},
     [EVIDENCE] = {"read evidence", "SELECT seq, entry FROM journal WHERE kind = 'evidence' AND seq > ?"
                                    " ORDER BY seq LIMIT 1"},
@@ -607,12 +603,12 @@ enum found reader_locked(struct reader *r, const struct qaddress *addr,
 
 /* ---- stakes ------------------------------------------------------------- */
 
-static enum found get_last_conviction(struct reader *r, unsigned replica, struct conviction *out,
-                                      struct err *err)
+static enum found get_last_conviction(struct reader *r, unsigned replica, struct qheight h,
+                                      struct conviction *out, struct err *err)
 {
 	struct db *db = &r->db;
 	int64_t height, view, offence;
-	enum found got = db_query(db, LAST_CONVICTION, DB_ARGS(db_int(replica)), err);
+	enum found got = db_query(db, LAST_CONVICTION, DB_ARGS(db_int(replica), db_int(h.n)), err);
 
 	*out = (struct conviction){0};
 	if (got == FOUND) {
@@ -632,66 +628,32 @@ static enum found get_last_conviction(struct reader *r, unsigned replica, struct
 	return got;
 }
 
-/* The current row of STAKED, a replica's, into its sums. */
-static bool add_stake(struct reader *r, const struct genesis *g, struct qheight convicted, struct qstake *now,
-                      struct err *err)
+static enum found get_stakes(struct reader *r, const struct genesis *g, struct qheight h,
+                             struct ledger_stakes *out, struct err *err)
 {
-	struct db *db = &r->db;
-	struct unspent u = {0};
-	int64_t amount, height;
+	uint64_t epoch = stake_rules(g)->epoch, last = h.n / epoch * epoch; /* the newest table's height */
 
-	if (!db_get_fixed(db, STAKED, 0, u.out.owner.b, sizeof u.out.owner.b, err) ||
-	    !db_get_int(db, STAKED, 1, &amount, err) ||
-	    !row_get_lock(db, STAKED, 2, g->n, &u.out.lock, err) || !db_get_int(db, STAKED, 4, &height, err))
-		return false;
-	u.made_at = qheight_of((uint64_t)height);
-	if (!stake_counts(g, &u, convicted))
-		return true;
-	return add_amount(r, stake_is_own(g, &u) ? &now->own : &now->delegated, amount, err);
-}
-
-static enum found get_stake(struct reader *r, const struct genesis *g, unsigned replica,
-                            struct ledger_stakes *out, struct err *err)
-{
-	if (get_last_conviction(r, replica, &out->last[replica], err) == FOUND_ERROR)
-		return FOUND_ERROR;
-	enum found got = db_query(&r->db, STAKED, DB_ARGS(db_int(replica)), err);
-	for (; got == FOUND; got = db_next(&r->db, STAKED, err))
-		if (!add_stake(r, g, out->last[replica].height, &out->now[replica], err)) {
-			got = FOUND_ERROR;
-			break;
-		}
-	db_done(&r->db, STAKED);
-	return got == FOUND_ERROR ? got : FOUND;
-}
-
-static enum found get_stakes(struct reader *r, const struct genesis *g, struct ledger_stakes *out,
-                             struct err *err)
-{
-	uint64_t epoch = stake_rules(g)->epoch, last;
-	enum found got = get_height(r, &out->height, err);
-
-	for (unsigned i = 0; i < g->n && got == FOUND; i++)
-		got = get_stake(r, g, i, out, err);
-	if (got != FOUND)
-		return got;
-	last = out->height.n / epoch * epoch; /* the newest table's height */
-	for (uint64_t h = last > 0 ? last - epoch : 0; h <= last; h += epoch)
-		if (!row_get_table(&r->db, STAKE_TABLE, g, qheight_of(h), &out->tables[out->table_cnt++],
-		                   err))
+	for (unsigned i = 0; i < g->n; i++)
+		if (get_last_conviction(r, i, h, &out->last[i], err) == FOUND_ERROR)
 			return FOUND_ERROR;
+	out->table_cnt = last > 0 ? 2 : 1;
+	for (unsigned i = 0; i < out->table_cnt; i++) {
+		struct qheight at = {last - (out->table_cnt - 1 - i) * epoch};
+		if (!row_get_table(&r->db, STAKE_TABLE, g, at, &out->tables[i], err))
+			return FOUND_ERROR;
+	}
 	return FOUND;
 }
 
-enum found reader_stakes(struct reader *r, const struct genesis *g, struct ledger_stakes *out,
-                         struct err *err)
+enum found reader_stakes(struct reader *r, const struct genesis *g, struct qheight h,
+                         struct ledger_stakes *out, struct err *err)
 {
 	*out = (struct ledger_stakes){0};
 	if (!stake_rules(g))
 		return NOT_FOUND;
 	if (!db_view(&r->db, err))
 		return FOUND_ERROR;
-	enum found got = get_stakes(r, g, out, err);
+	enum found got = get_stakes(r, g, h, out, err);
 	db_view_end(&r->db);
 	return got;
 }

@@ -283,13 +283,13 @@ static void read_address(struct reader *r, uint8_t number)
 	check_found(reader_address(r, &addr, 0, 3, outs, &cnt, &sums, &err), &err);
 }
 
-static void read_stakes(struct reader *r)
+static void read_stakes(struct reader *r, struct qheight tip)
 {
 	struct address_locked locked[Q_REPLICAS_MAX];
 	struct qaddress addr = rules_address(3);
 	struct ledger_stakes stakes;
 	struct err err = {0};
-	enum found found = reader_stakes(r, &place->rules.g, &stakes, &err);
+	enum found found = reader_stakes(r, &place->rules.g, tip, &stakes, &err);
 
 	check_found(found, &err);
 	found = reader_locked(r, &addr, locked, &err);
@@ -313,7 +313,7 @@ static void read_all(void)
 		read_transaction(r, &ids[i]);
 	for (uint8_t i = 1; i <= 15; i++)
 		read_address(r, i);
-	read_stakes(r);
+	read_stakes(r, tip);
 	reader_close(r);
 }
 

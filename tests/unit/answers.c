@@ -9,6 +9,8 @@
 #include "api_submit.c"
 #include "api_tx.c"
 
+#include <sqlite3.h>
+
 #include "cluster.h"
 
 enum { SELF = 0, PATIENCE_MS = 20000 };
@@ -440,6 +442,34 @@ static void stakes_tell_who_stands_behind_whom_and_who_was_convicted(void **stat
 	end();
 }
 
+/* While the node runs, with constraints off. */
+static void edit_ledger(const char *sql)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(cluster->members[SELF].ledger, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA ignore_check_constraints = ON", NULL, NULL, NULL),
+	                 SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* Anybody can stake a million outputs of 1: whoever asks what they are worth must not make the node read
+ * them. */
+static void what_is_staked_now_is_not_read_row_by_row(void **state)
+{
+	(void)state;
+	begin(by_stake_rules, 0);
+	final(report(0, 2));
+	edit_ledger("DELETE FROM outputs");
+	json_t *s = get("/v1/stakes");
+	assert_string_equal(string(element(s, "replicas", 1), "own"), "1000000");
+	assert_string_equal(string(element(s, "replicas", 1), "delegated"), "2000000");
+	assert_string_equal(string(element(s, "replicas", 2), "own"), "0");
+	json_decref(s);
+	end();
+}
+
 static void next_epochs_turns_are_known_in_time(void **state)
 {
 	struct qoutpoint coin;
@@ -537,6 +567,23 @@ static void addresses_tell_what_is_free_and_what_is_locked(void **state)
 	o = output_with(a, "stake", 0);
 	assert_string_equal(string(o, "penalty"), "500000"); /* its own, of a convict */
 	json_decref(a);
+	end();
+}
+
+/* A row that cannot be is the ledger's fault, and no reason to fall. */
+static void an_address_with_stake_for_a_replica_that_there_is_not_is_refused(void **state)
+{
+	struct qaddress a = rules_address(102);
+	char text[ADDRESS_TEXT], path[128];
+
+	(void)state;
+	begin(by_stake_rules, 0);
+	final(report(0, 1));
+	edit_ledger("UPDATE outputs SET replica = 63 WHERE replica = 1; UPDATE convictions SET replica = 63");
+	snprintf(path, sizeof path, "/v1/addresses/%s", address_format(&a, text));
+	char *answer = ask(path, NULL, 0, 500);
+	assert_non_null(strstr(answer, "replica 63"));
+	free(answer);
 	end();
 }
 
@@ -743,8 +790,10 @@ int main(void)
 	    cmocka_unit_test(status_tells_what_mining_takes),
 	    cmocka_unit_test(blocks_show_their_seals),
 	    cmocka_unit_test(stakes_tell_who_stands_behind_whom_and_who_was_convicted),
+	    cmocka_unit_test(what_is_staked_now_is_not_read_row_by_row),
 	    cmocka_unit_test(next_epochs_turns_are_known_in_time),
 	    cmocka_unit_test(addresses_tell_what_is_free_and_what_is_locked),
+	    cmocka_unit_test(an_address_with_stake_for_a_replica_that_there_is_not_is_refused),
 	    cmocka_unit_test(refusals_tell_until_when_and_how_much),
 	    cmocka_unit_test(a_transaction_shows_its_locks_and_its_offence),
 	    cmocka_unit_test(metrics_have_the_form_that_collectors_read),
