@@ -20,7 +20,7 @@
 #include "schedule.h"
 #include "text.h"
 
-enum { INPUT_MAX = 256 << 20 };
+enum { INPUT_MAX = 256 << 20, LOST_PAGE = 1000, LOST_COINS_MAX = 10000 };
 
 struct convict_args {
 	struct settle_args settle;
@@ -176,21 +176,29 @@ static bool any_guilty(const struct brief *b, const char *from, struct err *err)
 
 /* ---- convicting ------------------------------------------------------------------------ */
 
-/* What the replica's account has lost of what it locked for the replica. */
-static bool lost_by(struct settle *s, unsigned replica, uint64_t *lost, struct err *err)
+/* What the replica's account has lost of what it locked for the replica.  False: no node tells, or that is
+ * in more pieces than anybody has; the guilty may have made them, to be left alone. */
+static bool lost_by(struct settle *s, unsigned replica, uint64_t *lost)
 {
 	const struct qaddress *owner = s->genesis->g.replicas.replicas_val[replica].account.account_val;
-	struct coin *coins;
-	size_t cnt;
+	uint64_t total = 0, seen = 0, holds;
+	size_t got = 1;
 	*lost = 0;
-	if (!wallet_all(s->client, owner, &coins, &cnt, err))
-		return false;
-	for (size_t i = 0; i < cnt; i++) {
-		if (coins[i].lock.kind != QLOCK_FROZEN && coins[i].lock.qlock_u.replica == replica &&
-		    __builtin_add_overflow(*lost, coins[i].penalty, lost))
-			*lost = UINT64_MAX;
+	for (; got > 0 && (seen == 0 || seen < total); seen += got) {
+		struct coin *coins;
+		if (!client_coins(s->client, owner, seen, LOST_PAGE, &coins, &got, &total, &holds,
+		                  &s->trouble))
+			return false;
+		for (size_t i = 0; i < got; i++) {
+			if (coins[i].lock.kind != QLOCK_FROZEN && coins[i].lock.qlock_u.replica == replica &&
+			    __builtin_add_overflow(*lost, coins[i].penalty, lost))
+				*lost = UINT64_MAX;
+		}
+		free(coins);
+		if (total > LOST_COINS_MAX)
+			return err_set(&s->trouble, ERR_NO, "its account holds %llu outputs",
+			               (unsigned long long)total);
 	}
-	free(coins);
 	return true;
 }
 
@@ -216,8 +224,9 @@ static const char *vote_name(qkind kind)
 	return kind == QPREPARE ? "PREPARE" : kind == QCOMMIT ? "COMMIT" : "CHECKPOINT";
 }
 
-/* The stakes after the block that holds the conviction, and what they say of it. False: no node tells. */
-static bool tell_loss(struct settle *s, const struct brief *b, unsigned replica, uint64_t before,
+/* The stakes after the block that holds the conviction, and what they say of it. `before`: what was lost till
+ * then, NULL if that is not known. False: no node tells. */
+static bool tell_loss(struct settle *s, const struct brief *b, unsigned replica, const uint64_t *before,
                       json_t *more)
 {
 	struct client_stakes now;
@@ -229,17 +238,19 @@ static bool tell_loss(struct settle *s, const struct brief *b, unsigned replica,
 		client_next(s->client);
 		access_nap_ms(20);
 	}
-	if (now.n <= replica || !lost_by(s, replica, &after, &s->trouble))
+	if (now.n <= replica)
 		return false;
+	bool known = before != NULL && lost_by(s, replica, &after);
 	json_object_set_new(more, "convicted", json_integer((json_int_t)now.replica[replica].convicted));
-	json_object_set_new(more, "lost", jread_amount_json(after > before ? after - before : 0));
+	if (known)
+		json_object_set_new(more, "lost", jread_amount_json(after > *before ? after - *before : 0));
 	json_object_set_new(more, "own_before", jread_amount_json(b->stakes.replica[replica].own));
 	json_object_set_new(more, "own", jread_amount_json(now.replica[replica].own));
 	json_object_set_new(more, "delegated_before",
 	                    jread_amount_json(b->stakes.replica[replica].delegated));
 	json_object_set_new(more, "delegated", jread_amount_json(now.replica[replica].delegated));
 	json_object_set_new(more, "delegators_lose_percent", json_integer(rules->delegator_penalty));
-	return true;
+	return known;
 }
 
 /* One conviction from draft to finality; its JSON into `list`. False with *err: it could not be made. */
@@ -248,13 +259,14 @@ static bool convict(struct settle *s, const struct brief *b, const struct accoun
 {
 	const struct qoffence *o = &b->of[replica].offence;
 	uint64_t before;
-	if (!lost_by(s, replica, &before, err) || !accuse(s, a, o, err))
+	bool known = lost_by(s, replica, &before);
+	if (!accuse(s, a, o, err))
 		return false;
 	enum outcome outcome = settle_wait(s);
 	json_t *more = json_pack("{s:i, s:s, s:s, s:I}", "replica", (int)replica, "name",
 	                         s->genesis->g.replicas.replicas_val[replica].name, "vote",
 	                         vote_name(o->kind), "vote_height", (json_int_t)o->first.height.n);
-	if (outcome == COMMITTED && !tell_loss(s, b, replica, before, more))
+	if (outcome == COMMITTED && !tell_loss(s, b, replica, known ? &before : NULL, more))
 		out_note("what was lost could not be learnt: %s", s->trouble.text);
 	if (s->args->common.json) {
 		json_t *json = settle_json(s, outcome);

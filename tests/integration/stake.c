@@ -620,6 +620,45 @@ static void evidence_on_standard_input_convicts_everybody_that_it_names(void **s
 	chain_down(c);
 }
 
+/* By stake, and replica 1's account holds what nobody will ever add up. */
+static void with_dust(struct qgenesis *g)
+{
+	enum { DUST = 10001 };
+	by_stake(g);
+	u_int *cnt = &g->allocations.allocations_len;
+	struct qoutput *list = xrealloc(g->allocations.allocations_val, (*cnt + DUST) * sizeof *list);
+	g->allocations.allocations_val = list;
+	for (unsigned i = 0; i < DUST; i++)
+		list[(*cnt)++] = output(OPERATOR(1), 1);
+}
+
+/* Nobody escapes by having so many outputs that who accuses him is busy with them until the time is over. */
+static void a_heap_of_outputs_protects_nobody(void **state)
+{
+	struct chain *c = chain_up_edited(4, with_dust);
+	struct purse purse = purse_open(c, NULL, PURSE);
+	char *out, *errs, hex[8192] = "";
+	(void)state;
+	add_evidence(c, 1, grow(c, &purse, 3), hex);
+	int code = quorate_fed(hex, &out, &errs, "stake", "convict", "-", "--json", "--node", c->http[0],
+	                       "--genesis", chain_path(c, "genesis.json"), "--key", key_number(c, TRAVELLER),
+	                       "--timeout", "60", NULL);
+	if (code != 0)
+		fail_msg("exit %d: %s", code, errs);
+	json_t *done = json_loads(out, 0, NULL);
+	const json_t *it = json_array_get(json_object_get(done, "convictions"), 0);
+	assert_string_equal(json_text(it, "outcome"), "committed");
+	assert_int_equal(number(it, "own_before"), 2000);
+	assert_int_equal(number(it, "own"), 0);
+	assert_null(json_object_get(it, "lost"));
+	assert_non_null(strstr(errs, "its account holds 10003 outputs"));
+	json_decref(done);
+	free(out);
+	free(errs);
+	purse_close(&purse);
+	chain_down(c);
+}
+
 /* ---- other modes ----------------------------------------------------------------------------- */
 
 static void delegations_elect_who_proposes(void **state)
@@ -676,6 +715,7 @@ int main(void)
 	    cmocka_unit_test(locked_value_cannot_be_spent),
 	    cmocka_unit_test(who_signs_two_votes_is_convicted_once_and_loses_the_penalty),
 	    cmocka_unit_test(evidence_on_standard_input_convicts_everybody_that_it_names),
+	    cmocka_unit_test(a_heap_of_outputs_protects_nobody),
 	    cmocka_unit_test(delegations_elect_who_proposes),
 	    cmocka_unit_test(seals_and_stake_go_together),
 	};
