@@ -159,6 +159,8 @@ static bool choose(struct choice *ch, struct client *c, const struct qaddress *o
 	}
 	if (need == UINT64_MAX)
 		enough = ch->cnt < WALLET_INPUTS_MAX ? ch->cnt : WALLET_INPUTS_MAX;
+	if (prefix_worth(ch->coins, enough, 1) == 0)
+		enough = 0; /* lost altogether */
 	if (enough == 0 || enough > WALLET_INPUTS_MAX) {
 		too_little(ch, owner, need == UINT64_MAX ? 1 : need, err);
 		free(ch->coins);

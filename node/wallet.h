@@ -37,7 +37,8 @@ bool wallet_free(const struct wallet_view *v, const struct coin *coin);
  */
 bool wallet_select(struct client *c, const struct qaddress *owner, const struct wallet_view *v, uint64_t need,
                    struct coin **coins, size_t *cnt, struct err *err);
-/* The same of what `owner` has staked for a replica; need UINT64_MAX: all of it, or a thousand outputs. */
+/* The same of what `owner` has staked for a replica; need UINT64_MAX: all of it, or a thousand outputs,
+ * if anything of it is left. */
 bool wallet_select_stake(struct client *c, const struct qaddress *owner, unsigned replica, uint64_t need,
                          struct coin **coins, size_t *cnt, struct err *err);
 

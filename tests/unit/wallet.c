@@ -213,6 +213,9 @@ static void stake_is_chosen_by_its_replica(void **state)
 	free(coins);
 	assert_false(wallet_select_stake(node.client, &owner, 2, 6, &coins, &cnt, &err));
 	assert_non_null(strstr(err.text, "of 8, 3 are lost to a penalty"));
+	holds("5", STAKE(4) LOSES(5));
+	assert_false(wallet_select_stake(node.client, &owner, 4, UINT64_MAX, &coins, &cnt, &err));
+	assert_non_null(strstr(err.text, "of 5, 5 are lost to a penalty"));
 	assert_false(wallet_select_stake(node.client, &owner, 3, UINT64_MAX, &coins, &cnt, &err));
 	assert_non_null(strstr(err.text, "holds 0 staked for replica 3"));
 }
