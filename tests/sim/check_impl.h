@@ -173,6 +173,7 @@ struct watched {
 	uint64_t view_changes; /* entered, in all lives */
 	uint64_t idle_views,
 	    unstable_views;       /* views asked for or entered since it executed, since its checkpoint */
+	uint64_t idle_since_ms;   /* its clock when it last had nothing to propose */
 	uint64_t unfair_since_ms; /* its clock when nobody was passed over last */
 	/* messages handed to the network */
 	uint64_t sent_in_turn, second, sent_in_second;
@@ -225,6 +226,7 @@ struct checks {
 	size_t fresh_cnt;
 	unsigned culprit; /* has to be convicted now, of what it did at: */
 	uint64_t offence_height;
+	struct qoutpoint moving; /* has to be spent now */
 	/* all */
 	struct watched machines[SIM_MACHINES_MAX];
 	bool disturbed; /* heal.c cut the power: view changes may follow */

@@ -142,9 +142,10 @@ static const char *not_of_the_future(const struct claim *x)
 	if (x->kind != QPREPARE || !x->first || fault_on(x->c->sim, FAULT_CLOCK) || !slot ||
 	    !slot->proposal || !slot->cur || !qhash_eq(&slot->cur->hash, &x->block))
 		return NULL;
-	return slot->cur->header.time_ms <= SIM_WALL_MS + x->c->sim->now_ms + e->params->drift_ms
-	           ? NULL
-	           : "its time is too far ahead";
+	/* The calm may have begun with clocks set ahead, for all alike. */
+	uint64_t clock_ms = SIM_WALL_MS + x->c->sim->now_ms + (uint64_t)x->m->wall_skew_ms;
+	return slot->cur->header.time_ms <= clock_ms + e->params->drift_ms ? NULL
+	                                                                   : "its time is too far ahead";
 }
 
 /* What anybody says of the view that he asks for. */
@@ -775,6 +776,29 @@ static void bears_no_censor(const struct machine *m, struct watched *w)
 		           m->id);
 }
 
+#define IDLE_MS PBFT_STATUS_MS /* a proposer acts within its turn */
+
+/* Whoever has the turn and something to propose does so, or mines for it. */
+static void proposes_in_turn(const struct machine *m, struct watched *w)
+{
+	const struct replica *r = m->replica;
+	const struct engine *e = r->engine;
+	uint64_t height = e->tip.n + 1;
+	const struct slot *next = e->slots ? &e->slots[height % e->params->window] : NULL;
+
+	if (!e->active || e->muted || e->halted || e->executed.n < e->tip.n || m->mining.on ||
+	    r->pool->waiting_cnt == 0 || !pool_pending(r->pool) ||
+	    (next && next->height.n == height && next->cur) ||
+	    height > e->stable.n + 2 * (uint64_t)e->params->checkpoint_interval ||
+	    turns_proposer(m->sim->checks, height, e->entered.n) != (int)m->id)
+		w->idle_since_ms = r->now_ms;
+	else if (r->now_ms - w->idle_since_ms > IDLE_MS)
+		sim_broken(m->sim,
+		           "idle: replica %u has the turn at height %" PRIu64
+		           " and transactions, and proposes nothing",
+		           m->id, height);
+}
+
 void votes_turn(struct machine *m, struct watched *w, bool born)
 {
 	const struct engine *e = m->replica->engine;
@@ -788,10 +812,11 @@ void votes_turn(struct machine *m, struct watched *w, bool born)
 	if (!m->spoiled && e->muted)
 		sim_broken(m->sim, "mute: replica %u votes no more: %s", m->id, e->muted);
 	if (born)
-		w->unfair_since_ms = m->replica->now_ms;
+		w->unfair_since_ms = w->idle_since_ms = m->replica->now_ms;
 	if (!m->spoiled) {
 		signs_its_checkpoints(m);
 		bears_no_censor(m, w);
+		proposes_in_turn(m, w);
 	}
 	no_needless_view_change(m);
 	if (!m->rotten && e->tip.n > 0 && (born || e->tip.n != w->tip))

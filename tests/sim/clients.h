@@ -34,11 +34,15 @@ bool clients_made(const struct sim *s, const struct qtxid *id);
 /* An offence that an honest replica in order has evidence of and that still counts, in a transaction, handed
  * to it alone. False: there is none, or it was refused. *replica, *height: whom it convicts, and of when. */
 bool clients_convict(struct sim *s, unsigned machine, unsigned *replica, uint64_t *height);
-/* The adversary moves a traitor's own stake, and leaves no penalty: it releases the newest output, or up to
- * 16; it spends the newest that it released; it bonds all that it has. */
+/* Of the stake of those who cheat, locked for this replica: the newest output, or up to 16, is released
+ * without the penalty, or one short of it; the adversary bonds all that it has for a traitor of its own. */
 void clients_leave(struct sim *s, unsigned replica, bool all);
-void clients_escape(struct sim *s, unsigned replica);
 void clients_bond(struct sim *s, unsigned replica);
+/* The newest that they released is spent, whether it is free or not, and no penalty paid. */
+void clients_escape(struct sim *s);
+/* An honest client releases stake of a convicted replica, its penalty paid, and hands that to this machine
+ * alone. False: there is none. *point: what is spent then. */
+bool clients_move_on(struct sim *s, unsigned machine, struct qoutpoint *point);
 /* A transaction that a colluding client lends the adversary: verified, borrowed, may conflict with others or
  * be invalid on any state. NULL: none. */
 struct tx *clients_collude(struct sim *s);

@@ -63,9 +63,14 @@ static bool begin(struct scene *e, struct plan *d, enum qlock_kind kind)
 	return pledged(e, kind, &d->ins[d->in_cnt++]);
 }
 
+static void lock_back_of(const struct clients *c, struct plan *d, uint64_t amount, enum qlock_kind kind)
+{
+	plan_lock(c, d, d->ins[0].account, amount, kind, d->ins[0].lock.qlock_u.replica);
+}
+
 static void lock_back(struct scene *e, struct plan *d, uint64_t amount, enum qlock_kind kind)
 {
-	plan_lock(e->c, d, d->ins[0].account, amount, kind, d->ins[0].lock.qlock_u.replica);
+	lock_back_of(e->c, d, amount, kind);
 }
 
 static void as_if_free(struct scene *e)
@@ -190,32 +195,39 @@ void cheat_with_stake(struct scene *e)
 	ways[scene_draw(e, sizeof ways / sizeof *ways)](e);
 }
 
-/* Every traitor's stake belongs to a client that cheats. Spends the newest outputs that are locked for it so,
- * at most so many, and no penalty; `to`: locked for it again, or free. */
-static void move(struct sim *s, unsigned replica, enum qlock_kind from, enum qlock_kind to, unsigned most)
+/* The newest of their outputs with this lock, of this replica or of any (n), unspent, as inputs: at most so
+ * many, all of one owner and replica. */
+static bool newest(struct sim *s, struct plan *d, enum qlock_kind kind, unsigned replica, unsigned most)
+{
+	const struct coins *coins = kind == QLOCK_NONE ? &s->clients->loot : &s->clients->pledged;
+
+	plan_init(d);
+	for (size_t i = coins->cnt; i-- > 0 && d->in_cnt < most;) {
+		const struct coin *coin = &coins->list[i];
+		bool fits = coin->lock.kind == kind && check_unspent(s, &coin->point);
+		if (kind != QLOCK_NONE && replica < s->n)
+			fits = fits && coin->lock.qlock_u.replica == replica;
+		if (d->in_cnt > 0)
+			fits = fits && coin->account == d->ins[0].account &&
+			       coin->lock.qlock_u.replica == d->ins[0].lock.qlock_u.replica;
+		if (fits)
+			d->ins[d->in_cnt++] = *coin;
+	}
+	return d->in_cnt > 0;
+}
+
+/* What is tried at another height is another transaction. */
+static void try_it(struct sim *s, struct plan *d)
 {
 	struct clients *c = s->clients;
-	unsigned account = s->staker[replica], slots[SIM_MACHINES_MAX], cnt;
-	const struct coins *coins = from == QLOCK_NONE ? &c->loot : &c->pledged;
-	struct plan d;
+	unsigned slots[SIM_MACHINES_MAX], cnt = clients_machines(c, slots);
 	enum tx_verdict v;
 
-	plan_init(&d);
-	for (size_t i = coins->cnt; i-- > 0 && d.in_cnt < most;) {
-		const struct coin *coin = &coins->list[i];
-		if (coin->account == account && coin->lock.kind == from &&
-		    (from == QLOCK_NONE || coin->lock.qlock_u.replica == replica) &&
-		    check_unspent(s, &coin->point))
-			d.ins[d.in_cnt++] = *coin;
-	}
-	if (d.in_cnt == 0)
-		return;
-	if (to == QLOCK_NONE)
-		plan_pay(c, &d, account, plan_sum(&d));
-	else
-		plan_lock(c, &d, account, plan_sum(&d), to, replica);
-	struct deal *deal = deal_make(c, &d, HOSTILE);
-	cnt = clients_machines(c, slots);
+	for (size_t i = 0; i < sizeof d->mark; i++)
+		d->mark[i] = (uint8_t)(check_height(s) >> 8 * i);
+	d->memo = d->mark;
+	d->memo_len = sizeof d->mark;
+	struct deal *deal = deal_make(c, d, HOSTILE);
 	for (unsigned i = 0; i < cnt && deal && !s->broken; i++)
 		if (machine_up(&s->machines[slots[i]]))
 			deal_hand(c, deal, slots[i], &v);
@@ -223,20 +235,41 @@ static void move(struct sim *s, unsigned replica, enum qlock_kind from, enum qlo
 
 void clients_leave(struct sim *s, unsigned replica, bool all)
 {
-	if (s->clients && by_stake(s->clients))
-		move(s, replica, QLOCK_STAKE, QLOCK_RELEASE, all ? PLAN_INS : 1);
+	struct plan d;
+	uint64_t due = 0;
+
+	if (!s->clients || !by_stake(s->clients) || !newest(s, &d, QLOCK_STAKE, replica, all ? PLAN_INS : 1))
+		return;
+	lock_back_of(s->clients, &d, plan_sum(&d), QLOCK_RELEASE);
+	try_it(s, &d);
+	for (unsigned i = 0; i < d.in_cnt; i++)
+		due += check_penalty(s, &d.ins[i].point);
+	if (due < 2 || s->broken)
+		return;
+	d.out_cnt = 0;
+	lock_back_of(s->clients, &d, due - 1, QLOCK_FROZEN);
+	lock_back_of(s->clients, &d, plan_sum(&d) - due + 1, QLOCK_RELEASE);
+	try_it(s, &d);
 }
 
 void clients_bond(struct sim *s, unsigned replica)
 {
-	if (s->clients && by_stake(s->clients))
-		move(s, replica, QLOCK_NONE, QLOCK_STAKE, PLAN_INS);
+	struct plan d;
+
+	if (!s->clients || !by_stake(s->clients) || !newest(s, &d, QLOCK_NONE, replica, PLAN_INS))
+		return;
+	plan_lock(s->clients, &d, s->staker[replica], plan_sum(&d), QLOCK_STAKE, replica);
+	try_it(s, &d);
 }
 
-void clients_escape(struct sim *s, unsigned replica)
+void clients_escape(struct sim *s)
 {
-	if (s->clients && by_stake(s->clients))
-		move(s, replica, QLOCK_RELEASE, QLOCK_NONE, 1);
+	struct plan d;
+
+	if (!s->clients || !by_stake(s->clients) || !newest(s, &d, QLOCK_RELEASE, s->n, 1))
+		return;
+	plan_pay(s->clients, &d, d.ins[0].account, plan_sum(&d));
+	try_it(s, &d);
 }
 
 /* ---- offences
@@ -297,8 +330,11 @@ static void true_offence(struct scene *e, unsigned traitor)
 	const uint64_t heights[] = {top, top + 1, top + 2 + scene_draw(e, 8), last, last + 1, 1};
 	uint64_t height = heights[scene_draw(e, sizeof heights / sizeof *heights)];
 	struct qoffence o = offence_at(e, traitor, height ? height : 1);
-	bool twice = scene_draw(e, 2);
+	bool twice = scene_draw(e, 2), bonds = scene_draw(e, 3) == 0;
 	struct deal *deal = report(e, &o);
+
+	if (bonds) /* in the very block of the conviction, perhaps */
+		clients_bond(e->c->s, traitor);
 
 	if (!by_stake(e->c))
 		never(deal);

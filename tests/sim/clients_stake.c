@@ -252,6 +252,34 @@ bool clients_convict(struct sim *s, unsigned machine, unsigned *replica, uint64_
 	return deal_hand(c, d, machine, &v) && (v == TX_OK || v == TX_KNOWN);
 }
 
+bool clients_move_on(struct sim *s, unsigned machine, struct qoutpoint *point)
+{
+	struct clients *c = s->clients;
+	const struct coin *found = NULL;
+	struct plan d;
+	enum tx_verdict v;
+
+	for (size_t i = 0; i < c->locked.cnt && !found; i++) {
+		const struct coin *coin = &c->locked.list[i];
+		if (coin->lock.kind == QLOCK_STAKE &&
+		    coin->made <= check_last_conviction(s, coin->lock.qlock_u.replica) &&
+		    check_last_conviction(s, coin->lock.qlock_u.replica) > 0 &&
+		    check_unspent(s, &coin->point))
+			found = coin;
+	}
+	if (!found)
+		return false;
+	plan_init(&d);
+	struct coin coin = d.ins[d.in_cnt++] = *found;
+	uint64_t left = coin.amount;
+	leave_penalty(c, &d, &coin, &left);
+	if (left > 0)
+		plan_lock(c, &d, coin.account, left, QLOCK_RELEASE, coin.lock.qlock_u.replica);
+	struct deal *deal = deal_make(c, &d, HOSTILE); /* an earlier try may come first */
+	*point = coin.point;
+	return deal && deal_hand(c, deal, machine, &v);
+}
+
 /* ---- pace -------------------------------------------------------------------------------------------------
  */
 

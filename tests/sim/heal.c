@@ -254,7 +254,7 @@ static bool pay_somebody(struct sim *s)
 	return c->fresh_cnt > 0;
 }
 
-#define UNBONDING_EACH 3 /* runs that wait until what was released is free */
+#define UNBONDING_EACH 6 /* runs that wait until what was released is free */
 
 /* What was convicted tries to get away without its penalty: the naive ledger sees whether it does. */
 static void nobody_gets_away(struct sim *s)
@@ -263,21 +263,46 @@ static void nobody_gets_away(struct sim *s)
 	uint64_t until = c->height + s->g.g.proposer.qproposer_rules_u.stake.unbonding;
 	bool wait = sim_random(s, STREAM_CHECK, UNBONDING_EACH) == 0;
 
-	if (c->conviction_cnt == 0)
+	if (s->g.g.proposer.kind != QPROPOSER_STAKE || (c->conviction_cnt == 0 && !wait))
 		return;
-	for (unsigned i = 0; i < s->n && !s->broken; i++)
-		if (!sim_honest(s, i))
-			clients_leave(s, i, true);
+	for (unsigned i = 0; i < s->n && !s->broken; i++) {
+		clients_leave(s, i, false);
+		clients_leave(s, i, true);
+	}
 	if (!s->broken)
 		go_on(s);
-	while (wait && !s->broken && c->height < until && pay_somebody(s))
+	while (wait && !s->broken && c->height < until && pay_somebody(s)) {
+		clients_escape(s); /* at each height until it works */
 		if (!sim_advance(s, s->now_ms + progress_ms(s), all_final))
 			sim_broken(s, "liveness: no block while stake is released");
-	for (unsigned i = 0; i < s->n && !s->broken; i++)
-		if (!sim_honest(s, i))
-			clients_escape(s, i);
-	if (!s->broken)
-		go_on(s);
+	}
+}
+
+static bool has_moved(struct sim *s)
+{
+	return !check_unspent(s, &s->checks->moving);
+}
+
+/* Who leaves behind what is due may take the rest. */
+static void move_on(struct sim *s)
+{
+	uint64_t ms;
+	unsigned i = 0;
+
+	/* Whoever has not executed the conviction yet refuses what pays for it. */
+	if (s->checks->conviction_cnt == 0 || !sim_advance(s, s->now_ms + progress_ms(s), all_final))
+		return;
+	while (i < s->machine_cnt && !(in_core(&s->machines[i]) && machine_up(&s->machines[i]) &&
+	                               clients_move_on(s, i, &s->checks->moving)))
+		i++;
+	if (i == s->machine_cnt || s->broken)
+		return;
+	ms = progress_ms(s);
+	if (!sim_advance(s, s->now_ms + ms, has_moved))
+		sim_broken(s,
+		           "liveness: stake of a convicted replica cannot be moved though the penalty is "
+		           "paid, %" PRIu64 " ms later",
+		           ms);
 }
 
 /* Who holds evidence that convicts can make it count, whoever proposes. */
@@ -576,7 +601,7 @@ static void audit(struct sim *s)
 void heal_run(struct sim *s)
 {
 	static void (*const steps[])(struct sim *) = {
-	    meet_in_a_view,   go_on,    timeouts_are_back, convict_somebody,
+	    meet_in_a_view,   go_on,    timeouts_are_back, convict_somebody, move_on,
 	    nobody_gets_away, catch_up, remember_again,
 	};
 	static void (*const again[])(struct sim *) = {cut_all_power, meet_in_a_view, go_on,
