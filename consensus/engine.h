@@ -180,8 +180,8 @@ struct engine_ops {
 	void (*step)(struct engine *e, const struct engine_input *in, struct engine_outputs *out);
 	/* Monotonic time at which the next IN_TICK is wanted. */
 	uint64_t (*deadline)(const struct engine *e);
-	/* May this replica propose now? Then *height and *parent are the block's, and its parent's body was
-	 * validated. */
+	/* May this replica propose now? Then *height and *parent are the block's, and its parent's body is
+	 * here: who builds on it sees whether it is valid. */
 	bool (*can_propose)(const struct engine *e, struct qheight *height, struct qhash *parent);
 	void (*status)(const struct engine *e, struct engine_status *out);
 };
