@@ -10,9 +10,9 @@
  * Links: q_conf q_replica q_http
  */
 #include "api.c" /* of the program, not of a library; below is as much of a node as they need */
-#include "api_status.c"
-#include "api_stakes.c"
 #include "api_metrics.c"
+#include "api_stakes.c"
+#include "api_status.c"
 #include "api_tx.c"
 #define fate submit_fate
 #include "api_submit.c"
