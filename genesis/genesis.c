@@ -60,7 +60,8 @@ struct qstake_rules genesis_default_stake(unsigned n)
 	    .proposers = n,
 	    .unbonding = 4 * 8 * CYCLE_TURNS,
 	    .penalty = 50,
-	    .delegator_penalty = 0,
+	    .delegator_penalty =
+	        10, /* at 0 an operator would stake through an address that is not its account */
 	};
 }
 

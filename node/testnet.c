@@ -39,7 +39,6 @@ const char *const testnet_accounts[TESTNET_ACCOUNT_CNT] = {"alice", "bob", "caro
 #define TURN 2
 #define EPOCH (TURN * SCHEDULE_CYCLE)
 #define UNBONDING (3 * EPOCH)
-#define DELEGATOR_PENALTY 10
 #define PEER_PORTS 100 /* above the HTTP port */
 
 /* ---- ports ------------------------------------------------------------------------------ */
@@ -185,7 +184,6 @@ static struct qproposer_rules proposer_rules(const struct testnet_plan *plan)
 		r->epoch = EPOCH;
 		r->turn = TURN;
 		r->unbonding = UNBONDING;
-		r->delegator_penalty = DELEGATOR_PENALTY;
 	}
 	return rules;
 }
