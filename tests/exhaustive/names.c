@@ -122,6 +122,27 @@ unsigned block_note(const struct qheader *header)
 	return named_block_cnt++;
 }
 
+struct seal_parent seal_parent_on(unsigned block)
+{
+	struct seal_parent p;
+	if (block == 0) {
+		seal_genesis(&world_genesis, &p);
+		return p;
+	}
+	p = seal_parent_on(named_blocks[block].parent);
+	seal_extend(&p, &named_blocks[block].header);
+	return p;
+}
+
+/* The first nonce: so whoever seals the same header makes the same block. */
+void header_seal(struct qheader *h, unsigned parent)
+{
+	struct seal_parent below = seal_parent_on(parent);
+	seal_prepare(&world_genesis, &below, &h->seal);
+	if (h->seal.kind == QSEAL_POW)
+		must(block_mine(h, 0, UINT64_MAX, &h->seal.qseal_u.pow.nonce));
+}
+
 unsigned block_make(unsigned parent, unsigned proposer, unsigned content)
 {
 	const struct named_block *p = &named_blocks[parent];
@@ -131,6 +152,7 @@ unsigned block_make(unsigned parent, unsigned proposer, unsigned content)
 	h.proposer = proposer;
 	h.time_ms = (parent ? p->header.time_ms : world_genesis.g.time_ms) + 1;
 	merkle_root(&leaf, 1, &h.merkle_root);
+	header_seal(&h, parent);
 	return block_note(&h);
 }
 
@@ -466,6 +488,38 @@ struct message *chain_for(enum qkind kind, unsigned statement, unsigned receiver
 
 /* ---- beginning ----------------------------------------------------------------------- */
 
+/* Uneven stakes: the first turns are not the primaries'. */
+static struct qstake stakes[REPLICAS] = {{.own = 10}, {.own = 30}, {.own = 20}, {.own = 40}};
+static struct qheight convicted[REPLICAS];
+static struct qtable table = {.stakes = {REPLICAS, stakes}};
+static const struct qstaking staking = {{REPLICAS, stakes}, {REPLICAS, convicted}, {1, &table}};
+
+const struct qstaking *world_staking(void)
+{
+	return rules.by_stake ? &staking : NULL;
+}
+
+unsigned proposer_at(unsigned height, unsigned view)
+{
+	static struct schedule s;
+	if (rules.by_stake && s.weight[0] == 0)
+		schedule_make(&world_genesis, &table, &s);
+	return schedule_proposer(&world_genesis, &s, qheight_of(height), qview_of(view));
+}
+
+static void begin_rules(struct qgenesis *g)
+{
+	if (rules.sealed) {
+		g->seal.kind = QSEAL_POW;
+		g->seal.qseal_rules_u.pow = (struct qpow_rules){.bits = 3, .bits_max = 3, .hash_rate = 1000};
+	}
+	if (rules.by_stake) {
+		g->proposer.kind = QPROPOSER_STAKE;
+		g->proposer.qproposer_rules_u.stake =
+		    (struct qstake_rules){.epoch = 16, .turn = 1, .proposers = REPLICAS, .unbonding = 48};
+	}
+}
+
 void names_begin(void)
 {
 	static struct primitives cheap;
@@ -480,6 +534,9 @@ void names_begin(void)
 	g->g.params = genesis_default_params();
 	g->g.params.checkpoint_interval = rules.checkpoint;
 	g->g.params.window = 3;
+	g->timeout_ms = g->g.params.timeout_ms;
+	g->timeout_cap_ms = g->g.params.timeout_cap_ms;
+	begin_rules(&g->g);
 	g->g.replicas.replicas_len = REPLICAS;
 	g->g.replicas.replicas_val = xcalloc(REPLICAS, sizeof *g->g.replicas.replicas_val);
 	for (unsigned i = 0; i < REPLICAS; i++)

@@ -11,6 +11,8 @@
 #define QUORATE_NAMES_H
 
 #include "message.h"
+#include "schedule.h"
+#include "seal.h"
 
 #define REPLICAS 4
 #define BLOCKS_MAX 64     /* [0]: the genesis */
@@ -25,6 +27,8 @@ struct rules { /* of this small world */
 	unsigned contents;   /* blocks that one proposer may make on one parent */
 	bool crashes;
 	bool one_by_one; /* each vote is delivered by itself; else a quorum at a time */
+	bool by_stake;   /* proposers take turns of one height each */
+	bool sealed;     /* blocks need a proof of work; whoever proposes has it at once */
 };
 extern struct rules rules;
 extern struct genesis world_genesis;
@@ -41,10 +45,16 @@ extern unsigned named_block_cnt;
 
 void names_begin(void); /* with `rules` set */
 
+unsigned proposer_at(unsigned height, unsigned view);
+const struct qstaking *world_staking(void); /* at any height: nobody moves stake */
+/* What the seal of a block on this one depends on. */
+struct seal_parent seal_parent_on(unsigned block);
+
 unsigned block_number(const struct qhash *hash); /* must be known */
 bool block_known(const struct qhash *hash);
 unsigned block_note(const struct qheader *header); /* parent known */
 unsigned block_make(unsigned parent, unsigned proposer, unsigned content);
+void header_seal(struct qheader *h, unsigned parent);
 struct qhash leaf_of(unsigned proposer, unsigned content, const struct qhash *parent);
 bool on_one_chain(unsigned a, unsigned b);
 unsigned ancestor(unsigned block, unsigned height);

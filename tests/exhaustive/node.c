@@ -38,6 +38,7 @@ static struct todo {
 	enum engine_input_kind kind;
 	struct qhash block;
 	struct qheight height;
+	struct qheader header;
 	struct qhash digests[Q_WINDOW_MAX];
 	size_t cnt;
 } todos[64];
@@ -179,19 +180,31 @@ static void check_commit(unsigned view, unsigned block)
 		          view, named_blocks[block].name, named_blocks[tip].name);
 }
 
+/* PP1 */
+static void check_turn(unsigned view, unsigned block)
+{
+	if (named_blocks[block].proposer != proposer_at(named_blocks[block].height, view))
+		violation("replica %u shows PREPARE(%u, %s), which is not its proposer's turn", node()->self,
+		          view, named_blocks[block].name);
+}
+
 /* NV4: what the NEW-VIEW binds. */
 static void check_prepare(unsigned view, unsigned block)
 {
 	const struct message *nv = node()->e->new_view;
 	const struct qview_change *changes[REPLICAS];
 	struct naive_choice c;
-	if (view == 0)
+	if (view == 0) {
+		check_turn(view, block);
 		return;
+	}
 	must(nv && nv->m.qmessage_u.new_view.view.n == view);
 	unsigned cnt = nv->m.qmessage_u.new_view.changes.changes_len, height = named_blocks[block].height;
 	for (unsigned i = 0; i < cnt; i++)
 		changes[i] = &nv->changes[i]->m.qmessage_u.view_change;
 	naive_choose(&world_genesis.chain, changes, cnt, &c);
+	if (height > c.s_height + c.o_cnt)
+		check_turn(view, block);
 	if (height <= c.s_height || ancestor(block, (unsigned)c.s_height) != block_number(&c.s_block))
 		violation("replica %u shows PREPARE(%u, %s) against S", node()->self, view,
 		          named_blocks[block].name);
@@ -370,6 +383,8 @@ static void turn(struct engine_outputs *out)
 			add_todo(IN_BODY)->block = o->want_body.hash;
 		else if (o->kind == OUT_VALIDATE)
 			add_todo(IN_VALIDATED)->block = o->block.hash;
+		else if (o->kind == OUT_SEAL)
+			add_todo(IN_SEALED)->header = o->seal;
 		else if (o->kind == OUT_EXECUTE)
 			execute(o);
 	}
@@ -396,6 +411,9 @@ static void finish_todos(void)
 		struct engine_input in = {.kind = t.kind};
 		if (t.kind == IN_BODY) {
 			in.body.block = t.block;
+		} else if (t.kind == IN_SEALED) {
+			in.sealed.header = t.header;
+			header_seal(&in.sealed.header, block_number(&t.header.parent));
 		} else if (t.kind == IN_VALIDATED) {
 			in.validated.block = t.block;
 			in.validated.valid = true;
@@ -403,6 +421,7 @@ static void finish_todos(void)
 			in.executed.height = t.height;
 			in.executed.digests = t.digests;
 			in.executed.cnt = t.cnt;
+			in.executed.staking = world_staking();
 		}
 		step(&in);
 	}
@@ -428,8 +447,8 @@ static void power_on(void)
 	struct block *blocks[BLOCKS_MAX];
 	struct engine_restore r = {.executed = qheight_of(top->height),
 	                           .executed_hash = top->hash,
-	                           .executed_seal.time_ms =
-	                               n->executed ? top->header.time_ms : world_genesis.g.time_ms,
+	                           .executed_seal = seal_parent_on(n->executed),
+	                           .staking = world_staking(),
 	                           .executed_cert = n->executed ? &n->executed_cert : NULL,
 	                           .stable = n->has_stable ? &n->stable : NULL,
 	                           .records = records,
@@ -481,7 +500,7 @@ static void forget_time(void)
 	struct engine *e = node()->e;
 	e->now_ms = NOW;
 	e->timer_ms = 0;
-	e->timeout_ms = e->params->timeout_ms;
+	e->timeout_ms = e->g->timeout_ms;
 	e->resent = false;
 	e->pending = false;
 	e->status_ms = UINT64_MAX;

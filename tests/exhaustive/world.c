@@ -26,8 +26,8 @@
 
 /*
  * Heights of blocks; views entered, from 0; views asked for, up to; checkpoints every so many heights; blocks
- * that the traitor may make on one parent; crashes; each vote by itself.  `states`: where a run of ./check
- * stops; 0: nowhere.
+ * that the traitor may make on one parent; crashes; each vote by itself; proposers by stake; proofs of work.
+ * `states`: where a run of ./check stops; 0: nowhere.
  */
 static const struct world {
 	const char *name;
@@ -35,12 +35,17 @@ static const struct world {
 	uint32_t states;
 } worlds[] = {
     /* clang-format off */
-    /* name        traitor heights views asks checkpoint contents crashes one_by_one  states */
+    /* name        traitor heights views asks checkpoint contents crashes one_by_one by_stake sealed  states */
     {"first-2x1",  {0, 2, 1, 1, 4, 2, false, false}, 0}, /* the traitor proposes in view 0 */
     {"first-3x1",  {0, 3, 1, 1, 4, 1, false, false}, 0},
     {"first-1x2",  {0, 1, 2, 2, 4, 2, false, false}, 0}, /* and an honest replica in view 1 */
     {"second-1x2", {1, 1, 2, 2, 4, 2, false, false}, 0}, /* the other way round */
     {"third-1x2",  {3, 1, 2, 2, 4, 2, false, false}, 0}, /* the traitor leads neither */
+    {"stake-2x1",  {3, 2, 1, 1, 4, 2, false, false, true}, 0},  /* the traitor proposes one height, */
+    {"turns-2x1",  {1, 2, 1, 1, 4, 1, false, false, true}, 0},  /* or the other, or none */
+    {"stake-1x2",  {3, 1, 2, 2, 4, 2, false, false, true}, 0},
+    {"sealed-2x1", {0, 2, 1, 1, 4, 2, false, false, false, true}, 0},
+    {"sealed-1x2", {3, 1, 2, 2, 4, 2, false, false, true, true}, 0},
     {"crash-2x1",  {0, 2, 1, 1, 4, 2, true,  false}, 0},
     {"crash-1x2",  {1, 1, 2, 2, 4, 2, true,  false}, 0},
     {"second-2x2", {1, 2, 2, 1, 4, 1, false, false}, 1000000},
@@ -366,12 +371,13 @@ static bool content_is_due(const struct scene *c, unsigned parent, unsigned cont
 static void traitors_proposals(const struct scene *c, unsigned k)
 {
 	const struct summary *me = c->s[k];
-	for (unsigned v = rules.traitor; v < rules.views; v += REPLICAS) {
+	for (unsigned v = 0; v < rules.views; v++) {
 		if (!rules.one_by_one && !proposal_is_due(me, v))
 			continue;
 		for (unsigned b = 0; b < BLOCKS_MAX && b < named_block_cnt; b++)
 			for (unsigned x = 0; x < rules.contents; x++)
 				if (c->known >> b & 1 && named_blocks[b].height < rules.heights &&
+				    proposer_at(named_blocks[b].height + 1, v) == rules.traitor &&
 				    named_blocks[b].height >= named_blocks[me->tip].height &&
 				    content_is_due(c, b, x))
 					take_message(k, traitors_proposal(v, b, x), rules.traitor);
@@ -544,13 +550,17 @@ static void expand(void)
 
 static bool leads(unsigned replica)
 {
-	for (unsigned v = 0; v < rules.views; v++)
-		if (v % REPLICAS == replica)
+	for (unsigned v = 0; v < rules.views; v++) {
+		if (v % REPLICAS == replica && (v > 0 || !rules.by_stake))
 			return true;
+		for (unsigned h = 1; h <= rules.heights; h++)
+			if (proposer_at(h, v) == replica)
+				return true;
+	}
 	return false;
 }
 
-/* Replicas that lead no view here have one role, unless their votes have names. */
+/* Replicas that lead no view here and propose nothing have one role, unless their votes have names. */
 static void cast(void)
 {
 	unsigned k = 0, follower = REPLICAS;
