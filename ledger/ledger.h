@@ -112,13 +112,6 @@ enum found reader_address(struct reader *r, const struct qaddress *addr, size_t 
                           struct address_output *outs, size_t *out_cnt, struct address_sums *sums,
                           struct err *err);
 
-/* What an address has locked for each replica: amounts of unspent outputs. NOT_FOUND: nothing. */
-struct address_locked {
-	uint64_t stake, release, frozen;
-};
-enum found reader_locked(struct reader *r, const struct qaddress *addr,
-                         struct address_locked locked[Q_REPLICAS_MAX], struct err *err);
-
 /* A settled table: the stakes after `height`, and the turns in the cycle that they make. */
 struct stake_table {
 	struct qheight height;

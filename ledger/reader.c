@@ -26,7 +26,6 @@ enum statement {
 	OUTPUT,
 	TXID,
 	UNSPENT_OF,
-	LOCKED_OF,
 	FIRST_CONVICTION,
 	LAST_CONVICTION,
 	STAKE_TABLE,
@@ -53,8 +52,6 @@ static const struct db_sql statements[STATEMENT_CNT] = {
     [TXID] = {"read a transaction's id", "SELECT txid, height FROM transactions WHERE seq = ?"},
     [UNSPENT_OF] = {"read an address", "SELECT tx, position, amount, lock, replica FROM outputs"
                                        " WHERE owner = ? AND spent_by IS NULL ORDER BY tx, position"},
-    [LOCKED_OF] = {"read an address", "SELECT amount, lock, replica FROM outputs"
-                                      " WHERE replica = ? AND owner = ? AND spent_by IS NULL"},
     [FIRST_CONVICTION] = {"find a conviction", "SELECT height FROM convictions WHERE replica = ?"
                                                " AND height >= ? ORDER BY height LIMIT 1"},
     [LAST_CONVICTION] = {"read a conviction",
@@ -559,46 +556,6 @@ enum found reader_address(struct reader *r, const struct qaddress *addr, size_t 
 	if (got == FOUND_ERROR)
 		return got;
 	return sums->outputs ? FOUND : NOT_FOUND;
-}
-
-/* What this address has locked for one replica. */
-static enum found get_locked(struct reader *r, const struct qaddress *addr, unsigned replica,
-                             struct address_locked *out, struct err *err)
-{
-	struct address_sums sums = {0};
-	enum found got =
-	    db_query(&r->db, LOCKED_OF, DB_ARGS(db_int(replica), db_blob(addr->b, sizeof addr->b)), err);
-
-	for (; got == FOUND; got = db_next(&r->db, LOCKED_OF, err)) {
-		struct qlock lock;
-		int64_t amount;
-		if (!db_get_int(&r->db, LOCKED_OF, 0, &amount, err) ||
-		    !row_get_lock(&r->db, LOCKED_OF, 1, Q_REPLICAS_MAX, &lock, err) ||
-		    !add_amount(r, sum_of(&sums, lock.kind), amount, err)) {
-			got = FOUND_ERROR;
-			break;
-		}
-		sums.outputs++;
-	}
-	db_done(&r->db, LOCKED_OF);
-	*out = (struct address_locked){sums.stake, sums.release, sums.frozen};
-	return got == FOUND_ERROR ? got : sums.outputs > 0 ? FOUND : NOT_FOUND;
-}
-
-enum found reader_locked(struct reader *r, const struct qaddress *addr,
-                         struct address_locked locked[Q_REPLICAS_MAX], struct err *err)
-{
-	enum found got = NOT_FOUND;
-
-	if (!db_view(&r->db, err))
-		return FOUND_ERROR;
-	for (unsigned i = 0; i < Q_REPLICAS_MAX && got != FOUND_ERROR; i++) {
-		enum found one = get_locked(r, addr, i, &locked[i], err);
-		if (one != NOT_FOUND)
-			got = one;
-	}
-	db_view_end(&r->db);
-	return got;
 }
 
 /* ---- stakes ------------------------------------------------------------- */

@@ -49,7 +49,6 @@ CREATE TABLE outputs (
   CHECK ((lock IS NULL) = (replica IS NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX outputs_unspent ON outputs(owner) WHERE spent_by IS NULL;
-CREATE INDEX outputs_locked ON outputs(replica, owner) WHERE spent_by IS NULL AND replica IS NOT NULL;
 
 CREATE TABLE inputs (
   tx              INTEGER NOT NULL,       -- transactions.seq of the spender

@@ -285,14 +285,10 @@ static void read_address(struct reader *r, uint8_t number)
 
 static void read_stakes(struct reader *r, struct qheight tip)
 {
-	struct address_locked locked[Q_REPLICAS_MAX];
-	struct qaddress addr = rules_address(3);
 	struct ledger_stakes stakes;
 	struct err err = {0};
 	enum found found = reader_stakes(r, &place->rules.g, tip, &stakes, &err);
 
-	check_found(found, &err);
-	found = reader_locked(r, &addr, locked, &err);
 	check_found(found, &err);
 }
 

@@ -161,7 +161,7 @@ static void an_address_knows_its_locked_outputs_and_what_they_owe(void **state)
 
 	bonds_tell(&p->rules, l, &b, 18);
 	struct reader *r = open_reader(p);
-	struct qaddress one = rules_address(1), three = rules_address(3), two = rules_address(2);
+	struct qaddress one = rules_address(1), three = rules_address(3);
 	assert_int_equal(reader_address(r, &one, 0, 8, outs, &cnt, &sums, &err), FOUND);
 	assert_int_equal(cnt, 5);
 	assert_int_equal(sums.outputs, 5);
@@ -196,14 +196,6 @@ static void an_address_knows_its_locked_outputs_and_what_they_owe(void **state)
 	assert_int_equal(cnt, 1);
 	assert_int_equal(outs[0].amount, 180);
 	assert_int_equal(sums.free + sums.stake + sums.release + sums.frozen, 940);
-
-	struct address_locked locked[Q_REPLICAS_MAX];
-	assert_int_equal(reader_locked(r, &one, locked, &err), FOUND);
-	assert_int_equal(locked[1].stake, 140);
-	assert_int_equal(locked[1].release, 180);
-	assert_int_equal(locked[1].frozen, 20);
-	assert_int_equal(locked[0].stake + locked[2].stake + locked[63].stake, 0);
-	assert_int_equal(reader_locked(r, &two, locked, &err), NOT_FOUND);
 	reader_close(r);
 	ledger_close(l);
 }
@@ -416,7 +408,6 @@ static void readers_survive_what_cannot_be(void **state)
 	struct place *p = *state;
 	struct qaddress addresses[] = {rules_address(1), rules_address(3)};
 	struct address_output outs[8];
-	struct address_locked locked[Q_REPLICAS_MAX];
 	struct address_sums sums;
 	struct ledger_stakes s;
 	size_t cnt;
@@ -430,10 +421,8 @@ static void readers_survive_what_cannot_be(void **state)
 		enum found got = reader_stakes(r, &p->rules.g, qheight_of(20), &s, &err);
 		assert_int_equal(got, i < 3 ? FOUND_ERROR : FOUND); /* an edit may go unnoticed here */
 		assert_int_equal(err.text[0] != '\0', i < 3);
-		for (int k = 0; k < 2; k++) {
+		for (int k = 0; k < 2; k++)
 			reader_address(r, &addresses[k], 0, 8, outs, &cnt, &sums, &err);
-			reader_locked(r, &addresses[k], locked, &err);
-		}
 		reader_close(r);
 	}
 }
