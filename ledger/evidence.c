@@ -128,22 +128,13 @@ static struct tx *signed_tx(const struct genesis *g, const qtx_bytes *raw, struc
 	return tx;
 }
 
-static bool share_input(const struct tx *a, const struct tx *b)
-{
-	for (unsigned i = 0; i < a->q.body.inputs.inputs_len; i++)
-		for (unsigned j = 0; j < b->q.body.inputs.inputs_len; j++)
-			if (qoutpoint_eq(&a->q.body.inputs.inputs_val[i], &b->q.body.inputs.inputs_val[j]))
-				return true;
-	return false;
-}
-
 static bool double_spend_verify(const struct genesis *g, const struct qdouble_spend *d, struct err *err)
 {
 	struct tx *winner = signed_tx(g, &d->winner, err);
 	struct tx *loser = winner ? signed_tx(g, &d->loser, err) : NULL;
 	bool ok = winner && loser;
 
-	if (ok && (qtxid_eq(&winner->id, &loser->id) || !share_input(winner, loser)))
+	if (ok && (qtxid_eq(&winner->id, &loser->id) || !tx_conflict(winner, loser)))
 		ok = err_set(err, ERR_NO, "the two transactions do not spend one output");
 	tx_unref(winner);
 	tx_unref(loser);
