@@ -387,7 +387,7 @@ static void status_names_who_proposes_next(void **state)
 	json_decref(up);
 	assert_says("testnet status --dir turns", 0,
 	            "the 3 replicas with most stake, in turns of 2 heights; a new count each 254 heights");
-	assert_says("testnet status --dir turns", 0, "1, heights 1 to 254; stakes after height 0 decide");
+	assert_says("testnet status --dir turns", 0, "0, heights 1 to 254; stakes after height 0 decide");
 	unsigned others = 0;
 	for (uint64_t height = 1; height <= 6; height++) {
 		json_t *status = status_of("turns");
