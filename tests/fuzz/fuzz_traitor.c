@@ -1,7 +1,8 @@
 /*
  * fuzz_traitor.c: the agreement engine and a replica that signs anything.  Three honest replicas and one
  * traitor keep a chain; an input is a list of the traitor's deeds, eight bytes each: a message that would be
- * genuine, one place in it overwritten, then signed.  The world's checkers watch every step
+ * genuine, one place in it overwritten, then signed.  The first one also chooses the kind of chain: proposers
+ * by stake or not, sealed blocks or not.  The world's checkers watch every step
  * (tests/scenario/world.h), when the traitor falls silent the chain must go on, and no vote of an honest
  * replica may have been against the rules (judge.h).
  *
@@ -15,6 +16,9 @@
 #define T 3u /* the traitor; it leads views 3, 7 ... */
 #define DEEDS_MAX 16
 #define HEAL_MS 60000
+#define BY_STAKE 0x40 /* in the first deed's what */
+#define SEALED 0x80
+#define UNSEALED 0x40 /* in how: the seal is that of the block before it was bent */
 #define INVALID_TXS 3 /* a block of so many breaks the rules of transactions */
 
 enum { PASS_TIME, SUBMIT, TIME_OUT, PROPOSE, VOTE, CHANGE, NEW_VIEW, STATUS, CHAIN, WHAT_CNT };
@@ -74,6 +78,14 @@ static void bend(const struct world *w, const struct deed *d, uint64_t *height, 
 	}
 }
 
+static bool sealed(const struct world *w, const struct qheader *h)
+{
+	struct qhash hash;
+
+	block_hash(h, &hash);
+	return seal_holds(&w->g, h, &hash);
+}
+
 /* What else can be wrong with it: its header, and its leaves. */
 static const struct wblock *bend_header(struct world *w, const struct deed *d, const struct wblock *b)
 {
@@ -109,6 +121,8 @@ static const struct wblock *bend_header(struct world *w, const struct deed *d, c
 		merkle_root(leaves, leaf_cnt, &h.merkle_root);
 		break;
 	}
+	while (h.seal.kind == QSEAL_POW && !(d->how & UNSEALED) && !sealed(w, &h))
+		h.seal.qseal_u.pow.nonce++;
 	struct wblock *bent = world_note_block(w, &h, leaves, leaf_cnt);
 	bent->holds |= ONLY(T);
 	return bent;
@@ -308,19 +322,50 @@ static bool valid(const struct world *w, unsigned i, const struct wblock *b)
 	return b->header.tx_count != INVALID_TXS;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+/* The traitor has most. */
+static void stakes(uint64_t height, struct qstake list[Q_REPLICAS_MAX])
 {
+	(void)height;
+	for (unsigned i = 0; i < 4; i++)
+		list[i].own = 10 * (i + 1);
+}
+
+static struct world *new_world(uint8_t kind)
+{
+	struct world_modes modes = {.stakes = stakes};
 	struct qparams params = world_params();
-	struct deed d;
-	uint64_t height = 0;
 
 	params.timeout_ms = 400;
 	params.timeout_cap_ms = 1600;
-	struct world *w = world_new_with(4, ONLY(T), &params, 1);
+	if (kind & BY_STAKE) {
+		struct qstake_rules *r = &modes.proposer.qproposer_rules_u.stake;
+		modes.proposer.kind = QPROPOSER_STAKE;
+		*r = genesis_default_stake(4);
+		r->turn = 1;
+		r->epoch = 3 * params.window > 2 * params.checkpoint_interval
+		               ? 3 * params.window
+		               : 2 * params.checkpoint_interval;
+		r->unbonding = 3 * r->epoch;
+	}
+	if (kind & SEALED) {
+		modes.seal.kind = QSEAL_POW;
+		modes.seal.qseal_rules_u.pow =
+		    (struct qpow_rules){.bits = 2, .bits_max = 4, .interval_ms = 50, .hash_rate = 10000};
+	}
+	return world_new_in(4, ONLY(T), &params, 1, &modes);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct deed d;
+	uint64_t height = 0;
+	struct world *w = new_world(len > 0 ? data[0] : 0);
+
 	w->quiet = w->share_opened = w->auto_propose = true;
 	w->valid = valid;
 	for (size_t i = 0; i < DEEDS_MAX && (i + 1) * sizeof d <= len; i++) {
 		memcpy(&d, data + i * sizeof d, sizeof d);
+		d.what &= i > 0 ? 0xff : (uint8_t) ~(BY_STAKE | SEALED);
 		act(w, &d);
 	}
 	for (unsigned i = 0; i < T; i++)
@@ -337,7 +382,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 static void add_bent(void)
 {
 	for (uint8_t how = 1; how < 13; how++) {
-		struct deed list[8] = {{.what = SUBMIT, .to = 15}, {.what = PASS_TIME, .view = 10}};
+		struct deed list[8] = {{.what = (uint8_t)(SUBMIT | how % 4 << 6), .to = 15},
+		                       {.what = PASS_TIME, .view = 10}};
 		for (unsigned k = 2; k < 5; k++)
 			list[k] = (struct deed){.what = TIME_OUT, .to = 7};
 		list[5] = (struct deed){.what = NEW_VIEW, .to = 7};
@@ -353,7 +399,9 @@ static void setup(void)
 	add_bent();
 	for (uint8_t what = PROPOSE; what < WHAT_CNT; what++)
 		for (uint8_t view = 0; view < 2; view++) {
-			struct deed list[11] = {{.what = SUBMIT, .to = 15}, {.what = PASS_TIME, .view = 10}};
+			struct deed list[11] = {
+			    {.what = (uint8_t)(SUBMIT | (what + view) % 4 << 6), .to = 15},
+			    {.what = PASS_TIME, .view = 10}};
 			size_t cnt = 2;
 			for (unsigned k = 0; view > 0 && k < 3; k++)
 				list[cnt++] = (struct deed){.what = TIME_OUT, .to = 7};

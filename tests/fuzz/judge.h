@@ -3,11 +3,10 @@
  * see what must never happen to a chain; a vote that a rule forbids may well do no harm to it in a small
  * world.  Nothing here is shared with the engine: what is known is who showed which vote.
  *
- *   PREPARE of a fresh block    its proposer is the view's (PP1); its parent was proposed or bound in the
- *                               view, or is final, and is the one that this replica prepared below (PP6);
- *                               form (PP7), time (PP8, PP9), transactions (PP10)
- *   COMMIT                      a quorum may have prepared it (PR2), and every block below down to a final
- *                               one, in this view (CO1)
+ *   PREPARE of a fresh block    its proposer has the turn in the view (PP1); its parent was proposed or bound
+ * in the view, or is final, and is the one that this replica prepared below (PP6); form and seal (PP7, PP11),
+ * time (PP8, PP9), transactions (PP10) COMMIT                      a quorum may have prepared it (PR2), and
+ * every block below down to a final one, in this view (CO1)
  *
  * A block is not fresh if a quorum may have prepared it in a lower view: then a NEW-VIEW may have bound it.
  * "May": the traitors' votes are counted whether shown or not.
@@ -76,7 +75,7 @@ static inline bool judge_parent(const struct world *w, unsigned i, uint64_t view
 	mine = judge_prepared_at(w, i, view, height - 1);
 	return mine ? mine == parent
 	            : judge_carried(w, view, parent) ||
-	                  judge_shown(w, (unsigned)(view % w->n), QPRE_PREPARE, view, parent);
+	                  judge_shown(w, parent->header.proposer, QPRE_PREPARE, view, parent);
 }
 
 static inline bool judge_twice(const struct wblock *b)
@@ -88,6 +87,32 @@ static inline bool judge_twice(const struct wblock *b)
 	return false;
 }
 
+/* Stakes never move here: the genesis' table decides all. */
+static inline unsigned judge_proposer(const struct world *w, uint64_t height, uint64_t view)
+{
+	static struct qstake stakes[Q_REPLICAS_MAX];
+	struct qtable t = {.height = schedule_settled(stake_rules(&w->g), qheight_of(height)),
+	                   .stakes = {w->n, stakes}};
+	struct schedule s;
+
+	memset(stakes, 0, sizeof stakes);
+	w->modes.stakes(0, stakes);
+	schedule_make(&w->g, &t, &s);
+	return schedule_proposer(&w->g, &s, qheight_of(height), qview_of(view));
+}
+
+static inline bool judge_seal(const struct world *w, const struct qheader *h)
+{
+	struct seal_parent below;
+	struct qhash hash;
+
+	block_hash(h, &hash);
+	if (h->seal.kind == QSEAL_NONE || !seal_holds(&w->g, h, &hash))
+		return h->seal.kind == w->g.g.seal.kind && h->seal.kind == QSEAL_NONE;
+	below = world_seal_parent(w, &h->parent);
+	return seal_follows(&w->g, &below, h);
+}
+
 static inline void judge_prepare(struct world *w, unsigned i, uint64_t view, const struct wblock *b)
 {
 	const struct qheader *h = &b->header;
@@ -96,11 +121,12 @@ static inline void judge_prepare(struct world *w, unsigned i, uint64_t view, con
 
 	if (judge_carried(w, view, b))
 		return;
-	if (h->proposer != view % w->n)
+	bool by_stake = w->g.g.proposer.kind == QPROPOSER_STAKE;
+	if (h->proposer != (by_stake ? judge_proposer(w, h->height.n, view) : view % w->n))
 		rule = "PP1";
 	else if (!judge_parent(w, i, view, b))
 		rule = "PP6";
-	else if (h->format != 1 || h->seal.kind != QSEAL_NONE || h->tx_count != b->leaf_cnt || judge_twice(b))
+	else if (h->format != 1 || !judge_seal(w, h) || h->tx_count != b->leaf_cnt || judge_twice(b))
 		rule = "PP7";
 	else if (h->time_ms <= (parent ? parent->header.time_ms : w->g.g.time_ms))
 		rule = "PP8";
