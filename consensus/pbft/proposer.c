@@ -23,7 +23,7 @@ unsigned proposer_of(const struct engine *e, struct qheight h, struct qview v)
 
 void proposer_settled(struct engine *e, const struct qstaking *staking)
 {
-	struct schedule made[Q_TABLES_MAX];
+	struct schedule made[Q_TABLES_MAX] = {0};
 	size_t cnt = staking ? staking->settled.settled_len : 0;
 	for (size_t i = 0; i < cnt; i++) {
 		const struct qtable *t = &staking->settled.settled_val[i];
