@@ -137,7 +137,7 @@ static void print_stakes(const struct genesis *g)
 	stakes_of(g, stakes);
 	struct schedule s = schedule_of(g, stakes);
 	char turns[24];
-	snprintf(turns, sizeof turns, "turns of %u", SCHEDULE_CYCLE);
+	snprintf(turns, sizeof turns, "turns of %d", SCHEDULE_CYCLE);
 	putchar('\n');
 	struct out_table *t =
 	    out_table_new(5, (const char *const[]){"replica", "account", "own stake", "delegated", turns});
