@@ -18,7 +18,8 @@
 #define HEAL_MS 60000
 #define BY_STAKE 0x40 /* in the first deed's what */
 #define SEALED 0x80
-#define UNSEALED 0x40 /* in how: the seal is that of the block before it was bent */
+#define UNSEALED 0x40 /* in how: its hash is above its target */
+#define TRIES_MAX 1000
 #define INVALID_TXS 3 /* a block of so many breaks the rules of transactions */
 
 enum { PASS_TIME, SUBMIT, TIME_OUT, PROPOSE, VOTE, CHANGE, NEW_VIEW, STATUS, CHAIN, WHAT_CNT };
@@ -78,12 +79,12 @@ static void bend(const struct world *w, const struct deed *d, uint64_t *height, 
 	}
 }
 
-static bool sealed(const struct world *w, const struct qheader *h)
+static bool sealed(const struct qheader *h)
 {
 	struct qhash hash;
 
 	block_hash(h, &hash);
-	return seal_holds(&w->g, h, &hash);
+	return seal_at_most(hash.b, h->seal.qseal_u.pow.target.b);
 }
 
 /* What else can be wrong with it: its header, and its leaves. */
@@ -120,8 +121,13 @@ static const struct wblock *bend_header(struct world *w, const struct deed *d, c
 		h.tx_count = leaf_cnt = INVALID_TXS;
 		merkle_root(leaves, leaf_cnt, &h.merkle_root);
 		break;
+	case 13: /* a target that is not due; without seals nothing */
+		if (h.seal.kind == QSEAL_POW)
+			h.seal.qseal_u.pow.target.b[31] ^= 1;
+		break;
 	}
-	while (h.seal.kind == QSEAL_POW && !(d->how & UNSEALED) && !sealed(w, &h))
+	for (unsigned tries = 0;
+	     h.seal.kind == QSEAL_POW && tries < TRIES_MAX && sealed(&h) == !!(d->how & UNSEALED); tries++)
 		h.seal.qseal_u.pow.nonce++;
 	struct wblock *bent = world_note_block(w, &h, leaves, leaf_cnt);
 	bent->holds |= ONLY(T);
@@ -378,25 +384,36 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	return 0;
 }
 
-/* Where the traitor leads, one bent block of each kind. */
-static void add_bent(void)
+/* Where the traitor leads, a bent block. */
+static void add_bent(uint8_t kind, uint8_t how)
 {
-	for (uint8_t how = 1; how < 13; how++) {
-		struct deed list[8] = {{.what = (uint8_t)(SUBMIT | how % 4 << 6), .to = 15},
-		                       {.what = PASS_TIME, .view = 10}};
-		for (unsigned k = 2; k < 5; k++)
-			list[k] = (struct deed){.what = TIME_OUT, .to = 7};
-		list[5] = (struct deed){.what = NEW_VIEW, .to = 7};
-		list[6] = (struct deed){.what = PROPOSE, .to = 7, .how = (uint8_t)(how << 2)};
-		list[7] = (struct deed){.what = PASS_TIME, .view = 100};
-		fuzz_seed(list, sizeof list);
+	struct deed list[8] = {{.what = SUBMIT | kind, .to = 15}, {.what = PASS_TIME, .view = 10}};
+
+	for (unsigned k = 2; k < 5; k++)
+		list[k] = (struct deed){.what = TIME_OUT, .to = 7};
+	list[5] = (struct deed){.what = NEW_VIEW, .to = 7};
+	list[6] = (struct deed){.what = PROPOSE, .to = 7, .how = how};
+	list[7] = (struct deed){.what = PASS_TIME, .view = 100};
+	fuzz_seed(list, sizeof list);
+}
+
+/* One of each kind, on each kind of chain. */
+static void add_all_bent(void)
+{
+	static const uint8_t kinds[] = {0, BY_STAKE, SEALED, BY_STAKE | SEALED};
+
+	for (size_t k = 0; k < sizeof kinds; k++) {
+		for (uint8_t how = 0; how < 14; how++)
+			add_bent(kinds[k], (uint8_t)(how << 2));
+		if (kinds[k] & SEALED)
+			add_bent(kinds[k], UNSEALED);
 	}
 }
 
 /* Some blocks, then each kind of speech three times, then time: in views 0 and 3, which is the traitor's. */
 static void setup(void)
 {
-	add_bent();
+	add_all_bent();
 	for (uint8_t what = PROPOSE; what < WHAT_CNT; what++)
 		for (uint8_t view = 0; view < 2; view++) {
 			struct deed list[11] = {
