@@ -13,6 +13,7 @@
 
 #include "choice.h"
 #include "shrink.h"
+#include "traitor.h"
 
 /* A run fails if all strikes that are needed happen, its storm is long enough and the classes are enabled. */
 struct oracle {
@@ -22,6 +23,7 @@ struct oracle {
 	uint64_t needs_ms;     /* of storm */
 	uint64_t faults;       /* all of these */
 	sim_set behaviour;     /* one of these, if it needs the traitor */
+	enum sim_seal seal;    /* this one, if it is not ANY */
 	uint64_t other_strike; /* without it, something else is violated; 0: no */
 	bool mood;             /* fails once only */
 	unsigned runs;
@@ -45,6 +47,8 @@ static bool fails(const struct oracle *k, const struct sim_options *o, uint64_t 
 
 	if (k->behaviour && o->behaviours && !(o->behaviours & k->behaviour))
 		all = false;
+	if (k->seal && o->seal && o->seal != k->seal)
+		all = false;
 	for (size_t i = 0; i < k->needed_cnt; i++)
 		all = happens(o, k->needed[i]) && all;
 	return all && !(k->mood && k->runs > 1);
@@ -63,7 +67,9 @@ static void run(void *ctx, const struct sim_options *o, struct sim_result *r)
 	                         .storm_ms = storm_ms,
 	                         .n = 4,
 	                         .faults = faults,
-	                         .behaviours = o->behaviours ? o->behaviours : 0xff};
+	                         .behaviours = o->behaviours ? o->behaviours : 0xff,
+	                         .seal = o->seal ? o->seal : SIM_SEAL_RETARGET,
+	                         .proposer = o->proposer ? o->proposer : SIM_PROPOSER_STAKE};
 	r->states = strdup("as it was\n");
 	if (k->other_strike && !happens(o, k->other_strike)) {
 		r->violations = 1;
@@ -92,7 +98,8 @@ static void what_is_needed_remains(void **state)
 	                   .strikes = 1000,
 	                   .needs_ms = 700,
 	                   .faults = 1 << FAULT_CRASH | 1 << FAULT_TRAITOR,
-	                   .behaviour = 1 << 5};
+	                   .behaviour = 1 << 5,
+	                   .seal = SIM_SEAL_RETARGET};
 	struct shrunk s;
 
 	(void)state;
@@ -103,6 +110,8 @@ static void what_is_needed_remains(void **state)
 		assert_int_equal(happens(&s.o, i), i == 3 || i == 17 || i == 400 || i == 1000);
 	assert_int_equal(s.o.faults, k.faults);
 	assert_true(s.o.behaviours == k.behaviour);
+	assert_int_equal(s.o.seal, SIM_SEAL_RETARGET);
+	assert_int_equal(s.o.proposer, SIM_PROPOSER_PRIMARY);
 	assert_in_range(s.o.storm_ms, 700, 780);
 	assert_int_equal(s.o.n, 4);
 	assert_true(s.o.unchecked_calm);
@@ -226,6 +235,40 @@ static void lists_of_names_are_read(void **state)
 	}
 }
 
+static void behaviours_are_more_than_a_word(void **state)
+{
+	struct err err = {0};
+	sim_set all, one;
+
+	(void)state;
+	assert_true(choice_behaviours("all", &all, &err));
+	assert_true(all == sim_set_below(BEHAVIOUR_CNT));
+	for (unsigned b = 0; b < BEHAVIOUR_CNT; b++) {
+		assert_true(choice_behaviours(behaviour_name(b), &one, &err));
+		assert_true(one == sim_set_of(b));
+		char *text = choice_behaviours_text(all & ~one);
+		assert_true(choice_behaviours(text, &one, &err));
+		assert_true(one == (all & ~sim_set_of(b)));
+		free(text);
+	}
+	assert_true(sim_set_below(SIM_SET_MAX) == ~(sim_set)0);
+	assert_true(sim_set_has(sim_set_of(SIM_SET_MAX - 1), SIM_SET_MAX - 1));
+}
+
+static void kinds_of_chains_are_read(void **state)
+{
+	enum sim_proposer proposer;
+	enum sim_seal seal;
+	struct err err = {0};
+
+	(void)state;
+	assert_true(choice_seal("pow", &seal, &err) && seal == SIM_SEAL_POW);
+	assert_true(choice_seal("none", &seal, &err) && seal == SIM_SEAL_NONE);
+	assert_false(choice_seal("", &seal, &err) || choice_seal("any", &seal, &err));
+	assert_true(choice_proposer("delegated", &proposer, &err) && proposer == SIM_PROPOSER_DELEGATED);
+	assert_false(choice_proposer("pow", &proposer, &err));
+}
+
 static void ranges_are_read(void **state)
 {
 	static const char *const wrong[] = {"",    "-",     "a",  "3-",  "5-3", "1,1",
@@ -266,6 +309,10 @@ static void a_run_is_told_as_a_command(void **state)
 	free(text);
 	o = (struct sim_options){.seed = 42,
 	                         .n = 4,
+	                         .seal = SIM_SEAL_POW,
+	                         .proposer = SIM_PROPOSER_STAKE,
+	                         .healthy = true,
+	                         .mining_ms = 30,
 	                         .storm_ms = 900,
 	                         .faults = 1 << FAULT_CRASH | 1 << FAULT_LOSS,
 	                         .behaviours = 1,
@@ -274,9 +321,9 @@ static void a_run_is_told_as_a_command(void **state)
 	                         .without = without,
 	                         .without_cnt = 2};
 	text = choice_command(&o);
-	assert_string_equal(
-	    text, "quorate sim --seed 42 --replicas 4 --ticks 900 --faults loss,crash --crypto stand-in "
-	          "--no-calm --without 3-17,20");
+	assert_string_equal(text, "quorate sim --seed 42 --replicas 4 --seal pow --proposer stake --healthy "
+	                          "--mining 30 --ticks 900 "
+	                          "--faults loss,crash --crypto stand-in --no-calm --without 3-17,20");
 	free(text);
 }
 
@@ -290,6 +337,8 @@ int main(void)
 	    cmocka_unit_test(the_bound_on_runs_holds),
 	    cmocka_unit_test(a_failure_is_known_by_its_checker),
 	    cmocka_unit_test(lists_of_names_are_read),
+	    cmocka_unit_test(behaviours_are_more_than_a_word),
+	    cmocka_unit_test(kinds_of_chains_are_read),
 	    cmocka_unit_test(ranges_are_read),
 	    cmocka_unit_test(a_run_is_told_as_a_command),
 	};
