@@ -224,7 +224,7 @@ static int remove_entry(const char *path, const struct stat *s, int type, struct
 
 bool testnet_create(const char *dir, const struct testnet_plan *plan, struct err *err)
 {
-	unsigned ports[2 * Q_REPLICAS_MAX];
+	unsigned ports[2 * Q_REPLICAS_MAX] = {0};
 	if (!choose_ports(ports, plan->replicas, plan->base_port, err))
 		return false;
 	/* Made beside, then renamed: a testnet is there whole or not at all. */
