@@ -51,6 +51,10 @@ static struct table table_of(const struct sim_args *args)
 	t.run.storm_ms = t.run.storm_ms ? t.run.storm_ms : TABLE_STORM_MS;
 	t.run.load = t.run.load ? t.run.load : TABLE_LOAD;
 	t.run.real_crypto = 0;
+	if (t.run.seal == SIM_SEAL_ANY) /* what is compared is of one kind */
+		t.run.seal = SIM_SEAL_NONE;
+	if (t.run.proposer == SIM_PROPOSER_ANY)
+		t.run.proposer = SIM_PROPOSER_PRIMARY;
 	t.run.unchecked_calm = true;
 	if (args->seeds_given)
 		choose_seeds(&t, args->first, args->last, TABLE_LOOK);

@@ -256,16 +256,24 @@ static void again(struct scene *e)
 	scene_hand_to_all(e, e->c->finals[scene_draw(e, e->c->final_cnt)]);
 }
 
-static void any_again(struct scene *e)
+/* One of theirs that never came to anything, perhaps for good reason. */
+static struct deal *any_open(struct scene *e)
 {
 	struct deal *d;
 	uint64_t left = scene_draw(e, 50);
 
 	DL_FOREACH(e->c->open, d)
-	if (d->kind == HOSTILE && left-- == 0) {
+	if (d->kind == HOSTILE && left-- == 0)
+		return d;
+	return NULL;
+}
+
+static void any_again(struct scene *e)
+{
+	struct deal *d = any_open(e);
+
+	if (d)
 		scene_hand_to_all(e, d);
-		return;
-	}
 }
 
 /* ---- deeds: much ------------------------------------------------------------------------------------------
@@ -601,9 +609,11 @@ void hostile_tick(struct clients *c)
 static struct deal *colluding(struct scene *e)
 {
 	struct clients *c = e->c;
-	uint64_t how = scene_draw(e, 8);
+	uint64_t how = scene_draw(e, 10);
 	struct plan d;
 
+	if (how >= 8)
+		return any_open(e);
 	if (how == 0)
 		return minting(e);
 	if (how == 1)

@@ -184,10 +184,12 @@ static void allocate(struct sim *s, unsigned account, uint64_t amount, int repli
 static void allocate_stakes(struct sim *s)
 {
 	bool hardly = draw(s, 8) == 0;
+	unsigned huge = draw(s, 4) == 0 ? 40 : 0; /* sums near what an amount can say */
 	unsigned delegations = s->result->proposer == SIM_PROPOSER_DELEGATED ? 2 * s->n : 0;
 
 	for (unsigned i = 0; i < s->n; i++) {
-		uint64_t amount = (1 + draw(s, 999)) << draw(s, 5), parts = 1 + draw(s, 2), skip = draw(s, 8);
+		uint64_t amount = (1 + draw(s, 999)) << (draw(s, 5) + huge), parts = 1 + draw(s, 2),
+		         skip = draw(s, 8);
 		if (hardly ? i >= s->f : skip == 0)
 			continue;
 		for (uint64_t k = 0; k < parts; k++)
@@ -195,7 +197,7 @@ static void allocate_stakes(struct sim *s)
 	}
 	for (unsigned i = 0; i < delegations && !hardly; i++) {
 		unsigned from = (unsigned)draw(s, SIM_ACCOUNTS), to = (unsigned)draw(s, s->n);
-		allocate(s, from, (1 + draw(s, 999)) << draw(s, 5), (int)to);
+		allocate(s, from, (1 + draw(s, 999)) << (draw(s, 5) + huge), (int)to);
 	}
 }
 
