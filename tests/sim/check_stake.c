@@ -240,6 +240,16 @@ static void count_stakes(struct checks *c)
 		c->convicted[i] = qheight_of(last_conviction(c, i));
 }
 
+static void trace_turns(struct sim *s, const struct table *t)
+{
+	char text[6 * SIM_REPLICAS_MAX + 1];
+	int len = 0;
+
+	for (unsigned i = 0; i < s->n; i++)
+		len += snprintf(text + len, sizeof text - (size_t)len, " %u", t->weight[i]);
+	trace_line(s, "turns by the stakes of h=%" PRIu64 ":%s", t->height, text);
+}
+
 static void settle_stakes(struct checks *c, uint64_t height)
 {
 	struct table *t;
@@ -249,6 +259,7 @@ static void settle_stakes(struct checks *c, uint64_t height)
 	*t = (struct table){.height = height};
 	memcpy(t->stakes, c->stakes, sizeof t->stakes);
 	turns_make(&c->sim->g, t);
+	trace_turns(c->sim, t);
 }
 
 void stake_after(struct checks *c, uint64_t height)
