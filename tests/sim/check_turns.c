@@ -30,7 +30,7 @@ static void rank(unsigned n, const wide amount[SIM_REPLICAS_MAX], unsigned order
 static void share_out(unsigned n, struct table *t)
 {
 	wide rest[SIM_REPLICAS_MAX] = {0}, total = 0;
-	unsigned order[SIM_REPLICAS_MAX], given = 0;
+	unsigned order[SIM_REPLICAS_MAX] = {0}, given = 0;
 
 	for (unsigned i = 0; i < n; i++)
 		total += t->power[i];
@@ -62,21 +62,22 @@ static void lay_out(unsigned n, struct table *t)
 			                      .to = ((k + 1) * CYCLE + t->weight[i] - 1) / t->weight[i]};
 	must(cnt == CYCLE);
 	for (unsigned at = 0; at < CYCLE; at++) {
-		struct interval *best = NULL;
-		for (unsigned i = 0; i < cnt; i++)
-			if (!list[i].taken && list[i].from <= at && (!best || list[i].to < best->to))
-				best = &list[i];
-		must(best && best->to > at);
-		best->taken = true;
-		t->turns[at] = best->replica;
+		unsigned best = CYCLE;
+		for (unsigned i = 0; i < CYCLE; i++)
+			if (!list[i].taken && list[i].from <= at &&
+			    (best == CYCLE || list[i].to < list[best].to))
+				best = i;
+		must(best < CYCLE && list[best].to > at);
+		list[best].taken = true;
+		t->turns[at] = list[best].replica;
 	}
 }
 
 void turns_make(const struct genesis *g, struct table *t)
 {
-	unsigned order[SIM_REPLICAS_MAX], places = g->g.proposer.qproposer_rules_u.stake.proposers,
-	                                  holders = 0;
-	wide stake[SIM_REPLICAS_MAX];
+	unsigned order[SIM_REPLICAS_MAX] = {0}, places = g->g.proposer.qproposer_rules_u.stake.proposers,
+	         holders = 0;
+	wide stake[SIM_REPLICAS_MAX] = {0};
 
 	for (unsigned i = 0; i < g->n; i++)
 		stake[i] = (wide)t->stakes[i].own + t->stakes[i].delegated;

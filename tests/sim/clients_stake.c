@@ -226,7 +226,7 @@ static void convict(struct clients *c, uint64_t *rng)
 {
 	unsigned slots[SIM_MACHINES_MAX], cnt = clients_machines(c, slots);
 	struct machine *m = cnt > 0 ? &c->s->machines[slots[client_draw(rng, cnt)]] : NULL;
-	struct qoffence o;
+	struct qoffence o = {0};
 
 	if (!m || !sim_honest(c->s, m->id) || m->spoiled || !has_evidence(m) || !find_offence(c, m, rng, &o))
 		return;
@@ -240,7 +240,7 @@ bool clients_convict(struct sim *s, unsigned machine, unsigned *replica, uint64_
 	struct machine *m = &s->machines[machine];
 	uint64_t rng = sim_random(s, STREAM_CLIENT, UINT64_MAX);
 	struct deal *d = NULL;
-	struct qoffence o;
+	struct qoffence o = {0};
 	enum tx_verdict v;
 
 	if (by_stake(c) && machine_up(m) && has_evidence(m) && find_offence(c, m, &rng, &o))

@@ -114,6 +114,7 @@ void acted(struct traitor *t, enum behaviour b, unsigned id, const char *fmt, ..
 
 unsigned proposer(const struct traitor *t, uint64_t view, uint64_t height)
 {
+	must(t->s->n > 0);
 	for (unsigned i = 0; i < t->s->n && t->s->g.g.proposer.kind == QPROPOSER_STAKE; i++) {
 		const struct machine *m = &t->s->machines[i];
 		unsigned there = t->s->n;
