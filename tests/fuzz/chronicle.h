@@ -5,6 +5,9 @@
  *
  * The history: blocks by all; 1 is away while others go on, comes back and catches up (GET_CHAIN, CHAIN,
  * GET_BODIES, BODY); the primary is lost and a view changes; then it returns.
+ *
+ * With CHRONICLE_STAKED the chain's proposers are chosen by stake and its blocks are sealed (by one bit, so
+ * that half of what liars make up is, too); somebody bonds in the history, and a replica is convicted.
  */
 #ifndef QUORATE_FUZZ_CHRONICLE_H
 #define QUORATE_FUZZ_CHRONICLE_H
@@ -13,6 +16,7 @@
 
 #include "cluster.h"
 #include "inside.h"
+#include "replica_impl.h"
 #include "store.h"
 
 #define SELF 1u
@@ -78,15 +82,73 @@ static inline void image_write(const char *path, const uint8_t *data, size_t len
 	close(fd);
 }
 
-static inline void chronicle_pay(struct cluster *c, unsigned replica, unsigned output)
+static inline void chronicle_hand(struct cluster *c, unsigned replica, struct tx *tx)
 {
-	cluster_pay(c, replica, pay_allocation(&c->rules, output, account_of(output + 1), "chronicle"));
+	cluster_pay(c, replica, tx);
 	cluster_run(c, 40);
 }
 
+static inline void chronicle_pay(struct cluster *c, unsigned replica, unsigned output)
+{
+	chronicle_hand(c, replica, pay_allocation(&c->rules, output, account_of(output + 1), "chronicle"));
+}
+
+/* The kind of chain. */
+static inline void chronicle_shape(struct qgenesis *g)
+{
+#ifdef CHRONICLE_STAKED
+	rules_by_stake(g);
+	g->seal.kind = QSEAL_POW;
+	g->seal.qseal_rules_u.pow =
+	    (struct qpow_rules){.bits = 1, .bits_max = 2, .interval_ms = 20, .hash_rate = 100000};
+	for (unsigned i = 0; i < 4; i++) { /* outputs 28 to 31: each replica's own stake */
+		struct qoutput *out = &g->allocations.allocations_val[CHRONICLE_OUTPUTS - 4 + i];
+		*out = locked((uint8_t)(101 + i), PAY_AMOUNT + i, QLOCK_STAKE, i);
+	}
+#else
+	(void)g;
+#endif
+}
+
+#ifdef CHRONICLE_STAKED
+/* Output `output` of the genesis, all of it, locked so or not, perhaps with an offence. */
+static inline struct tx *chronicle_stake_tx(const struct rules *r, unsigned output, uint8_t owner,
+                                            struct qoutput out, const struct qoffence *offence)
+{
+	struct qoutpoint in = allocation(r, output);
+	struct account *account = rules_account(owner);
+	const struct account *signer = account;
+	struct err err = {0};
+	struct qtx_body body = {.inputs = {1, &in},
+	                        .outputs = {1, &out},
+	                        .offence = {offence != NULL, (struct qoffence *)offence}};
+	struct tx *tx = tx_make(&r->g.chain, &body, &signer, 1, &err);
+
+	must(tx != NULL);
+	account_free(account);
+	return tx;
+}
+
+static inline struct tx *chronicle_bond(const struct rules *r, unsigned output, unsigned replica)
+{
+	uint8_t owner = account_of(output);
+
+	return chronicle_stake_tx(r, output, owner, locked(owner, PAY_AMOUNT, QLOCK_STAKE, replica), NULL);
+}
+
+static inline struct tx *chronicle_convict(const struct rules *r, unsigned output, unsigned replica,
+                                           uint64_t height)
+{
+	struct qoffence o = rules_offence(r, replica, height, 40);
+	struct qoutput out = {.owner = rules_address(9), .amount = PAY_AMOUNT};
+
+	return chronicle_stake_tx(r, output, account_of(output), out, &o);
+}
+#endif
+
 static inline void chronicle_tell(void)
 {
-	struct cluster *c = cluster_new(4, CHRONICLE_OUTPUTS, &chronicle.params);
+	struct cluster *c = cluster_new_chain(4, CHRONICLE_OUTPUTS, &chronicle.params, chronicle_shape, 0);
 	unsigned output = 0;
 
 	c->watch = chronicle_keep;
@@ -99,11 +161,23 @@ static inline void chronicle_tell(void)
 	chronicle.early.from = chronicle.kept_cnt;
 	for (; output < 9; output++)
 		chronicle_pay(c, 2, output);
+#ifdef CHRONICLE_STAKED
+	chronicle_hand(c, 2, chronicle_bond(&c->rules, 20, 2));
+	chronicle_hand(c, 2, chronicle_convict(&c->rules, 21, 3, 2));
+	cluster_run(c, 500);
+	must(state_staking(ledger_state(c->members[2].replica->ledger))->convicted.convicted_val[3].n > 0);
+#endif
 	cluster_start(c, SELF);
 	cluster_run(c, 1500);
 	cluster_crash(c, 0);
 	chronicle_pay(c, 2, output++);
 	cluster_run(c, 3000);
+#ifdef CHRONICLE_STAKED
+	for (; output < 16; output++) { /* until its turn has come */
+		chronicle_pay(c, 2, output);
+		cluster_run(c, 1500);
+	}
+#endif
 	chronicle_pay(c, SELF, output++);
 	c->drop = chronicle_lose_commits;
 	chronicle_pay(c, 2, output);
@@ -130,9 +204,18 @@ static inline void chronicle_make_txs(void)
 {
 	const struct rules *r = &chronicle.rules;
 
-	for (unsigned output = 0; output < CHRONICLE_OUTPUTS; output += 3)
+	for (unsigned output = 0; output < CHRONICLE_OUTPUTS - 4; output += 3)
 		chronicle_add_tx(pay_allocation(r, output, 7, "other"));
-	struct tx *first = pay_allocation(r, CHRONICLE_OUTPUTS - 1, 6, "first");
+#ifdef CHRONICLE_STAKED
+	chronicle_add_tx(chronicle_bond(r, 19, 1));
+	chronicle_add_tx(chronicle_convict(r, 22, 3, 5));
+	chronicle_add_tx(chronicle_convict(r, 23, 2, 3));
+	for (unsigned i = 0; i < 4; i++)
+		chronicle_add_tx(
+		    chronicle_stake_tx(r, CHRONICLE_OUTPUTS - 4 + i, (uint8_t)(101 + i),
+		                       locked((uint8_t)(101 + i), PAY_AMOUNT + i, QLOCK_RELEASE, i), NULL));
+#endif
+	struct tx *first = pay_allocation(r, CHRONICLE_OUTPUTS - 5, 6, "first");
 	struct qoutpoint in = output(first, 0);
 	struct tx *second = pay(r, &(struct payment){.from = 6, .to = 7, .outputs = 3}, &in, 1);
 	struct qoutpoint ins[2] = {output(second, 0), output(second, 1)};
@@ -169,7 +252,10 @@ static inline void chronicle_setup(void)
 	chronicle.params.timeout_ms = 300;
 	chronicle.params.timeout_cap_ms = 1200;
 	chronicle_tell();
+	struct err err = {0};
 	payments_setup(&chronicle.rules, 4, CHRONICLE_OUTPUTS, &chronicle.params); /* the same chain again */
+	chronicle_shape(&chronicle.rules.g.g);
+	must(genesis_finish(&chronicle.rules.g, &err));
 	chronicle.cache = verify_cache_new(1 << 14);
 	chronicle_make_txs();
 	chronicle_ask_txs();

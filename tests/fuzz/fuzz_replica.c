@@ -15,6 +15,9 @@
 #include "chronicle.h"
 #include "fuzz.h"
 
+#ifndef FUZZ_NAME
+#define FUZZ_NAME "replica"
+#endif
 #define DEEDS_MAX 48
 #define STATEMENTS_MAX 4096
 
@@ -110,7 +113,8 @@ static void on_outcome(void *ctx, const struct qtxid *id, enum tx_verdict v, str
                        const struct qtxid *winner)
 {
 	(void)ctx, (void)id, (void)winner;
-	must(v == TX_FINAL || v == TX_DOUBLE_SPEND || v == TX_EXPIRED);
+	must(v == TX_FINAL || v == TX_DOUBLE_SPEND || v == TX_EXPIRED || v == TX_PENALTY ||
+	     v == TX_OLD_OFFENCE);
 	must(v != TX_FINAL || height.n > 0);
 }
 
@@ -389,7 +393,7 @@ static void setup(void)
 	}
 }
 
-const struct fuzz_target fuzz_target = {.name = "replica",
+const struct fuzz_target fuzz_target = {.name = FUZZ_NAME,
                                         .runs = 40,
                                         .record = sizeof(struct deed),
                                         .setup = setup,
