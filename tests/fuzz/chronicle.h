@@ -164,7 +164,7 @@ static inline void chronicle_tell(void)
 #ifdef CHRONICLE_STAKED
 	chronicle_hand(c, 2, chronicle_bond(&c->rules, 20, 2));
 	chronicle_hand(c, 2, chronicle_convict(&c->rules, 21, 3, 2));
-	cluster_run(c, 500);
+	cluster_run(c, 3000); /* SELF may have the turn, and is away */
 	must(state_staking(ledger_state(c->members[2].replica->ledger))->convicted.convicted_val[3].n > 0);
 #endif
 	cluster_start(c, SELF);
