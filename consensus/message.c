@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "block.h"
+#include "evidence.h"
 #include "hash.h"
 #include "message.h"
 
@@ -132,6 +133,8 @@ static bool has_shape(const struct genesis *g, const struct message *msg)
 	case QGET_CHAIN:
 	case QGET_BODIES:
 	case QBODY:
+	case QGET_EVIDENCE:
+	case QEVIDENCE:
 		return true; /* the schema's bounds say it all */
 	}
 	return false;
@@ -158,6 +161,18 @@ static bool view_change_holds(const struct genesis *g, const struct qview_change
 		return false;
 	for (unsigned i = 0; i < vc->prepared.prepared_len; i++)
 		if (!cert_verify(g, &vc->prepared.prepared_val[i].cert, NULL))
+			return false;
+	return true;
+}
+
+/* An honest replica hands on only what it has checked itself. */
+static bool evidence_holds(const struct genesis *g, const struct qevidences *e)
+{
+	struct evidence_facts facts;
+
+	for (unsigned i = 0; i < e->list.list_len; i++)
+		if (!evidence_verify(g, &e->list.list_val[i], NULL) ||
+		    !evidence_facts(g, &e->list.list_val[i], &facts))
 			return false;
 	return true;
 }
@@ -199,6 +214,9 @@ static enum open_verdict check_inside(const struct genesis *g, struct message *m
 	case QCHAIN:
 		holds = cert_verify(g, &m->qmessage_u.chain.cert, NULL);
 		break;
+	case QEVIDENCE:
+		holds = evidence_holds(g, &m->qmessage_u.evidence);
+		break;
 	case QPREPARE:
 	case QCOMMIT:
 	case QCHECKPOINT:
@@ -208,6 +226,7 @@ static enum open_verdict check_inside(const struct genesis *g, struct message *m
 	case QGET_CHAIN:
 	case QGET_BODIES:
 	case QBODY:
+	case QGET_EVIDENCE:
 		break;
 	}
 	return holds ? OPEN_OK : OPEN_BAD_CERTIFICATE;

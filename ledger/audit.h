@@ -83,10 +83,38 @@ enum audit_side {
 	SIDE_OTHER, /* a third block */
 };
 
+/*
+ * What became of a ledger, in a word.  S(enumerator, name in reports, what it means).  Another chain's ledger
+ * is no ledger to audit: audit_run() refuses it.
+ */
+#define AUDIT_STANDINGS(S)                                                                                   \
+	S(STANDING_SOUND, "sound", "everything in it follows from the genesis and the signatures")           \
+	S(STANDING_BEHIND, "behind",                                                                         \
+	  "everything in it holds, but there are later blocks that it does not have")                        \
+	S(STANDING_DAMAGED, "damaged",                                                                       \
+	  "the file is broken, as by a failing disk or a copy that was cut off: "                            \
+	  "restore it from another replica")                                                                 \
+	S(STANDING_TAMPERED, "tampered",                                                                     \
+	  "somebody who can write the file changed it: what it says is not what "                            \
+	  "the replicas signed")                                                                             \
+	S(STANDING_BETRAYED, "betrayed", "a quorum signed what breaks the rules: more than f replicas lied") \
+	S(STANDING_FORKED, "forked",                                                                         \
+	  "a quorum signed this chain and another quorum a different one: more than "                        \
+	  "f replicas lied")
+enum audit_standing {
+#define S(name, text, meaning) name,
+	AUDIT_STANDINGS(S)
+#undef S
+};
+const char *audit_standing_name(enum audit_standing s);
+const char *audit_standing_meaning(enum audit_standing s);
+
 /* What is said of one ledger. */
 struct audit_ledger {
 	char *path;
 	bool ok;
+	enum audit_standing standing;
+	struct qheight since; /* replayed from here, a checkpoint that a quorum signed; 0: from the genesis */
 	struct qheight height; /* replayed up to here */
 	uint64_t transactions; /* replayed, without the genesis' */
 	uint64_t double_spends;
@@ -107,8 +135,18 @@ struct audit_branch {
 struct audit_divergence {
 	struct qheight height;
 	struct audit_branch a, b;
-	bool same_view;       /* both certified by one kind of vote in one view: */
-	uint64_t signed_both; /* bit i: replica i signed both, which no honest one does */
+	enum audit_blame {
+		BLAME_EDITED,      /* one side or both have no certificate that holds: nobody signed it */
+		BLAME_SAME_VIEW,   /* the culprits signed both certificates, of one kind, in one view (or two
+		                      CHECKPOINTs) */
+		BLAME_VIEW_CHANGE, /* the culprits' VIEW-CHANGEs hide what their COMMITs prove */
+		BLAME_UNKNOWN, /* more than f lied; the NEW-VIEW that would show who is in none of the ledgers
+		                */
+	} blame;
+	uint64_t culprits; /* bit i: replica i lied; at least f + 1 where the blame is one of the two above */
+	struct qview dropped_in; /* BLAME_VIEW_CHANGE: the first later view whose NEW-VIEW drops the block */
+	struct qevidence
+	    *evidence; /* a fork, which stands alone; NULL where there are not two certificates. Owned */
 };
 
 struct audit_report {
@@ -120,10 +158,19 @@ struct audit_report {
 	size_t ledger_cnt;
 	bool diverged;
 	struct audit_divergence divergence;
+	struct audit_speed {
+		uint64_t accounts, replicas; /* signatures verified: of transactions, of certificates */
+		double seconds;              /* from the first row to the verdict */
+		double bound_seconds; /* what these signatures alone would take with all threads busy, as
+		                         measured right after; 0: not measured, there were too few */
+	} speed;
 };
 
 struct audit_options {
-	unsigned threads; /* for signatures; 0: one a core */
+	unsigned threads;     /* for signatures; 0: one a core */
+	struct qheight since; /* 0: from the genesis. Else from the newest checkpoint at or below this height,
+	                       * whose certificate and state are verified; nothing below it is */
+	bool measure;         /* fill speed.bound_seconds */
 	/* NULL, or told now and then how far a ledger is; one call at a time, from any thread. */
 	void (*progress)(void *ctx, const char *path, struct qheight at, struct qheight of);
 	void *ctx;

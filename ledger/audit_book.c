@@ -33,6 +33,26 @@ bool audit_kind_fails(enum audit_kind kind)
 	return fails[kind];
 }
 
+const char *audit_standing_name(enum audit_standing s)
+{
+	static const char *const names[] = {
+#define S(name, text, meaning) [name] = (text),
+	    AUDIT_STANDINGS(S)
+#undef S
+	};
+	return names[s];
+}
+
+const char *audit_standing_meaning(enum audit_standing s)
+{
+	static const char *const meanings[] = {
+#define S(name, text, meaning) [name] = (meaning),
+	    AUDIT_STANDINGS(S)
+#undef S
+	};
+	return meanings[s];
+}
+
 /* ---- findings --------------------------------------------------------------- */
 
 /* Some of it came out of the file: nothing that could disturb a terminal or is no text stays. */

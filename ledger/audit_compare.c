@@ -110,10 +110,13 @@ static void fill_divergence(struct book *books, size_t cnt, uint64_t h, size_t f
 	d->height = qheight_of(h);
 	fill_branch(books, first, h, &d->a);
 	fill_branch(books, other, h, &d->b);
-	d->same_view = d->a.certified && d->b.certified && d->a.cert.kind == d->b.cert.kind &&
-	               d->a.cert.vote.view.n == d->b.cert.vote.view.n;
-	if (d->same_view)
-		d->signed_both = signers(&d->a.cert) & signers(&d->b.cert);
+	bool both = d->a.certified && d->b.certified;
+	if (both && d->a.cert.kind == d->b.cert.kind && d->a.cert.vote.view.n == d->b.cert.vote.view.n) {
+		d->blame = BLAME_SAME_VIEW;
+		d->culprits = signers(&d->a.cert) & signers(&d->b.cert);
+	} else if (both) {
+		d->blame = BLAME_UNKNOWN;
+	}
 	for (size_t i = 0; i < cnt; i++)
 		report->ledgers[i].side = side_of(&books[i], d);
 }

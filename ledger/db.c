@@ -34,8 +34,8 @@ const struct db_kind db_ledger = {
     .advice = "run quorate audit to see what is wrong; to have the node fetch it anew from the other "
               "replicas, move the file away",
     .application_id = 0x716c6564, /* "qled" */
-    .version = 2,
-    .oldest = 2,
+    .version = 3,
+    .oldest = 3,
     .migrations = ledger_migrations,
     .model = &ledger_model,
 };

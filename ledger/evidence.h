@@ -24,12 +24,46 @@ bool envelope_verify(const struct genesis *g, const struct qenvelope *env, struc
 bool proposal_well_formed(const struct genesis *g, unsigned sender, const struct qproposal *p);
 
 /*
- * Does it convict?  A conflict: one replica signed two statements that an honest one never signs both.  A bad
- * proposal: a signed PRE-PREPARE that is invalid whatever the ledger holds. A double spend: two signed
- * transactions that spend one output.  A fork: two certified chains that differ at a height, or one on
- * another genesis; it convicts more than f replicas, whoever they are. False with *err saying what is
- * lacking.
+ * Does it convict?  With the genesis alone:
+ *
+ *   conflict      one replica signed two statements of which an honest one signs at most one: of one kind and
+ *                 (view, height), height or target view, with different content; or a COMMIT, and a
+ * VIEW-CHANGE for a later view that hides what the COMMIT proves (view_change_hides()) bad proposal  a signed
+ * PRE-PREPARE that is invalid whatever the ledger holds (PP7) double spend  two signed transactions that
+ * spend one output, with a signer in common: him it convicts fork          two certified chains that differ
+ * at a height, or one on another genesis: more than f lied. It convicts those who signed both in one view,
+ * and those whose VIEW-CHANGE in `hiding` hides what their COMMIT in first.cert proves; who that is need not
+ * be known
+ *
+ * False with *err saying what is lacking.
  */
 bool evidence_verify(const struct genesis *g, const struct qevidence *ev, struct err *err);
+
+/*
+ * An honest replica that signed this COMMIT has the block prepared in that view.  So whatever view it asks
+ * for later, it reports at that height a certificate of that view or a later one, or a tip or stable
+ * checkpoint at or above that height.  Does the VIEW-CHANGE, for a later view, report neither?
+ */
+bool view_change_hides(const struct qvote *commit, const struct qview_change *vc);
+
+/* What a piece of evidence is about: for rows, lists and bounds. */
+struct evidence_facts {
+	uint64_t culprits;    /* bit i: replica i */
+	enum qkind statement; /* of the (first) envelope; of a fork's first certificate; 0: a double spend */
+	struct qview view;    /* of that statement; 0 where it has none */
+	struct qheight
+	    height; /* the same; of a fork: the lowest at which it shows two blocks; 0: another genesis */
+	struct qhash first,
+	    second;              /* what was stated: blocks (at `height`), digests of VIEW-CHANGE or NEW-VIEW;
+	                            ids of winner and loser. A bad proposal has no second: zero */
+	struct qaddress signer;  /* of both transactions of a double spend: the lowest address */
+	struct qoutpoint output; /* that both spend: the first of the loser's */
+};
+/* Signatures are not checked: true of evidence that holds, else it says nothing. False: its parts are not
+ * canonical, or it is obviously none. */
+bool evidence_facts(const struct genesis *g, const struct qevidence *ev, struct evidence_facts *out);
+
+const char *evidence_kind_name(qevidence_kind kind); /* "conflict", "bad_proposal", "double_spend", "fork" */
+const char *statement_name(enum qkind kind);         /* "pre_prepare", "prepare", ... "new_view" */
 
 #endif

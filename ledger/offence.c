@@ -51,6 +51,8 @@ static bool vote_of(const struct qenvelope *env, const struct qmessage *m, enum 
 	case QCHAIN:
 	case QGET_BODIES:
 	case QBODY:
+	case QGET_EVIDENCE:
+	case QEVIDENCE:
 		break;
 	}
 	return false;

@@ -102,6 +102,27 @@ CREATE TABLE journal (                    -- what this node saw beside the chain
 ) STRICT;
 CREATE INDEX journal_kind ON journal(kind);
 
+CREATE TABLE evidence (                   -- what the journal's entries of evidence are about; the proof is the entry
+  seq       INTEGER PRIMARY KEY,          -- journal.seq
+  kind      TEXT NOT NULL CHECK (kind IN ('conflict', 'bad_proposal', 'double_spend', 'fork')),
+  statement TEXT,                         -- pre_prepare, prepare, commit, checkpoint, view_change or new_view; NULL: a double spend
+  view      INTEGER,                      -- of the statement; NULL: a double spend
+  height    INTEGER,                      -- of the statement; of a fork: where the two part; NULL: a double spend
+  first     BLOB NOT NULL,                -- 32 bytes: block hash, digest of a VIEW-CHANGE or NEW-VIEW, or txid of the winner
+  second    BLOB,                         -- the other one; txid of the loser; NULL: a bad proposal
+  signer    BLOB,                         -- 20-byte address that signed both transactions of a double spend; else NULL
+  output_tx BLOB,                         -- the output that both spend: txid
+  output_position INTEGER                 -- and position
+) STRICT;
+CREATE INDEX evidence_first ON evidence(first);
+CREATE INDEX evidence_second ON evidence(second);
+
+CREATE TABLE culprits (                   -- replicas that a piece of evidence convicts
+  seq     INTEGER NOT NULL,               -- evidence.seq
+  replica INTEGER NOT NULL,
+  PRIMARY KEY (seq, replica)
+) STRICT, WITHOUT ROWID;
+
 -- Views: questions that people ask, ready to SELECT.  The node itself uses none of them.
 
 -- What each address holds now: all of it, and how much of that is free, at stake, released (free once the unbonding
@@ -134,8 +155,7 @@ CREATE VIEW double_spent (txid, position, spends) AS
 CREATE VIEW signed_by (height, replica, certified_by) AS
   SELECT b.height, s.replica, b.certified_by FROM blocks b JOIN signers s ON s.height = b.certified_by;
 
--- The journal by kind: evidence against replicas and clients; every NEW-VIEW that was entered.
-CREATE VIEW evidence (seq, entry) AS SELECT seq, entry FROM journal WHERE kind = 'evidence';
+-- The journal's NEW-VIEWs: every one that was entered.
 CREATE VIEW new_views (seq, entry) AS SELECT seq, entry FROM journal WHERE kind = 'new_view';
 
 -- The next four are empty where proposers are not by stake.  Accounts of replicas are in the genesis.

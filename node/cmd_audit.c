@@ -136,7 +136,7 @@ static json_t *json_divergence(const struct audit_report *r, const struct genesi
 		return json_null();
 	}
 	for (unsigned i = 0; i < g->n; i++)
-		if (d->signed_both >> i & 1)
+		if (d->culprits >> i & 1)
 			json_array_append_new(both, json_pack("{s:i, s:s}", "replica", (int)i, "name",
 			                                      g->g.replicas.replicas_val[i].name));
 	return json_pack("{s:I, s:[o, o], s:o}", "height", (json_int_t)d->height.n, "blocks",
@@ -230,7 +230,7 @@ static void print_divergence(const struct audit_report *r, const struct genesis 
 	print_branch(r, &d->a, SIDE_A);
 	print_branch(r, &d->b, SIDE_B);
 	for (unsigned i = 0; i < g->n; i++)
-		if (d->signed_both >> i & 1)
+		if (d->culprits >> i & 1)
 			printf("  replica %u (%s) signed both: no honest replica does\n", i,
 			       g->g.replicas.replicas_val[i].name);
 }

@@ -520,6 +520,12 @@ void replica_message(struct replica *r, struct message *m, struct tx *const *txs
 	case QGET_CHAIN:
 		serve_get_chain(r, m);
 		break;
+	case QGET_EVIDENCE:
+		evidence_serve(r, m);
+		break;
+	case QEVIDENCE:
+		evidence_on(r, m);
+		break;
 	case QPRE_PREPARE:
 	case QPREPARE:
 	case QCOMMIT:

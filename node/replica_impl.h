@@ -8,6 +8,7 @@
  *   replica_txs.c     transactions that come in: admission, orphans, double spends, forwarding
  *   replica_status.c  what it says of itself
  *   replica_serve.c   answers to peers' GET_TXS, GET_BODIES, GET_CHAIN
+ *   replica_evidence.c  evidence: what is kept, and its exchange with peers
  */
 #ifndef QUORATE_REPLICA_IMPL_H
 #define QUORATE_REPLICA_IMPL_H
@@ -223,5 +224,10 @@ void txs_free(struct replica *r);
 void serve_get_txs(struct replica *r, const struct message *m);
 void serve_get_bodies(struct replica *r, const struct message *m);
 void serve_get_chain(struct replica *r, const struct message *m);
+
+/* ---- replica_evidence.c ----------------------------------------------------------- */
+
+void evidence_serve(struct replica *r, const struct message *m); /* GET_EVIDENCE */
+void evidence_on(struct replica *r, const struct message *m);    /* EVIDENCE: what is in it holds */
 
 #endif

@@ -9,40 +9,17 @@
  *        the end of O is accepted, nothing at or below S is voted [F1]
  *   NV5  the NEW-VIEW is on disk, whole, before any vote of its view; every one entered stays in the journal
  */
+#include "carry.h"
 #include "pbft.h"
 
 size_t new_view_choose(const struct genesis *g, struct message *const *changes, size_t cnt,
                        const struct qcert **s, const struct qprepared *o[Q_WINDOW_MAX])
 {
-	*s = NULL;
-	for (size_t i = 0; i < cnt; i++) {
-		const struct qview_change *vc = &changes[i]->m.qmessage_u.view_change;
-		if (vc->tip.tip_len && (!*s || vc->tip.tip_val->vote.height.n > (*s)->vote.height.n))
-			*s = vc->tip.tip_val;
-		if (vc->stable.stable_len &&
-		    (!*s || vc->stable.stable_val->vote.height.n > (*s)->vote.height.n))
-			*s = vc->stable.stable_val;
-	}
-	uint64_t height = *s ? (*s)->vote.height.n : 0;
-	struct qhash parent = *s ? (*s)->vote.block : g->chain;
-	size_t o_cnt = 0;
-	for (; o_cnt < g->g.params.window; o_cnt++) {
-		const struct qprepared *best = NULL;
-		for (size_t i = 0; i < cnt; i++) {
-			const struct qview_change *vc = &changes[i]->m.qmessage_u.view_change;
-			for (u_int k = 0; k < vc->prepared.prepared_len; k++) {
-				const struct qprepared *p = &vc->prepared.prepared_val[k];
-				if (p->header.height.n == height + 1 + o_cnt &&
-				    (!best || p->cert.vote.view.n > best->cert.vote.view.n))
-					best = p;
-			}
-		}
-		if (!best || !qhash_eq(&best->header.parent, &parent))
-			break;
-		o[o_cnt] = best;
-		parent = best->cert.vote.block;
-	}
-	return o_cnt;
+	const struct qview_change *opened[Q_REPLICAS_MAX];
+
+	for (size_t i = 0; i < cnt; i++)
+		opened[i] = &changes[i]->m.qmessage_u.view_change;
+	return carry_over(g, opened, cnt, s, o);
 }
 
 static void bind_block(struct engine *e, const struct qprepared *o, unsigned from)

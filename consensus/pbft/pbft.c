@@ -101,6 +101,8 @@ static void own_message(struct engine *e, const struct message *m)
 	case QCHAIN:
 	case QGET_BODIES:
 	case QBODY:
+	case QGET_EVIDENCE:
+	case QEVIDENCE:
 		return;
 	}
 	if (newer)
@@ -131,6 +133,8 @@ static void dispatch(struct engine *e, struct message *m)
 	    [QCHAIN] = on_chain,
 	    [QGET_BODIES] = ignored,
 	    [QBODY] = ignored,
+	    [QGET_EVIDENCE] = ignored,
+	    [QEVIDENCE] = ignored,
 	};
 	if (m->sender == e->self)
 		own_message(e, m);

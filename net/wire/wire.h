@@ -78,6 +78,10 @@ static inline bool qtxid_eq(const struct qtxid *a, const struct qtxid *b)
 {
 	return memcmp(a->b, b->b, sizeof a->b) == 0;
 }
+static inline bool qaddress_eq(const struct qaddress *a, const struct qaddress *b)
+{
+	return memcmp(a->b, b->b, sizeof a->b) == 0;
+}
 static inline bool qhash_is_zero(const struct qhash *a)
 {
 	static const struct qhash zero;

@@ -75,6 +75,8 @@ static bool statement_of(const struct message *m, struct statement *s)
 	case QCHAIN:
 	case QGET_BODIES:
 	case QBODY:
+	case QGET_EVIDENCE:
+	case QEVIDENCE:
 		break;
 	}
 	return false;

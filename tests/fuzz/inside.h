@@ -122,6 +122,8 @@ static inline void anew_inside(const struct rules *r, unsigned sender, struct qm
 	case QGET_CHAIN:
 	case QGET_BODIES:
 	case QBODY:
+	case QGET_EVIDENCE:
+	case QEVIDENCE:
 		break;
 	}
 }

@@ -175,6 +175,8 @@ bool check_sent(struct world *w, unsigned from, struct message *m)
 	case QCHAIN:
 	case QGET_BODIES:
 	case QBODY:
+	case QGET_EVIDENCE:
+	case QEVIDENCE:
 		break;
 	}
 	return true;
@@ -280,6 +282,8 @@ void check_durable(struct world *w, unsigned from, const struct message *m)
 	case QCHAIN:
 	case QGET_BODIES:
 	case QBODY:
+	case QGET_EVIDENCE:
+	case QEVIDENCE:
 		break;
 	}
 }
@@ -370,6 +374,8 @@ static bool place_of(const struct message *m, struct statement_key *key, struct 
 	case QCHAIN:
 	case QGET_BODIES:
 	case QBODY:
+	case QGET_EVIDENCE:
+	case QEVIDENCE:
 		break;
 	}
 	return false;

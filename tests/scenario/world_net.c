@@ -101,6 +101,8 @@ static uint64_t height_of(const struct message *m)
 	case QCHAIN:
 	case QGET_BODIES:
 	case QBODY:
+	case QGET_EVIDENCE:
+	case QEVIDENCE:
 		break;
 	}
 	return 0;

@@ -118,6 +118,8 @@ static bool add_message(const struct world *w, struct text *t, const struct mess
 	case QGET_CHAIN:
 	case QGET_BODIES:
 	case QBODY:
+	case QGET_EVIDENCE:
+	case QEVIDENCE:
 		break;
 	}
 	return false;

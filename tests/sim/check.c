@@ -161,6 +161,8 @@ static bool inside_holds(struct checks *c, unsigned sender, const struct qmessag
 	case QGET_CHAIN:
 	case QGET_BODIES:
 	case QBODY:
+	case QGET_EVIDENCE:
+	case QEVIDENCE:
 		break;
 	}
 	return true;

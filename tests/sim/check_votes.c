@@ -358,6 +358,8 @@ static enum vote_record_kind record_of(enum qkind kind)
 	case QCHAIN:
 	case QGET_BODIES:
 	case QBODY:
+	case QGET_EVIDENCE:
+	case QEVIDENCE:
 		break;
 	}
 	return REC_NEW_VIEW;

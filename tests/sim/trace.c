@@ -172,5 +172,12 @@ void packet_describe(FILE *f, const struct qmessage *m)
 	case QBODY:
 		describe_block(f, &m->qmessage_u.body.block);
 		break;
+	case QGET_EVIDENCE:
+		fprintf(f, " after=%" PRIu64, m->qmessage_u.get_evidence.after);
+		break;
+	case QEVIDENCE:
+		fprintf(f, " pieces=%u upto=%" PRIu64, m->qmessage_u.evidence.list.list_len,
+		        m->qmessage_u.evidence.upto);
+		break;
 	}
 }

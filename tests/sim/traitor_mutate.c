@@ -223,6 +223,13 @@ static void walk(struct fields *f, struct qmessage *m)
 		LIST("body", "txs", m->qmessage_u.body.txs, txs, TX_BYTES);
 		walk_txs(f, "body.txs", m->qmessage_u.body.txs.txs_val, m->qmessage_u.body.txs.txs_len);
 		break;
+	case QGET_EVIDENCE:
+		add(f, "get_evidence", "after", F_U64, &m->qmessage_u.get_evidence.after);
+		break;
+	case QEVIDENCE:
+		add(f, "evidence", "upto", F_U64, &m->qmessage_u.evidence.upto);
+		LIST("evidence", "list", m->qmessage_u.evidence.list, list, WIRE(qevidence));
+		break;
 	}
 }
 

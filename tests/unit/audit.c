@@ -432,8 +432,8 @@ static void finds_the_first_divergence_and_who_signed_both(void **state)
 	assert_true(r.divergence.a.certified && r.divergence.b.certified);
 	assert_int_equal(r.divergence.a.cert.vote.height.n, 7);
 	assert_int_equal(r.divergence.b.cert.vote.height.n, 6);
-	assert_true(r.divergence.same_view);
-	assert_int_equal(r.divergence.signed_both, 0x5);
+	assert_int_equal(r.divergence.blame, BLAME_SAME_VIEW);
+	assert_int_equal(r.divergence.culprits, 0x5);
 	assert_int_equal(r.ledgers[0].side, SIDE_A);
 	assert_int_equal(r.ledgers[1].side, SIDE_B);
 	assert_int_equal(r.ledgers[2].side, SIDE_A);
@@ -477,8 +477,8 @@ static void blames_nobody_for_certificates_of_different_views(void **state)
 	write_fork(f, 0xd, 4);
 	struct audit_report r = audit(f, (const char *[]){f->copy.path, f->other.path}, 2);
 	assert_true(r.diverged);
-	assert_false(r.divergence.same_view);
-	assert_int_equal(r.divergence.signed_both, 0);
+	assert_int_not_equal(r.divergence.blame, BLAME_SAME_VIEW);
+	assert_int_equal(r.divergence.culprits, 0);
 	audit_report_free(&r);
 }
 
@@ -492,7 +492,7 @@ static void a_forged_fork_is_told_from_a_certified_one(void **state)
 	assert_true(r.diverged);
 	assert_true(r.divergence.a.certified);
 	assert_false(r.divergence.b.certified);
-	assert_int_equal(r.divergence.signed_both, 0);
+	assert_int_equal(r.divergence.culprits, 0);
 	audit_report_free(&r);
 }
 

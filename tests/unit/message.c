@@ -184,6 +184,8 @@ static struct qmessage message_of(enum qkind kind)
 	case QGET_CHAIN:
 	case QGET_BODIES:
 	case QBODY:
+	case QGET_EVIDENCE:
+	case QEVIDENCE:
 		return m;
 	}
 	return m;
