@@ -25,8 +25,8 @@ struct db_model {
 static struct db_model ledger_model, votes_model;
 static pthread_mutex_t model_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Version 1 was of chains whose transactions this program cannot read: nothing leads on from there. */
-static const char *const ledger_migrations[] = {NULL, sql_schema};
+/* Older versions were never in a release: nothing leads on from there. */
+static const char *const ledger_migrations[] = {NULL, NULL, sql_schema};
 static const char *const votes_migrations[] = {sql_votes};
 
 const struct db_kind db_ledger = {
