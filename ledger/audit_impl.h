@@ -103,6 +103,9 @@ enum audit_table {
 	TABLE_CERTIFICATES,
 	TABLE_SIGNERS,
 	TABLE_JOURNAL,
+	TABLE_EVIDENCE,
+	TABLE_CULPRITS,
+	TABLE_REPLICAS,
 };
 
 /* A table read in the order of its key, one or two integers, which are columns 0 and 1. */
@@ -164,6 +167,18 @@ enum { STAKE_OWN = 2, STAKE_DELEGATED, STAKE_TURNS, STAKE_FIRST_HEIGHT };
 enum { CERT_KIND = 1, CERT_VIEW, CERT_BLOCK, CERT_CERTIFICATE };
 enum { SIGNER_SIGNATURE = 2 };
 enum { JOURNAL_KIND = 1, JOURNAL_ENTRY, JOURNAL_LINK };
+enum {
+	EVIDENCE_KIND = 1,
+	EVIDENCE_STATEMENT,
+	EVIDENCE_VIEW,
+	EVIDENCE_HEIGHT,
+	EVIDENCE_FIRST,
+	EVIDENCE_SECOND,
+	EVIDENCE_SIGNER,
+	EVIDENCE_OUTPUT_TX,
+	EVIDENCE_OUTPUT_POSITION
+};
+enum { REPLICA_NAME = 1, REPLICA_KEY, REPLICA_ACCOUNT };
 
 /* ---- the stages, in order -------------------------------------------------------- */
 

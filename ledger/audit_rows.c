@@ -37,6 +37,13 @@ static const struct {
     [TABLE_SIGNERS] = {"signers", "height", "replica",
                        "SELECT height, replica, signature FROM signers ORDER BY height, replica"},
     [TABLE_JOURNAL] = {"journal", "seq", NULL, "SELECT seq, kind, entry, link FROM journal ORDER BY seq"},
+    [TABLE_EVIDENCE] = {"evidence", "seq", NULL,
+                        "SELECT seq, kind, statement, view, height, first, second, signer, output_tx, "
+                        "output_position FROM evidence ORDER BY seq"},
+    [TABLE_CULPRITS] = {"culprits", "seq", "replica",
+                        "SELECT seq, replica FROM culprits ORDER BY seq, replica"},
+    [TABLE_REPLICAS] = {"replicas", "replica", NULL,
+                        "SELECT replica, name, key, account FROM replicas ORDER BY replica"},
 };
 
 /* ---- where ------------------------------------------------------------------ */
