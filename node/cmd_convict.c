@@ -19,6 +19,7 @@
 #include "pass.h"
 #include "schedule.h"
 #include "text.h"
+#include "wholefile.h"
 
 enum { INPUT_MAX = 256 << 20, LOST_PAGE = 1000, LOST_COINS_MAX = 10000 };
 
@@ -133,7 +134,7 @@ static bool read_line(struct brief *b, char *hex, size_t len, struct err *err)
 static bool read_lines(struct brief *b, struct err *err)
 {
 	unsigned line = 1;
-	char *text = text_read_file("-", INPUT_MAX, NULL, err);
+	char *text = wholefile_read("-", INPUT_MAX, NULL, err);
 	bool ok = text != NULL;
 	for (char *p = text; ok && *p != '\0'; line++) {
 		size_t len = strcspn(p, "\n"), hex = len;

@@ -11,6 +11,7 @@
 #include "jread.h"
 #include "out.h"
 #include "text.h"
+#include "wholefile.h"
 
 enum {
 	FILE_MAX = 1 << 30,
@@ -114,7 +115,7 @@ static bool read_document(struct submission *s, const char *text, size_t len, st
 static bool read_input(struct submission *s, const char *path, struct err *err)
 {
 	size_t len;
-	char *text = text_read_file(path, FILE_MAX, &len, err);
+	char *text = wholefile_read(path, FILE_MAX, &len, err);
 	if (text == NULL)
 		return false;
 	bool ok = strlen(text) == len || err_set(err, ERR_INPUT, "binary, not text");

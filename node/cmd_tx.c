@@ -12,6 +12,7 @@
 #include "pass.h"
 #include "text.h"
 #include "wallet.h"
+#include "wholefile.h"
 
 enum { FILE_MAX = 64 << 20 };
 enum { KEY_FROM = 0x200, KEY_TO, KEY_STAKE, KEY_CHANGE, KEY_MEMO, KEY_EXPIRY, KEY_WAIT, KEY_TIMEOUT };
@@ -346,7 +347,7 @@ static int tx_sign_command(int argc, char **argv)
 	struct err err = {0};
 	struct draft draft = {0};
 	size_t len;
-	char *text = text_read_file(args->file, FILE_MAX, &len, &err);
+	char *text = wholefile_read(args->file, FILE_MAX, &len, &err);
 	bool ok = text != NULL && (draft_read(&draft, text, len, &err) || err_prefix(&err, "%s", args->file));
 	for (unsigned i = 0; ok && i < args->key_cnt; i++) {
 		struct account *a = pass_read_account(args->keys[i], &err);

@@ -13,6 +13,7 @@
 #include "http.h"
 #include "link.h"
 #include "text.h"
+#include "wholefile.h"
 
 #define HTTP_DEFAULT "127.0.0.1:7480"
 #define LISTEN_DEFAULT "tcp://127.0.0.1:7580"
@@ -172,7 +173,7 @@ static char *read_line(char *buf, int size, void *stream)
 struct conf *conf_load(const char *path, struct err *err)
 {
 	size_t len;
-	char *text = text_read_file(path, FILE_MAX, &len, err);
+	char *text = wholefile_read(path, FILE_MAX, &len, err);
 
 	if (text == NULL)
 		return NULL;

@@ -19,9 +19,6 @@ bool text_txid(const char *text, struct qtxid *out, struct err *err);
 /* Edits (insert, delete, replace, swap of neighbours counts two) that turn a into b; for "did you mean". */
 size_t text_distance(const char *a, const char *b);
 
-/* A whole file of at most `max` bytes ("-": stdin), NUL-terminated; *len may be NULL. NULL with *err. */
-char *text_read_file(const char *path, size_t max, size_t *len, struct err *err);
-
 /* A new file (fails if it is there), synced with its directory. */
 bool text_write_new(const char *path, unsigned mode, const void *data, size_t len, struct err *err);
 
