@@ -59,6 +59,7 @@ bool ledger_digest_at(struct ledger *l, struct qheight h, struct qhash *block, s
 struct reader;
 struct reader *reader_open(const char *path, const char *vfs, struct err *err);
 void reader_close(struct reader *r);
+const struct qhash *reader_chain_id(const struct reader *r); /* as the file says */
 
 /* Many questions to one view of the file, which is cheaper than a view for each; without it each has its own.
  */
@@ -87,6 +88,16 @@ enum found reader_cert_for(struct reader *r, struct qheight h, struct qcert *out
 /* Who spent this output: FOUND with the spender; NOT_FOUND: unspent or unknown, told apart by *known. */
 enum found reader_spender(struct reader *r, const struct qoutpoint *p, struct qtxid *spender, bool *known,
                           struct err *err);
+/* An output as its row tells it; not proven. */
+struct output_row {
+	struct qoutput out;
+	struct qheight made_at; /* 0: the genesis */
+	bool spent;
+	struct qtxid spender; /* if it is spent: by whom, and at which height */
+	struct qheight spent_at;
+};
+enum found reader_output(struct reader *r, const struct qoutpoint *p, struct output_row *out,
+                         struct err *err);
 enum found reader_height(struct reader *r, struct qheight *h, struct err *err);
 
 /*
@@ -145,5 +156,8 @@ enum found reader_receipt(struct reader *r, const struct qtxid *id, struct qrece
 /* The journal's next evidence after entry *seq (0: the first), which becomes its number; wire_free(WIRE(
  * qevidence), ...).  Not verified. */
 enum found reader_evidence(struct reader *r, int64_t *seq, struct qevidence *out, struct err *err);
+/* The same of double spends in which this transaction won or lost. */
+enum found reader_attempts(struct reader *r, const struct qtxid *id, int64_t *seq, struct qevidence *out,
+                           struct err *err);
 
 #endif

@@ -30,6 +30,8 @@ enum statement {
 	LAST_CONVICTION,
 	STAKE_TABLE,
 	EVIDENCE,
+	OUTPUT_ROW,
+	ATTEMPTS,
 	STATEMENT_CNT
 };
 
@@ -61,6 +63,14 @@ static const struct db_sql statements[STATEMENT_CNT] = {
     [STAKE_TABLE] = {"read a stake table", ROW_TABLE_SQL},
     [EVIDENCE] = {"read evidence", "SELECT seq, entry FROM journal WHERE kind = 'evidence' AND seq > ?"
                                    " ORDER BY seq LIMIT 1"},
+    [OUTPUT_ROW] = {"read an output",
+                    "SELECT o.owner, o.amount, o.lock, o.replica, m.height, o.spent_by, s.txid, s.height"
+                    " FROM transactions m JOIN outputs o ON o.tx = m.seq"
+                    " LEFT JOIN transactions s ON s.seq = o.spent_by WHERE m.txid = ? AND o.position = ?"},
+    [ATTEMPTS] = {"read evidence",
+                  "SELECT j.seq, j.entry FROM evidence e JOIN journal j ON j.seq = e.seq"
+                  " WHERE e.kind = 'double_spend' AND (e.first = ?1 OR e.second = ?1) AND e.seq > ?2"
+                  " ORDER BY e.seq LIMIT 1"},
 };
 
 struct reader {
@@ -93,6 +103,11 @@ void reader_close(struct reader *r)
 		return;
 	db_close(&r->db);
 	free(r);
+}
+
+const struct qhash *reader_chain_id(const struct reader *r)
+{
+	return &r->chain;
 }
 
 bool reader_view(struct reader *r, struct err *err)
@@ -466,6 +481,41 @@ enum found reader_spender(struct reader *r, const struct qoutpoint *p, struct qt
 	return got;
 }
 
+/* The current row of OUTPUT_ROW. */
+static bool get_output_row(struct reader *r, struct output_row *out, struct err *err)
+{
+	struct db *db = &r->db;
+	int64_t amount, made_at, spent_at = 0;
+
+	*out = (struct output_row){0};
+	if (!db_get_fixed(db, OUTPUT_ROW, 0, out->out.owner.b, sizeof out->out.owner.b, err) ||
+	    !db_get_int(db, OUTPUT_ROW, 1, &amount, err) ||
+	    !row_get_lock(db, OUTPUT_ROW, 2, Q_REPLICAS_MAX, &out->out.lock, err) ||
+	    !db_get_int(db, OUTPUT_ROW, 4, &made_at, err))
+		return false;
+	out->spent = !db_is_null(db, OUTPUT_ROW, 5);
+	if (out->spent && (!db_get_fixed(db, OUTPUT_ROW, 6, out->spender.b, sizeof out->spender.b, err) ||
+	                   !db_get_int(db, OUTPUT_ROW, 7, &spent_at, err)))
+		return false;
+	if (amount < 1 || made_at < 0 || spent_at < 0)
+		return db_damaged(db, err, "an output's amount or height cannot be");
+	out->out.amount = (uint64_t)amount;
+	out->made_at = qheight_of((uint64_t)made_at);
+	out->spent_at = qheight_of((uint64_t)spent_at);
+	return true;
+}
+
+enum found reader_output(struct reader *r, const struct qoutpoint *p, struct output_row *out, struct err *err)
+{
+	enum found got =
+	    db_query(&r->db, OUTPUT_ROW, DB_ARGS(db_blob(p->tx.b, sizeof p->tx.b), db_int(p->index)), err);
+
+	if (got == FOUND && !get_output_row(r, out, err))
+		got = FOUND_ERROR;
+	db_done(&r->db, OUTPUT_ROW);
+	return got;
+}
+
 /* ---- addresses ---------------------------------------------------------- */
 
 /* The first conviction of the replica that it is locked for since the output was made. */
@@ -701,14 +751,15 @@ enum found reader_receipt(struct reader *r, const struct qtxid *id, struct qrece
 
 /* ---- evidence ----------------------------------------------------------- */
 
-/* The current row of EVIDENCE. */
-static enum found get_evidence(struct reader *r, int64_t *seq, struct qevidence *out, struct err *err)
+/* The current row of EVIDENCE or ATTEMPTS. */
+static enum found get_evidence(struct reader *r, enum statement which, int64_t *seq, struct qevidence *out,
+                               struct err *err)
 {
 	const uint8_t *data;
 	size_t len;
 	struct qjournal entry;
 
-	if (!db_get_int(&r->db, EVIDENCE, 0, seq, err) || !db_get_blob(&r->db, EVIDENCE, 1, &data, &len, err))
+	if (!db_get_int(&r->db, which, 0, seq, err) || !db_get_blob(&r->db, which, 1, &data, &len, err))
 		return FOUND_ERROR;
 	if (wire_decode(WIRE(qjournal), data, len, &entry)) {
 		*out = entry.qjournal_u.evidence; /* moved, if it is one */
@@ -725,7 +776,19 @@ enum found reader_evidence(struct reader *r, int64_t *seq, struct qevidence *out
 	enum found got = db_query(&r->db, EVIDENCE, DB_ARGS(db_int((uint64_t)*seq)), err);
 
 	if (got == FOUND)
-		got = get_evidence(r, seq, out, err);
+		got = get_evidence(r, EVIDENCE, seq, out, err);
 	db_done(&r->db, EVIDENCE);
+	return got;
+}
+
+enum found reader_attempts(struct reader *r, const struct qtxid *id, int64_t *seq, struct qevidence *out,
+                           struct err *err)
+{
+	enum found got =
+	    db_query(&r->db, ATTEMPTS, DB_ARGS(db_blob(id->b, sizeof id->b), db_int((uint64_t)*seq)), err);
+
+	if (got == FOUND)
+		got = get_evidence(r, ATTEMPTS, seq, out, err);
+	db_done(&r->db, ATTEMPTS);
 	return got;
 }

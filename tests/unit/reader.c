@@ -151,6 +151,32 @@ static void spent_unspent_and_unknown_are_told_apart(void **state)
 	assert_false(known);
 }
 
+static void an_output_is_told_with_who_made_and_who_spent_it(void **state)
+{
+	struct telling *s = *state;
+	struct qoutpoint genesis = {s->p->rules.g.txid, 0}, unspent = {s->t[1], 0}, beyond = {s->t[1], 1};
+	struct output_row row;
+
+	assert_true(qhash_eq(reader_chain_id(s->r), &s->p->rules.g.chain));
+	assert_int_equal(reader_output(s->r, &genesis, &row, &s->err), FOUND);
+	assert_int_equal(row.out.amount, 1000);
+	assert_int_equal(row.made_at.n, 0);
+	assert_true(row.spent && qtxid_eq(&row.spender, &s->t[0]));
+	assert_int_equal(row.spent_at.n, 1);
+	assert_int_equal(reader_output(s->r, &(struct qoutpoint){s->t[2], 0}, &row, &s->err), FOUND);
+	assert_int_equal(row.made_at.n, 2);
+	assert_int_equal(row.spent_at.n, 3);
+	assert_int_equal(reader_output(s->r, &unspent, &row, &s->err), FOUND);
+	struct qaddress four = rules_address(4);
+	assert_memory_equal(row.out.owner.b, four.b, sizeof four.b);
+	assert_int_equal(row.out.lock.kind, QLOCK_NONE);
+	assert_false(row.spent);
+	assert_int_equal(reader_output(s->r, &beyond, &row, &s->err), NOT_FOUND);
+
+	edit(s, "UPDATE outputs SET spent_by = 99 WHERE tx = 2");
+	assert_int_equal(reader_output(s->r, &unspent, &row, &s->err), FOUND_ERROR);
+}
+
 static void every_final_transaction_has_a_receipt_that_holds(void **state)
 {
 	struct telling *s = *state;
@@ -399,6 +425,7 @@ int main(void)
 	    TEST(a_transaction_is_where_its_block_has_it),
 	    TEST(a_certificate_may_be_a_descendants),
 	    TEST(spent_unspent_and_unknown_are_told_apart),
+	    TEST(an_output_is_told_with_who_made_and_who_spent_it),
 	    TEST(every_final_transaction_has_a_receipt_that_holds),
 	    TEST(a_chain_ends_in_a_certificate_and_fits_a_message),
 	    TEST(an_address_holds_its_unspent_outputs_oldest_first),
