@@ -156,8 +156,14 @@ enum found reader_receipt(struct reader *r, const struct qtxid *id, struct qrece
 /* The journal's next evidence after entry *seq (0: the first), which becomes its number; wire_free(WIRE(
  * qevidence), ...).  Not verified. */
 enum found reader_evidence(struct reader *r, int64_t *seq, struct qevidence *out, struct err *err);
-/* The same of double spends in which this transaction won or lost. */
-enum found reader_attempts(struct reader *r, const struct qtxid *id, int64_t *seq, struct qevidence *out,
-                           struct err *err);
+/* The journal's next double spend after entry *seq in which this transaction won or lost, by its row; the
+ * proof is reader_evidence(seq - 1). */
+struct attempt {
+	struct qtxid winner, loser;
+	struct qaddress signer;  /* of both */
+	struct qoutpoint output; /* that both spend */
+};
+enum found reader_attempt(struct reader *r, const struct qtxid *id, int64_t *seq, struct attempt *out,
+                          struct err *err);
 
 #endif

@@ -31,7 +31,7 @@ enum statement {
 	STAKE_TABLE,
 	EVIDENCE,
 	OUTPUT_ROW,
-	ATTEMPTS,
+	ATTEMPT,
 	STATEMENT_CNT
 };
 
@@ -67,10 +67,10 @@ static const struct db_sql statements[STATEMENT_CNT] = {
                     "SELECT o.owner, o.amount, o.lock, o.replica, m.height, o.spent_by, s.txid, s.height"
                     " FROM transactions m JOIN outputs o ON o.tx = m.seq"
                     " LEFT JOIN transactions s ON s.seq = o.spent_by WHERE m.txid = ? AND o.position = ?"},
-    [ATTEMPTS] = {"read evidence",
-                  "SELECT j.seq, j.entry FROM evidence e JOIN journal j ON j.seq = e.seq"
-                  " WHERE e.kind = 'double_spend' AND (e.first = ?1 OR e.second = ?1) AND e.seq > ?2"
-                  " ORDER BY e.seq LIMIT 1"},
+    [ATTEMPT] = {"read evidence",
+                 "SELECT seq, first, second, signer, output_tx, output_position FROM evidence"
+                 " WHERE kind = 'double_spend' AND (first = ?1 OR second = ?1) AND seq > ?2"
+                 " ORDER BY seq LIMIT 1"},
 };
 
 struct reader {
@@ -751,15 +751,14 @@ enum found reader_receipt(struct reader *r, const struct qtxid *id, struct qrece
 
 /* ---- evidence ----------------------------------------------------------- */
 
-/* The current row of EVIDENCE or ATTEMPTS. */
-static enum found get_evidence(struct reader *r, enum statement which, int64_t *seq, struct qevidence *out,
-                               struct err *err)
+/* The current row of EVIDENCE. */
+static enum found get_evidence(struct reader *r, int64_t *seq, struct qevidence *out, struct err *err)
 {
 	const uint8_t *data;
 	size_t len;
 	struct qjournal entry;
 
-	if (!db_get_int(&r->db, which, 0, seq, err) || !db_get_blob(&r->db, which, 1, &data, &len, err))
+	if (!db_get_int(&r->db, EVIDENCE, 0, seq, err) || !db_get_blob(&r->db, EVIDENCE, 1, &data, &len, err))
 		return FOUND_ERROR;
 	if (wire_decode(WIRE(qjournal), data, len, &entry)) {
 		*out = entry.qjournal_u.evidence; /* moved, if it is one */
@@ -776,19 +775,38 @@ enum found reader_evidence(struct reader *r, int64_t *seq, struct qevidence *out
 	enum found got = db_query(&r->db, EVIDENCE, DB_ARGS(db_int((uint64_t)*seq)), err);
 
 	if (got == FOUND)
-		got = get_evidence(r, EVIDENCE, seq, out, err);
+		got = get_evidence(r, seq, out, err);
 	db_done(&r->db, EVIDENCE);
 	return got;
 }
 
-enum found reader_attempts(struct reader *r, const struct qtxid *id, int64_t *seq, struct qevidence *out,
-                           struct err *err)
+/* The current row of ATTEMPT. */
+static bool get_attempt(struct reader *r, int64_t *seq, struct attempt *out, struct err *err)
+{
+	struct db *db = &r->db;
+	int64_t position;
+
+	if (!db_get_int(db, ATTEMPT, 0, seq, err) ||
+	    !db_get_fixed(db, ATTEMPT, 1, out->winner.b, sizeof out->winner.b, err) ||
+	    !db_get_fixed(db, ATTEMPT, 2, out->loser.b, sizeof out->loser.b, err) ||
+	    !db_get_fixed(db, ATTEMPT, 3, out->signer.b, sizeof out->signer.b, err) ||
+	    !db_get_fixed(db, ATTEMPT, 4, out->output.tx.b, sizeof out->output.tx.b, err) ||
+	    !db_get_int(db, ATTEMPT, 5, &position, err))
+		return false;
+	if (position < 0 || position > UINT32_MAX)
+		return db_damaged(db, err, "evidence %lld names an output that cannot be", (long long)*seq);
+	out->output.index = (uint32_t)position;
+	return true;
+}
+
+enum found reader_attempt(struct reader *r, const struct qtxid *id, int64_t *seq, struct attempt *out,
+                          struct err *err)
 {
 	enum found got =
-	    db_query(&r->db, ATTEMPTS, DB_ARGS(db_blob(id->b, sizeof id->b), db_int((uint64_t)*seq)), err);
+	    db_query(&r->db, ATTEMPT, DB_ARGS(db_blob(id->b, sizeof id->b), db_int((uint64_t)*seq)), err);
 
-	if (got == FOUND)
-		got = get_evidence(r, ATTEMPTS, seq, out, err);
-	db_done(&r->db, ATTEMPTS);
+	if (got == FOUND && !get_attempt(r, seq, out, err))
+		got = FOUND_ERROR;
+	db_done(&r->db, ATTEMPT);
 	return got;
 }

@@ -177,6 +177,32 @@ static void an_output_is_told_with_who_made_and_who_spent_it(void **state)
 	assert_int_equal(reader_output(s->r, &unspent, &row, &s->err), FOUND_ERROR);
 }
 
+static void double_spends_are_told_of_winner_and_loser(void **state)
+{
+	struct telling *s = *state;
+	struct attempt a;
+	int64_t seq = 0;
+
+	edit(
+	    s,
+	    "INSERT INTO evidence SELECT 3, 'double_spend', NULL, NULL, NULL, txid, zeroblob(32), "
+	    "zeroblob(20),"
+	    " zeroblob(32), 7 FROM transactions WHERE seq = 2;"
+	    "INSERT INTO evidence SELECT 4, 'bad_proposal', 'pre_prepare', 0, 1, txid, NULL, NULL, NULL, NULL"
+	    " FROM transactions WHERE seq = 2");
+	assert_int_equal(reader_attempt(s->r, &s->t[1], &seq, &a, &s->err), FOUND);
+	assert_int_equal(seq, 3);
+	assert_true(qtxid_eq(&a.winner, &s->t[1]));
+	assert_int_equal(a.output.index, 7);
+	assert_int_equal(reader_attempt(s->r, &s->t[1], &seq, &a, &s->err), NOT_FOUND);
+	seq = 0;
+	assert_int_equal(reader_attempt(s->r, &(struct qtxid){{0}}, &seq, &a, &s->err), FOUND);
+	seq = 0;
+	assert_int_equal(reader_attempt(s->r, &s->t[0], &seq, &a, &s->err), NOT_FOUND);
+	edit(s, "UPDATE evidence SET output_position = -1");
+	assert_int_equal(reader_attempt(s->r, &s->t[1], &seq, &a, &s->err), FOUND_ERROR);
+}
+
 static void every_final_transaction_has_a_receipt_that_holds(void **state)
 {
 	struct telling *s = *state;
@@ -426,6 +452,7 @@ int main(void)
 	    TEST(a_certificate_may_be_a_descendants),
 	    TEST(spent_unspent_and_unknown_are_told_apart),
 	    TEST(an_output_is_told_with_who_made_and_who_spent_it),
+	    TEST(double_spends_are_told_of_winner_and_loser),
 	    TEST(every_final_transaction_has_a_receipt_that_holds),
 	    TEST(a_chain_ends_in_a_certificate_and_fits_a_message),
 	    TEST(an_address_holds_its_unspent_outputs_oldest_first),
