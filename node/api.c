@@ -117,7 +117,7 @@ static json_t *header_json(const struct qheader *h)
 	return json;
 }
 
-static json_t *cert_json(const struct qcert *cert)
+json_t *api_certificate(const struct qcert *cert)
 {
 	json_t *signers = json_array();
 	for (u_int i = 0; i < cert->sigs.sigs_len; i++)
@@ -140,7 +140,7 @@ static json_t *block_json(const struct genesis *g, const struct qblock *b, const
 		tx_unref(tx);
 	}
 	json_object_set_new(json, "transactions", ids);
-	json_object_set_new(json, "certificate", cert_json(cert));
+	json_object_set_new(json, "certificate", api_certificate(cert));
 	return json;
 }
 

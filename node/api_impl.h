@@ -33,6 +33,9 @@ json_t *api_address(const struct qaddress *a);
 /* Adds "lock" ("stake", "release", "frozen") and "replica" to an output that is locked. */
 void api_lock(json_t *output, const struct qlock *lock);
 
+/* Kind, height, view, block and who signed. */
+json_t *api_certificate(const struct qcert *cert);
+
 /* "prepare", "commit", "checkpoint": the votes of an offence. */
 const char *api_vote(enum qkind kind);
 
