@@ -1,11 +1,18 @@
 /*
  * advance.c: what has become due: PREPAREs, COMMITs, executions.
  *
- *   PR1  PREPARE: the body is here; a fresh block was validated on its parent (PP8 to PP11), a bound one
- * needs no more than its body: its certificate proves that f+1 honest replicas validated it [F13] PR2
- * prepared: the body, and PREPAREs of Q distinct replicas in this view CO1  COMMIT only when every height
- * from the tip up is prepared in this view and linked (rule 4 of the protocol; "the parent is prepared"
- * forks) CO2  with the COMMIT, the prepared certificates from the tip up are on disk [F5]
+ *   PR1  PREPARE: the body is here; a fresh block was validated on its parent (PP8 to PP11), a bound one needs
+ *        no more than its body: its certificate proves that f+1 honest replicas validated it [F13]
+ *
+ *   PR2  prepared: the body, and PREPAREs of Q distinct replicas in this view
+ *
+ *   CO1  COMMIT only when every height from the tip up is prepared in this view and linked (rule 4 of the
+ *        protocol; "the parent is prepared" forks)
+ *
+ *   CO2  with the COMMIT, the prepared certificates from the tip up are on disk [F5]
+ *
+ *   CO3  the COMMITs of one view lie on one chain: none follows while it is not known whether the certified
+ *        chain goes through those at or below the tip, and who finds one beside it leaves the view
  *
  * Before: on_pre_prepare.c, on_vote.c. After: certify.c.
  */
@@ -124,12 +131,29 @@ static void send_commit(struct engine *e, struct slot *s)
 	message_unref(m);
 }
 
+/* CO3: the certified chain between what is known of it and the tip may pass by a COMMIT of this view. */
+static bool commits_unlinked(const struct engine *e)
+{
+	uint64_t known = e->executed.n + e->chain_cnt;
+	for (size_t i = 0; known < e->tip.n && i < e->own_cnt; i++) {
+		const struct own_vote *o = &e->own[i];
+		if (o->kind == QCOMMIT && o->view.n == e->entered.n && o->height.n > known &&
+		    o->height.n <= e->tip.n)
+			return true;
+	}
+	return false;
+}
+
 /* True if the tip moved, or may move by calling again. */
 static bool commit_due(struct engine *e)
 {
 	note_prepared(e);
-	if (!e->active || !may_speak(e))
+	if (!e->active || !may_speak(e) || commits_unlinked(e))
 		return false;
+	if (e->entered.n < e->astray.n) { /* CO3 */
+		suspect(e);
+		return false;
+	}
 	const struct qhash *below = &e->tip_hash;
 	for (uint64_t h = e->tip.n + 1; h <= e->tip.n + e->params->window; h++) {
 		struct slot *s = slot_at(e, qheight_of(h));

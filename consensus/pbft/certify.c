@@ -86,6 +86,17 @@ static bool seals_hold(struct engine *e, uint64_t base, struct pblock *const *pa
 	return true;
 }
 
+/* CO3: a COMMIT of this replica for another block than the certified one. */
+static void watch_commits(struct engine *e, const struct pblock *b)
+{
+	for (size_t i = 0; i < e->own_cnt; i++) {
+		const struct own_vote *o = &e->own[i];
+		if (o->kind == QCOMMIT && o->height.n == b->header.height.n && !qhash_eq(&o->block, &b->hash) &&
+		    o->view.n >= e->astray.n)
+			e->astray = qview_of(o->view.n + 1);
+	}
+}
+
 /* CE1: appends the ancestors of a certified block to the chain, if all headers between are known. */
 static void link_down(struct engine *e, const struct qcert *cert)
 {
@@ -113,8 +124,10 @@ static void link_down(struct engine *e, const struct qcert *cert)
 		     "f replicas lie");
 		return;
 	}
-	for (size_t i = 0; i < cnt; i++)
+	for (size_t i = 0; i < cnt; i++) {
 		e->chain[e->chain_cnt++] = (struct certified){.block = path[i]};
+		watch_commits(e, path[i]);
+	}
 	struct certified *last = &e->chain[e->chain_cnt - 1];
 	last->has_cert = true;
 	cert_copy(&last->cert, cert);

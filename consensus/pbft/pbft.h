@@ -125,6 +125,7 @@ struct engine {
 	struct qheight entry_tip; /* certified tip when it was entered */
 	struct qheight progress;  /* highest height known committed in it */
 	uint64_t view_changes;
+	struct qview astray; /* CO3: below this view it commits nothing more */
 
 	/* the certified chain */
 	struct qheight tip;

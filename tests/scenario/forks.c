@@ -359,6 +359,42 @@ static void a_late_new_view_of_a_view_that_failed_stops_nobody(void **state)
 	world_end(w, __func__);
 }
 
+/*
+ * CO3: 0 and 1, more than f, have 2 and 3 commit two blocks at one height; only b is certified.  2 learns of
+ * it.  Were it to commit on b in the same view, both certificates that an auditor may find later, of a and of
+ * what is on b, would bear its name: evidence against an honest replica.
+ */
+static void who_committed_beside_the_chain_commits_nothing_more_in_that_view(void **state)
+{
+	struct world *w = world_new(4, ONLY(0) | ONLY(1));
+	(void)state;
+	world_rule(w, DROP, ONLY(2) | ONLY(3), ONLY(2) | ONLY(3),
+	           EVERY_KIND & ~KIND(QBODY) & ~KIND(QGET_BODIES), 0);
+	const struct wblock *a = traitor_block(w, 0, 1, &w->g.chain),
+	                    *b = traitor_block(w, 0, 1, &w->g.chain);
+	traitor_propose(w, 0, 0, a, ONLY(2));
+	traitor_vote(w, 1, QPREPARE, 0, a, ONLY(2));
+	traitor_propose(w, 0, 0, b, ONLY(3));
+	traitor_vote(w, 1, QPREPARE, 0, b, ONLY(3));
+	world_settle(w);
+	voted(w, 2, REC_COMMIT, 0, 1);
+	voted(w, 3, REC_COMMIT, 0, 1);
+	traitor_vote(w, 0, QCOMMIT, 0, b, ONLY(3));
+	traitor_vote(w, 1, QCOMMIT, 0, b, ONLY(3));
+	world_settle(w);
+	world_say(w, "-- 2 learns that b is final, and is asked to build on it");
+	show_chain(w, 1, b, 0, ONLY(2));
+	world_run(w, 300);
+	assert_ptr_equal(world_executed(w, 2, 1), b);
+	const struct wblock *c = traitor_block(w, 0, 2, &b->hash);
+	traitor_propose(w, 0, 0, c, ONLY(2));
+	traitor_vote(w, 1, QPREPARE, 0, c, ONLY(2));
+	world_settle(w);
+	did_not_vote(w, 2, REC_COMMIT, 0, 2);
+	assert_int_equal(world_status(w, 2).asked.n, 1);
+	world_end(w, __func__);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +405,7 @@ int main(void)
 	    cmocka_unit_test(a_bound_height_accepts_no_other_block_while_its_body_is_missing),
 	    cmocka_unit_test(a_stable_checkpoint_counts_as_a_certified_tip),
 	    cmocka_unit_test(a_late_new_view_of_a_view_that_failed_stops_nobody),
+	    cmocka_unit_test(who_committed_beside_the_chain_commits_nothing_more_in_that_view),
 	};
 	return cmocka_run_group_tests_name("forks", tests, NULL, NULL);
 }
