@@ -4,11 +4,14 @@
 #include "access.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "keyfile.h"
 #include "testnet.h"
+#include "text.h"
 
 #define TESTNET_GENESIS TESTNET_DIR "/genesis.json"
 #define DEFAULT_NODE "http://127.0.0.1:7480"
@@ -61,6 +64,14 @@ const char *access_genesis_path(const struct cmd_common *common)
 	if (common->genesis != NULL)
 		return common->genesis;
 	return access(TESTNET_GENESIS, R_OK) == 0 ? TESTNET_GENESIS : NULL;
+}
+
+char *access_ledger_path(const char *arg)
+{
+	struct stat st;
+	if (stat(arg, &st) == 0 && S_ISDIR(st.st_mode))
+		return text_format("%s%sledger.db", arg, arg[strlen(arg) - 1] == '/' ? "" : "/");
+	return xstrdup(arg);
 }
 
 bool access_address(const char *text, const char *what, struct qaddress *out, struct err *err)

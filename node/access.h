@@ -18,6 +18,9 @@ struct client *access_client(const struct cmd_common *common, struct err *err);
 /* Is a genesis at hand: --genesis, else ./testnet/genesis.json?  Its path, or NULL. */
 const char *access_genesis_path(const struct cmd_common *common);
 
+/* The path of a ledger: a home's directory stands for the ledger in it. free() it. */
+char *access_ledger_path(const char *arg);
+
 /* An address, or a key file whose address is meant; the error names `what`. */
 bool access_address(const char *text, const char *what, struct qaddress *out, struct err *err);
 

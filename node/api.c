@@ -10,6 +10,7 @@
 #include "api_impl.h"
 #include "jread.h"
 #include "log.h"
+#include "receipt_file.h"
 #include "text.h"
 
 /* ---- answers ---------------------------------------------------------------------------- */
@@ -242,34 +243,19 @@ static void api_blocks(void *ctx, const struct http_request *r, struct http_repl
 
 /* ---- receipts ----------------------------------------------------------------------------------- */
 
-static json_t *encoded(struct wire_type type, const void *value)
+/* The text of a receipt's file: who stores the answer has one. */
+static void receipt_reply(struct http_reply *reply, const struct qtxid *id, const struct qreceipt *receipt)
 {
-	struct bytes raw;
-	if (!wire_encode(type, value, &raw))
-		return json_null();
-	json_t *json = api_hex(raw.data, raw.len);
-	bytes_free(&raw);
-	return json;
-}
-
-/* The same proof twice: field by field for people, and whole, as `receipt`, for receipt_verify(). */
-static json_t *receipt_json(const struct qreceipt *q)
-{
-	json_t *path = json_array(), *headers = json_array();
-	for (u_int i = 0; i < q->path.path_len; i++)
-		json_array_append_new(path, API_HEX(q->path.path_val[i]));
-	for (u_int i = 0; i < q->headers.headers_len; i++)
-		json_array_append_new(headers, encoded(WIRE(qheader), &q->headers.headers_val[i]));
-	json_t *json = json_object();
-	json_object_set_new(json, "chain", API_HEX(q->chain));
-	json_object_set_new(json, "transaction",
-	                    api_hex((const uint8_t *)q->tx.qtx_bytes_val, q->tx.qtx_bytes_len));
-	json_object_set_new(json, "index", api_number(q->index));
-	json_object_set_new(json, "path", path);
-	json_object_set_new(json, "headers", headers);
-	json_object_set_new(json, "certificate", encoded(WIRE(qcert), &q->cert));
-	json_object_set_new(json, "receipt", encoded(WIRE(qreceipt), q));
-	return json;
+	char hex[QHASH_HEX];
+	struct err err = {0};
+	reply->status = 200;
+	reply->content_type = "application/json";
+	reply->body = receipt_format(receipt, &reply->body_len);
+	if (reply->body != NULL)
+		return;
+	err_set(&err, ERR_WORLD, "the row of transaction %s holds none",
+	        hex_encode(hex, id->b, sizeof id->b));
+	api_broken(reply, &err);
 }
 
 static void api_receipt(void *ctx, const struct http_request *r, struct http_reply *reply)
@@ -289,7 +275,7 @@ static void api_receipt(void *ctx, const struct http_request *r, struct http_rep
 	}
 	enum found found = reader_receipt(reader, &id, &receipt, &err);
 	if (found == FOUND) {
-		api_json(reply, 200, receipt_json(&receipt));
+		receipt_reply(reply, &id, &receipt);
 		wire_free(WIRE(qreceipt), &receipt);
 	} else if (found == NOT_FOUND) {
 		http_error(reply, 404, "not_found", "no final transaction has this id here");

@@ -9,6 +9,7 @@
 #include "http.h"
 #include "jread.h"
 #include "out.h"
+#include "receipt_file.h"
 #include "schedule.h"
 #include "text.h"
 
@@ -88,20 +89,32 @@ struct request {
 	size_t body_len;
 };
 
-/* One answer of the current node: its JSON, or NULL with *err (ERR_WORLD). */
-static json_t *call_here(struct client *c, const struct request *r, int *status, struct err *err)
+/* One answer of the current node, or NULL with *err (ERR_WORLD), which names the node. */
+static char *text_here(struct client *c, const struct request *r, int *status, size_t *len, struct err *err)
 {
 	char *text = NULL;
-	size_t len = 0;
-	struct client_node *node = &c->nodes[c->current];
-	if (!http_call(node->http, r->path, r->content_type, r->body, r->body_len, status, &text, &len, err))
-		return NULL; /* *err names the node */
+	bool ok = http_call(c->nodes[c->current].http, r->path, r->content_type, r->body, r->body_len, status,
+	                    &text, len, err);
+	return ok ? text : NULL;
+}
+
+/* Its JSON, or NULL with *err (ERR_WORLD). */
+static json_t *json_take(struct client *c, const char *path, int status, char *text, size_t len,
+                         struct err *err)
+{
 	json_t *json = jread_parse(text, len, NULL);
 	free(text);
 	if (json == NULL)
 		err_set(err, ERR_WORLD, "%s%s: the answer (status %d) is not JSON; is this a quorate node?",
-		        node->url, r->path, *status);
+		        client_url(c), path, status);
 	return json;
+}
+
+static json_t *call_here(struct client *c, const struct request *r, int *status, struct err *err)
+{
+	size_t len;
+	char *text = text_here(c, r, status, &len, err);
+	return text == NULL ? NULL : json_take(c, r->path, *status, text, len, err);
 }
 
 static const char *field_text(const json_t *object, const char *key)
@@ -459,18 +472,25 @@ bool client_wait(struct client *c, const struct qtxid *id, unsigned wait_ms, str
 	return true;
 }
 
-bool client_receipt(struct client *c, const struct qtxid *id, struct qreceipt *out, struct err *err)
+bool client_receipt_here(struct client *c, const struct qtxid *id, struct qreceipt *out, struct err *err)
 {
 	char hex[QHASH_HEX], path[128];
 	snprintf(path, sizeof path, "/v1/receipts/%s", hex_encode(hex, id->b, sizeof id->b));
-	json_t *json = client_get(c, path, err);
-	if (json == NULL)
+	struct request r = {.path = path};
+	struct err why = {0};
+	int status = 0;
+	size_t len;
+	char *text = text_here(c, &r, &status, &len, err);
+	if (text == NULL)
 		return false;
-	const char *text = field_text(json, "receipt");
-	size_t len = strlen(text) / 2;
-	uint8_t *data = xcalloc(len + 1, 1);
-	bool ok = len > 0 && hex_decode(data, len, text) && wire_decode(WIRE(qreceipt), data, len, out);
-	free(data);
+	if (status == 200) {
+		bool ok = receipt_parse(text, len, out, &why);
+		free(text);
+		return ok || bad_answer(c, path, why.text, err);
+	}
+	json_t *json = json_take(c, path, status, text, len, err);
+	if (json != NULL)
+		set_refusal(c, path, status, json, err);
 	json_decref(json);
-	return ok || bad_answer(c, path, "no canonical receipt", err);
+	return false;
 }

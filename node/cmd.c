@@ -23,8 +23,10 @@ int cmd_error(enum err_kind kind, const char *fmt, ...)
 
 int cmd_fail(const struct err *err)
 {
+	struct err said = *err;
+	out_clean(said.text); /* it may quote what others wrote */
 	fprintf(stderr, "%squorate:%s %s\n", out_style(stderr, OUT_BAD), out_style(stderr, OUT_PLAIN),
-	        err->text);
+	        said.text);
 	return err->kind == ERR_NONE ? EXIT_WORLD : (int)err->kind;
 }
 

@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "access.h"
@@ -23,15 +22,6 @@ struct audit_args {
 	size_t cnt;
 };
 
-/* A home's directory stands for the ledger in it. */
-static char *ledger_path(const char *arg)
-{
-	struct stat st;
-	if (stat(arg, &st) == 0 && S_ISDIR(st.st_mode))
-		return text_format("%s%sledger.db", arg, arg[strlen(arg) - 1] == '/' ? "" : "/");
-	return xstrdup(arg);
-}
-
 static error_t parse_audit(int key, char *arg, struct argp_state *state)
 {
 	struct audit_args *args = state->input;
@@ -44,7 +34,7 @@ static error_t parse_audit(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		args->paths = xrealloc(args->paths, (args->cnt + 1) * sizeof *args->paths);
-		args->paths[args->cnt++] = ledger_path(arg);
+		args->paths[args->cnt++] = access_ledger_path(arg);
 		return 0;
 	case ARGP_KEY_END:
 		if (args->cnt == 0)

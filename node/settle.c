@@ -9,7 +9,7 @@
 
 #include "access.h"
 #include "out.h"
-#include "receipt.h"
+#include "proof.h"
 #include "text.h"
 
 static const char *const outcome_name[] = {
@@ -150,21 +150,16 @@ static void try_elsewhere(struct settle *s)
 static struct tx *fetch_final(struct settle *s, const struct qtxid *id)
 {
 	struct qreceipt receipt;
-	struct qtxid its_id;
-	struct qheight height;
 	enum tx_verdict verdict;
 	struct tx *tx = NULL;
-	if (!client_receipt(s->client, id, &receipt, &s->trouble))
+	if (!client_receipt_here(s->client, id, &receipt, &s->trouble))
 		return NULL;
-	if (!receipt_verify(s->genesis, &receipt, &its_id, &height, &s->trouble)) {
-		err_prefix(&s->trouble, "%s gave a receipt that does not hold", client_url(s->client));
-	} else if (!qtxid_eq(&its_id, id)) {
-		err_set(&s->trouble, ERR_WORLD, "%s gave a receipt of another transaction",
-		        client_url(s->client));
+	if (proof_holds(s->genesis, id, &receipt, &s->trouble)) {
+		tx = tx_parse(&s->genesis->chain, receipt.tx.qtx_bytes_val, receipt.tx.qtx_bytes_len,
+		              &verdict);
+		s->fate.height = receipt.headers.headers_val[0].height.n;
 	} else {
-		tx = tx_parse(&s->genesis->chain, (uint8_t *)receipt.tx.qtx_bytes_val,
-		              receipt.tx.qtx_bytes_len, &verdict);
-		s->fate.height = height.n;
+		err_prefix(&s->trouble, "%s gave a receipt that does not hold", client_url(s->client));
 	}
 	wire_free(WIRE(qreceipt), &receipt);
 	return tx;

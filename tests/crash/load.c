@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "receipt.h"
+#include "receipt_file.h"
 
 #define ANSWER_MS 2000 /* a node that takes longer is left for another one; the payment stays in flight */
 #define WAIT_MS 300
@@ -97,17 +97,12 @@ static bool receipt_holds(struct load *l, unsigned node, const struct qtxid *id,
 	    l->answers && http_call(l->client[node], path, NULL, NULL, 0, &status, &text, &len, &err);
 	if (!l->answers)
 		return false;
-	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-	free(text);
-	const char *raw = json_text(root, "receipt");
-	size_t raw_len = strlen(raw) / 2;
-	uint8_t *data = xcalloc(raw_len + 1, 1);
 	bool ok = false;
 	if (status != 200) {
 		find(l, "node %u called %s final at height %llu and has no receipt for it: status %d", node,
 		     hex, (unsigned long long)height, status);
-	} else if (!hex_decode(data, raw_len, raw) || !wire_decode(WIRE(qreceipt), data, raw_len, &r)) {
-		find(l, "the receipt of %s is malformed", hex);
+	} else if (!receipt_parse(text, len, &r, &err)) {
+		find(l, "the receipt of %s is malformed: %s", hex, err.text);
 	} else {
 		ok = receipt_verify(l->genesis, &r, &proven, &at, &err) && qtxid_eq(&proven, id) &&
 		     at.n == height;
@@ -116,8 +111,7 @@ static bool receipt_holds(struct load *l, unsigned node, const struct qtxid *id,
 			     (unsigned long long)height, err.text);
 		wire_free(WIRE(qreceipt), &r);
 	}
-	free(data);
-	json_decref(root);
+	free(text);
 	return ok;
 }
 

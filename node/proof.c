@@ -1,0 +1,156 @@
+/*
+ * proof.c: where a command gets receipts from, and what it holds them against.
+ */
+#include "proof.h"
+
+#include <stdlib.h>
+
+#include "access.h"
+#include "receipt.h"
+
+/* ---- options ------------------------------------------------------------------- */
+
+enum { KEY_LEDGER = 0x400 };
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct proof_args *args = state->input;
+	switch (key) {
+	case ARGP_KEY_INIT:
+		CMD_CHILD_INIT(state);
+		return 0;
+	case KEY_LEDGER:
+		args->ledger = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option options[] = {
+    {"ledger", KEY_LEDGER, "FILE", 0,
+     "Ask no node but this ledger, or that in this node's home; the node may be running", 9},
+    {0},
+};
+static const struct argp_child children[] = {{.argp = &cmd_chain_argp}, {0}};
+const struct argp proof_argp = {.options = options, .parser = parse, .children = children};
+
+/* ---- opening ------------------------------------------------------------------- */
+
+static bool open_source(struct proof *p, const struct proof_args *args, struct err *err)
+{
+	if (args->ledger == NULL) {
+		p->client = access_client(&args->common, err);
+		return p->client != NULL;
+	}
+	p->ledger = access_ledger_path(args->ledger);
+	p->reader = reader_open(p->ledger, NULL, err);
+	return p->reader != NULL;
+}
+
+bool proof_open(struct proof *p, const struct proof_args *args, struct err *err)
+{
+	*p = (struct proof){0};
+	const char *path = access_genesis_path(&args->common);
+	if (path != NULL) {
+		p->genesis = genesis_load(path, err);
+		if (p->genesis == NULL)
+			return false;
+	}
+	return open_source(p, args, err);
+}
+
+void proof_close(struct proof *p)
+{
+	reader_close(p->reader);
+	client_free(p->client);
+	genesis_free(p->genesis);
+	free(p->ledger);
+}
+
+/* ---- receipts ------------------------------------------------------------------ */
+
+static bool is_of(const struct qreceipt *r, const struct qtxid *id, struct err *err)
+{
+	enum tx_verdict verdict;
+	if (r->headers.headers_len == 0)
+		return err_set(err, ERR_NO, "the receipt holds no block header");
+	struct tx *tx = tx_parse(&r->chain, r->tx.qtx_bytes_val, r->tx.qtx_bytes_len, &verdict);
+	bool ok = tx != NULL && qtxid_eq(&tx->id, id);
+	tx_unref(tx);
+	return ok || err_set(err, ERR_NO, "the receipt is of another transaction");
+}
+
+bool proof_holds(const struct genesis *g, const struct qtxid *id, const struct qreceipt *receipt,
+                 struct err *err)
+{
+	struct qtxid its_id;
+	struct qheight height;
+	if (g != NULL && !receipt_verify(g, receipt, &its_id, &height, err))
+		return false;
+	return is_of(receipt, id, err);
+}
+
+static bool from_ledger(struct proof *p, const struct qtxid *id, struct qreceipt *out, struct err *err)
+{
+	switch (reader_receipt(p->reader, id, out, err)) {
+	case FOUND:
+		if (proof_holds(p->genesis, id, out, err))
+			return true;
+		wire_free(WIRE(qreceipt), out);
+		return err_prefix(err, "%s: its receipt does not hold", p->ledger);
+	case NOT_FOUND:
+		return err_set(err, ERR_NO, "%s: no final transaction has this id", p->ledger);
+	case FOUND_ERROR:
+		break;
+	}
+	return false;
+}
+
+/* Of the current node. */
+static bool from_node(struct proof *p, const struct qtxid *id, struct qreceipt *out, bool *lie,
+                      struct err *err)
+{
+	if (!client_receipt_here(p->client, id, out, err))
+		return false;
+	if (proof_holds(p->genesis, id, out, err))
+		return true;
+	wire_free(WIRE(qreceipt), out);
+	*lie = true;
+	return err_prefix(err, "%s gave a receipt that does not hold", client_url(p->client));
+}
+
+/* Who lies is told before who does not know it, and that before who does not answer. */
+static bool from_nodes(struct proof *p, const struct qtxid *id, struct qreceipt *out, struct err *err)
+{
+	struct err worst = {0};
+	bool lied = false;
+	for (size_t tried = 0; tried < client_nodes(p->client); tried++) {
+		struct err why = {0};
+		bool lie = false;
+		if (from_node(p, id, out, &lie, &why))
+			return true;
+		if (worst.kind == ERR_NONE || (lie && !lied) || (why.kind == ERR_NO && worst.kind != ERR_NO))
+			worst = why;
+		lied = lied || lie;
+		client_next(p->client);
+	}
+	return err_set(err, worst.kind, "%s", worst.text);
+}
+
+bool proof_receipt(struct proof *p, const struct qtxid *id, struct qreceipt *out, struct err *err)
+{
+	return p->reader != NULL ? from_ledger(p, id, out, err) : from_nodes(p, id, out, err);
+}
+
+struct tx *proof_tx(struct proof *p, const struct qtxid *id, struct tx_place *place, struct err *err)
+{
+	struct qreceipt r;
+	enum tx_verdict verdict;
+	if (!proof_receipt(p, id, &r, err))
+		return NULL;
+	struct tx *tx = tx_parse(&r.chain, r.tx.qtx_bytes_val, r.tx.qtx_bytes_len, &verdict);
+	*place = (struct tx_place){.height = r.headers.headers_val[0].height, .position = r.index};
+	wire_free(WIRE(qreceipt), &r);
+	return tx;
+}

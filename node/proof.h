@@ -1,0 +1,47 @@
+/*
+ * proof.h: where a command gets receipts from, and what it holds them against.
+ *
+ * From nodes (--node, ...) or, without any node, from a ledger file (--ledger).  Neither is believed: where a
+ * genesis is at hand, what is handed out holds against it, alone.
+ */
+#ifndef QUORATE_PROOF_H
+#define QUORATE_PROOF_H
+
+#include "client.h"
+#include "cmd.h"
+#include "ledger.h"
+
+struct proof_args {
+	struct cmd_common common;
+	const char *ledger; /* --ledger FILE, or NULL: nodes */
+};
+
+/* argp child with the options of cmd_chain_argp and --ledger; its input is a struct proof_args. */
+extern const struct argp proof_argp;
+
+struct proof {
+	struct genesis *genesis; /* NULL: none is at hand, and nothing is verified */
+	struct client *client;   /* NULL: a ledger is asked */
+	struct reader *reader;   /* NULL: nodes are asked */
+	char *ledger;            /* its path */
+};
+
+/* Zeroes *p; proof_close() it, also where this fails.  A home's directory stands for the ledger in it. */
+bool proof_open(struct proof *p, const struct proof_args *args, struct err *err);
+void proof_close(struct proof *p);
+
+/* Does it hold against the genesis (NULL: only whose it is, is looked at), and is it this transaction's? */
+bool proof_holds(const struct genesis *g, const struct qtxid *id, const struct qreceipt *receipt,
+                 struct err *err);
+
+/*
+ * The receipt of a final transaction: proof_holds() for it, and it has a header. Nodes are asked in turn
+ * until one gives such a receipt. wire_free(WIRE(qreceipt), out). False with *err: ERR_NO, it is not known
+ * there, or what was given proves nothing; ERR_WORLD: no answer, or a ledger that cannot be read.
+ */
+bool proof_receipt(struct proof *p, const struct qtxid *id, struct qreceipt *out, struct err *err);
+
+/* The same, as a transaction and where it is; tx_unref() it. NULL with *err. */
+struct tx *proof_tx(struct proof *p, const struct qtxid *id, struct tx_place *place, struct err *err);
+
+#endif
