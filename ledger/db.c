@@ -75,8 +75,7 @@ static bool fail(struct db *db, struct err *err, const char *operation)
 		return err_set(err, ERR_WORLD, "%s %s: %s: not a database; is it the right file?",
 		               db->kind->what, db->path, operation);
 	case SQLITE_CORRUPT:
-		return err_set(err, ERR_WORLD, "%s %s: %s: %s; %s", db->kind->what, db->path, operation,
-		               message, db->kind->advice);
+		return db_damaged(db, err, "%s: %s", operation, message);
 	case SQLITE_FULL:
 		return err_set(err, ERR_WORLD, "%s %s: %s: %s; make room, then start again", db->kind->what,
 		               db->path, operation, message);
@@ -99,7 +98,11 @@ bool db_damaged(struct db *db, struct err *err, const char *fmt, ...)
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	db->failed = true;
-	return err_set(err, ERR_WORLD, "%s %s: %s; %s", db->kind->what, db->path, text, db->kind->advice);
+	struct err said;
+	err_set(&said, ERR_WORLD, "%s %s: %s; %s", db->kind->what, db->path, text, db->kind->advice);
+	if (db->damage.kind == ERR_NONE)
+		db->damage = said;
+	return err_set(err, said.kind, "%s", said.text);
 }
 
 static bool refuse_after_failure(struct db *db, struct err *err)

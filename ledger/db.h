@@ -49,8 +49,9 @@ struct db {
 	size_t stmt_cnt;
 	int64_t version_seen; /* PRAGMA data_version: moves when another connection commits */
 	bool writable, in_tx, failed;
-	unsigned views; /* begun and not ended */
-	int wal_pages;  /* after the last commit */
+	unsigned views;    /* begun and not ended */
+	int wal_pages;     /* after the last commit */
+	struct err damage; /* the first time that it held what cannot be; kind ERR_NONE: it never did */
 };
 
 enum db_mode { DB_READ, DB_WRITE };

@@ -75,6 +75,9 @@ enum found { FOUND, NOT_FOUND, FOUND_ERROR };
 
 /* What it gave is not what a hash or certificate says: *err names the file, and what to do. */
 void reader_damaged(struct reader *r, const char *what, struct err *err);
+/* The first thing that it met in the file and that cannot be: all that the file says is in doubt from then on.
+ * NULL: nothing so far; an error was of another kind then (no descriptors left, locked, a disk that fails). */
+const struct err *reader_damage(const struct reader *r);
 enum found reader_header(struct reader *r, struct qheight h, struct qheader *out,
                          struct err *err); /* wire_free */
 enum found reader_block(struct reader *r, struct qheight h, struct qblock *out,

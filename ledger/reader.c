@@ -283,6 +283,11 @@ void reader_damaged(struct reader *r, const char *what, struct err *err)
 	db_damaged(&r->db, err, "%s", what);
 }
 
+const struct err *reader_damage(const struct reader *r)
+{
+	return r->db.damage.kind == ERR_NONE ? NULL : &r->db.damage;
+}
+
 enum found reader_header(struct reader *r, struct qheight h, struct qheader *out, struct err *err)
 {
 	int64_t first_tx;

@@ -70,6 +70,11 @@ static bool set_mining_threads(struct conf *c, const char *value, struct err *er
 	return set_number(&c->mining_threads, value, CONF_MINING_THREADS_MAX, err);
 }
 
+static bool set_scrub_s(struct conf *c, const char *value, struct err *err)
+{
+	return set_number(&c->scrub_s, value, CONF_SCRUB_S_MAX, err);
+}
+
 static bool set_log(struct conf *c, const char *value, struct err *err)
 {
 	return log_level_parse(value, &c->log) ||
@@ -79,11 +84,9 @@ static bool set_log(struct conf *c, const char *value, struct err *err)
 static const struct {
 	const char *name;
 	bool (*set)(struct conf *c, const char *value, struct err *err);
-} keys[] = {{"http", set_http},
-            {"listen", set_listen},
-            {"workers", set_workers},
-            {"mining_threads", set_mining_threads},
-            {"log", set_log}};
+} keys[] = {{"http", set_http},       {"listen", set_listen},
+            {"workers", set_workers}, {"mining_threads", set_mining_threads},
+            {"scrub_s", set_scrub_s}, {"log", set_log}};
 #define KEY_CNT (sizeof(keys) / sizeof(keys[0]))
 
 /* ---- lines ---------------------------------------------------------------------------- */
@@ -99,9 +102,9 @@ static bool node_key(struct reading *r, const char *name, const char *value, str
 		r->given |= 1u << i;
 		return keys[i].set(r->conf, value, err) || err_prefix(err, "%s", name);
 	}
-	return err_set(err, ERR_INPUT,
-	               "there is no key \"%.40s\" in [node]: http, listen, workers, mining_threads, log",
-	               name);
+	return err_set(
+	    err, ERR_INPUT,
+	    "there is no key \"%.40s\" in [node]: http, listen, workers, mining_threads, scrub_s, log", name);
 }
 
 static bool peer_key(struct reading *r, const char *name, const char *value, struct err *err)
@@ -181,6 +184,7 @@ struct conf *conf_load(const char *path, struct err *err)
 	c->http = xstrdup(HTTP_DEFAULT);
 	c->listen = xstrdup(LISTEN_DEFAULT);
 	c->mining_threads = CONF_MINING_THREADS;
+	c->scrub_s = CONF_SCRUB_S;
 	c->log = LOG_INFO;
 
 	struct reading r = {.path = path, .next = text, .conf = c};
@@ -242,13 +246,17 @@ bool conf_write(const char *path, const struct conf *c, struct err *err)
 	    "# 0: one for each core. The genesis promises the others a hash rate: see that they reach it.\n"
 	    "mining_threads = %u\n"
 	    "\n"
+	    "# Seconds from one check of the whole ledger file to the next, in the background; 0: none.\n"
+	    "scrub_s = %u\n"
+	    "\n"
 	    "# How much is logged: debug, info, warn or error.\n"
 	    "log = %s\n"
 	    "\n"
 	    "[peers]\n"
 	    "# Replicas that are to be dialed elsewhere than genesis.json says: NUMBER = tcp://HOST:PORT.\n",
 	    c->http != NULL ? c->http : HTTP_DEFAULT, c->listen != NULL ? c->listen : LISTEN_DEFAULT,
-	    CONF_WORKERS_MAX, c->workers, CONF_MINING_THREADS_MAX, c->mining_threads, log_level_name(c->log));
+	    CONF_WORKERS_MAX, c->workers, CONF_MINING_THREADS_MAX, c->mining_threads, c->scrub_s,
+	    log_level_name(c->log));
 	for (unsigned i = 0; i < Q_REPLICAS_MAX; i++)
 		if (c->peer[i] != NULL)
 			fprintf(f, "%u = %s\n", i, c->peer[i]);

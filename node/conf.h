@@ -7,6 +7,7 @@
  *   listen = tcp://127.0.0.1:7580   where the other replicas connect
  *   workers = 0                     threads that check signatures; 0: one a core
  *   mining_threads = 1              threads that search for seals; 0: one a core
+ *   scrub_s = 86400                 seconds from one check of the whole ledger to the next; 0: none
  *   log = info                      debug, info, warn or error
  *   [peers]
  *   2 = tcp://10.0.0.3:7580         dial replica 2 there and not at its address in the genesis
@@ -23,11 +24,14 @@
 
 #define CONF_WORKERS_MAX 64
 #define CONF_MINING_THREADS_MAX 1024
+#define CONF_SCRUB_S_MAX (366 * 86400)
 #define CONF_MINING_THREADS 1 /* unless the file says otherwise */
+#define CONF_SCRUB_S 86400
 
 struct conf {
 	char *http, *listen;
 	unsigned workers, mining_threads; /* 0: one a core */
+	unsigned scrub_s;                 /* 0: never */
 	enum log_level log;
 	char *peer[Q_REPLICAS_MAX]; /* by replica; NULL: as the genesis says */
 };

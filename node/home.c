@@ -95,6 +95,7 @@ bool home_init(const char *dir, const char *http, const char *listen, const char
 	struct conf conf = {.http = xstrdup(http),
 	                    .listen = xstrdup(listen),
 	                    .mining_threads = CONF_MINING_THREADS,
+	                    .scrub_s = CONF_SCRUB_S,
 	                    .log = LOG_INFO};
 	struct ident *id = NULL;
 	home_paths(&h, dir);

@@ -57,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	must(again != NULL && unlink(written) == 0);
 	must(same(c->http, again->http) && same(c->listen, again->listen));
 	must(c->workers == again->workers && c->workers <= CONF_WORKERS_MAX && c->log == again->log);
+	must(c->scrub_s == again->scrub_s && c->scrub_s <= CONF_SCRUB_S_MAX);
 	for (size_t i = 0; i < Q_REPLICAS_MAX; i++)
 		must(same(c->peer[i], again->peer[i]));
 	conf_free(c);

@@ -74,6 +74,7 @@ static void reads_every_key(void **state)
 	                           "listen=tcp://*:7580\r\n"
 	                           "workers : 3\n"
 	                           "mining_threads = 2\n"
+	                           "scrub_s = 31622400\n"
 	                           "log = debug\n"
 	                           "[peers]\n"
 	                           "0 = tcp://10.0.0.1:7580\n"
@@ -83,6 +84,7 @@ static void reads_every_key(void **state)
 	assert_string_equal(c->listen, "tcp://*:7580");
 	assert_int_equal(c->workers, 3);
 	assert_int_equal(c->mining_threads, 2);
+	assert_int_equal(c->scrub_s, 366 * 86400);
 	assert_int_equal(c->log, LOG_DEBUG);
 	assert_string_equal(c->peer[0], "tcp://10.0.0.1:7580");
 	assert_string_equal(c->peer[63], "ipc:///run/q");
@@ -99,6 +101,7 @@ static void empty_file_means_the_defaults(void **state)
 	assert_string_equal(c->listen, "tcp://127.0.0.1:7580");
 	assert_int_equal(c->workers, 0);
 	assert_int_equal(c->mining_threads, 1);
+	assert_int_equal(c->scrub_s, 86400);
 	assert_int_equal(c->log, LOG_INFO);
 	for (unsigned i = 0; i < Q_REPLICAS_MAX; i++)
 		assert_null(c->peer[i]);
@@ -140,6 +143,8 @@ static void bad_values_are_refused(void **state)
 	assert_refused("[node]\nmining_threads = all\n", 2, "mining_threads");
 	assert_refused("[node]\nmining_threads = 1\nmining_threads = 1\n", 3,
 	               "mining_threads is given twice");
+	assert_refused("[node]\nscrub_s = 31622401\n", 2, "from 0 to 31622400");
+	assert_refused("[node]\nscrub_s = daily\n", 2, "scrub_s");
 	assert_refused("[node]\nlog = loud\n", 2, "\"loud\"");
 	assert_refused("[peers]\n1 = tcp://*:1\n", 2, "replica 1");
 }
@@ -193,8 +198,12 @@ static void missing_file_is_named(void **state)
 static void what_is_written_can_be_read(void **state)
 {
 	char listen[] = "tcp://127.0.0.1:1", peer[] = "tcp://h:2";
-	struct conf wanted = {
-	    .listen = listen, .workers = 2, .mining_threads = 0, .log = LOG_ERROR, .peer = {[3] = peer}};
+	struct conf wanted = {.listen = listen,
+	                      .workers = 2,
+	                      .mining_threads = 0,
+	                      .scrub_s = 7,
+	                      .log = LOG_ERROR,
+	                      .peer = {[3] = peer}};
 	struct err err = {0};
 
 	(void)state;
@@ -207,6 +216,7 @@ static void what_is_written_can_be_read(void **state)
 	assert_string_equal(c->listen, listen);
 	assert_int_equal(c->workers, 2);
 	assert_int_equal(c->mining_threads, 0);
+	assert_int_equal(c->scrub_s, 7);
 	assert_int_equal(c->log, LOG_ERROR);
 	assert_string_equal(c->peer[3], peer);
 	conf_free(c);
