@@ -29,6 +29,7 @@ static void audit_book(struct book *b)
 	book_check_schema(b);
 	book_check_journal(b);
 	book_check_meta(b);
+	book_check_replicas(b);
 	if (!book_ends(b))
 		book_replay(b);
 }

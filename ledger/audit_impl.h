@@ -9,6 +9,7 @@
 
 #include "audit.h"
 #include "cert.h"
+#include "db.h"
 #include "schedule.h"
 #include "seal.h"
 #include "state.h"
@@ -142,6 +143,7 @@ void cursor_is_int(struct cursor *c, int col, int64_t want, struct qheight h);
 void cursor_is_blob(struct cursor *c, int col, const void *want, size_t len, struct qheight h);
 void cursor_is_text(struct cursor *c, int col, const char *want, struct qheight h);
 void cursor_is_null(struct cursor *c, int col, struct qheight h);
+void cursor_is(struct cursor *c, int col, const struct db_value *want, struct qheight h);
 /* A blob column, borrowed until the cursor moves; NULL with *len 0 if it is empty or no blob. */
 const uint8_t *cursor_blob(const struct cursor *c, int col, size_t *len);
 
@@ -167,18 +169,6 @@ enum { STAKE_OWN = 2, STAKE_DELEGATED, STAKE_TURNS, STAKE_FIRST_HEIGHT };
 enum { CERT_KIND = 1, CERT_VIEW, CERT_BLOCK, CERT_CERTIFICATE };
 enum { SIGNER_SIGNATURE = 2 };
 enum { JOURNAL_KIND = 1, JOURNAL_ENTRY, JOURNAL_LINK };
-enum {
-	EVIDENCE_KIND = 1,
-	EVIDENCE_STATEMENT,
-	EVIDENCE_VIEW,
-	EVIDENCE_HEIGHT,
-	EVIDENCE_FIRST,
-	EVIDENCE_SECOND,
-	EVIDENCE_SIGNER,
-	EVIDENCE_OUTPUT_TX,
-	EVIDENCE_OUTPUT_POSITION
-};
-enum { REPLICA_NAME = 1, REPLICA_KEY, REPLICA_ACCOUNT };
 
 /* ---- the stages, in order -------------------------------------------------------- */
 
@@ -186,6 +176,7 @@ enum { REPLICA_NAME = 1, REPLICA_KEY, REPLICA_ACCOUNT };
 bool book_identify(struct book *b, struct err *err);
 void book_check_schema(struct book *b);
 void book_check_meta(struct book *b); /* after the journal */
+void book_check_replicas(struct book *b);
 
 /* audit_journal.c: walks the journal and fills b->pins. */
 void book_check_journal(struct book *b);

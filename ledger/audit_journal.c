@@ -1,5 +1,6 @@
 /*
- * audit_journal.c: the journal: every link, every entry with the signatures inside it.
+ * audit_journal.c: the journal: every link, every entry with the signatures inside it, and the rows that say
+ * what its evidence is about.
  *
  * Nobody but the node itself saw its journal grow, so that nothing was left out cannot be proven; that
  * each entry is genuine can.  And the certificates in it say which block is at a height, and what the state
@@ -12,6 +13,7 @@
 #include "audit_impl.h"
 #include "evidence.h"
 #include "hash.h"
+#include "rows.h"
 
 static void pin(struct book *b, const struct qcert *cert, int64_t seq)
 {
@@ -152,6 +154,33 @@ static bool check_entry(struct book *b, const struct qjournal *j, int64_t seq, s
 	return err_set(err, ERR_NO, "an entry of an unknown kind");
 }
 
+/* ---- what evidence is about ------------------------------------------------------ */
+
+struct walk {
+	struct cursor journal, evidence, culprits;
+};
+
+/* The rows that the writer has made of this entry, whether it convicts or not. */
+static void check_evidence_rows(struct book *b, struct walk *w, const struct qevidence *ev)
+{
+	const struct qheight none = {0};
+	const int64_t seq = w->journal.k1;
+	struct db_value want[ROW_EVIDENCE];
+	struct evidence_facts facts;
+
+	if (!evidence_facts(b->g, ev, &facts))
+		return;
+	row_evidence(ev->kind, &facts, want);
+	if (cursor_seek(&w->evidence, seq, 0, none)) {
+		for (int col = 0; col < ROW_EVIDENCE; col++)
+			cursor_is(&w->evidence, 1 + col, &want[col], none);
+		cursor_next(&w->evidence);
+	}
+	for (unsigned i = 0; i < b->g->n; i++)
+		if (facts.culprits >> i & 1 && cursor_seek(&w->culprits, seq, i, none))
+			cursor_next(&w->culprits);
+}
+
 /* ---- the table ------------------------------------------------------------------ */
 
 static const char *kind_name(enum qjournal_kind kind)
@@ -186,8 +215,9 @@ static void check_link(struct book *b, struct cursor *c, const uint8_t *entry, s
 		memcpy(b->journal_link.b, stored, sizeof link.b);
 }
 
-static void check_row(struct book *b, struct cursor *c)
+static void check_row(struct book *b, struct walk *w)
 {
+	struct cursor *c = &w->journal;
 	const struct qheight none = {0};
 	char where[WHERE_MAX];
 	size_t len;
@@ -204,24 +234,34 @@ static void check_row(struct book *b, struct cursor *c)
 	cursor_is_text(c, JOURNAL_KIND, kind_name(j.kind), none);
 	if (!check_entry(b, &j, c->k1, &err))
 		book_find(b, AUDIT_JOURNAL, none, cursor_where(c, JOURNAL_ENTRY, where), "%s", err.text);
+	if (j.kind == QJ_EVIDENCE)
+		check_evidence_rows(b, w, &j.qjournal_u.evidence);
 	wire_free(WIRE(qjournal), &j);
 }
 
 void book_check_journal(struct book *b)
 {
 	const struct qheight none = {0};
-	struct cursor c;
+	struct cursor *c;
+	struct walk w;
 
-	cursor_open(&c, b, TABLE_JOURNAL);
-	cursor_skip(&c, 1, 0, none);
-	while (c.at_row) {
-		if (c.k1 != b->journal_cnt + 1) /* a gap is one finding, however wide */
-			cursor_seek(&c, b->journal_cnt + 1, 0, none);
-		b->journal_cnt = c.k1;
-		check_row(b, &c);
-		cursor_next(&c);
+	cursor_open(&w.journal, b, TABLE_JOURNAL);
+	cursor_open(&w.evidence, b, TABLE_EVIDENCE);
+	cursor_open(&w.culprits, b, TABLE_CULPRITS);
+	c = &w.journal;
+	cursor_skip(c, 1, 0, none);
+	while (c->at_row) {
+		if (c->k1 != b->journal_cnt + 1) /* a gap is one finding, however wide */
+			cursor_seek(c, b->journal_cnt + 1, 0, none);
+		b->journal_cnt = c->k1;
+		check_row(b, &w);
+		cursor_next(c);
 	}
-	cursor_close(&c);
+	cursor_rest(&w.evidence, none);
+	cursor_rest(&w.culprits, none);
+	cursor_close(&w.journal);
+	cursor_close(&w.evidence);
+	cursor_close(&w.culprits);
 	if (b->pin_cnt)
 		qsort(b->pins, b->pin_cnt, sizeof *b->pins, compare_pins);
 }

@@ -228,6 +228,24 @@ void cursor_is_null(struct cursor *c, int col, struct qheight h)
 		altered(c->book, c->stmt, col, "NULL", cursor_where(c, col, where), h);
 }
 
+void cursor_is(struct cursor *c, int col, const struct db_value *want, struct qheight h)
+{
+	switch (want->type) {
+	case DB_INT:
+		cursor_is_int(c, col, want->n, h);
+		break;
+	case DB_BLOB:
+		cursor_is_blob(c, col, want->data, want->len, h);
+		break;
+	case DB_TEXT:
+		cursor_is_text(c, col, want->data, h);
+		break;
+	case DB_NULL:
+		cursor_is_null(c, col, h);
+		break;
+	}
+}
+
 const uint8_t *cursor_blob(const struct cursor *c, int col, size_t *len)
 {
 	*len = 0;

@@ -1,12 +1,12 @@
 /*
  * audit_schema.c: is it a ledger of this chain; is the file whole; are its tables, indexes, views and
- * triggers those of schema.sql; does meta tell the truth.
+ * triggers those of schema.sql; does meta tell the truth; are the replicas the genesis'.
  */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "audit_impl.h"
-#include "db.h"
+#include "rows.h"
 
 static const struct qheight nowhere; /* height 0: a finding about the file as a whole */
 
@@ -226,4 +226,25 @@ void book_check_meta(struct book *b)
 			have = book_step(b, stmt);
 	}
 	sqlite3_finalize(stmt);
+}
+
+/* ---- replicas ---------------------------------------------------------------------- */
+
+void book_check_replicas(struct book *b)
+{
+	const struct qgenesis *g = &b->g->g;
+	struct db_value want[ROW_REPLICA];
+	struct cursor c;
+
+	cursor_open(&c, b, TABLE_REPLICAS);
+	for (unsigned i = 0; i < b->g->n; i++) {
+		if (!cursor_seek(&c, i, 0, nowhere))
+			continue;
+		row_replica(&g->replicas.replicas_val[i], want);
+		for (int col = 0; col < ROW_REPLICA; col++)
+			cursor_is(&c, 1 + col, &want[col], nowhere);
+		cursor_next(&c);
+	}
+	cursor_rest(&c, nowhere);
+	cursor_close(&c);
 }

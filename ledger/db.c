@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "wire.h"
+
 /* Made from schema.sql and votes.sql when the program is built. */
 extern const char sql_schema[], sql_votes[];
 
@@ -611,4 +613,71 @@ bool db_get_text(struct db *db, size_t which, int col, const char **text, struct
 bool db_is_null(struct db *db, size_t which, int col)
 {
 	return sqlite3_column_type(db->stmts[which], col) == SQLITE_NULL;
+}
+
+static struct db_value column(sqlite3_stmt *stmt, int col)
+{
+	switch (sqlite3_column_type(stmt, col)) {
+	case SQLITE_INTEGER:
+		return db_int((uint64_t)sqlite3_column_int64(stmt, col));
+	case SQLITE_NULL:
+		return db_null();
+	case SQLITE_BLOB: {
+		const void *data = sqlite3_column_blob(stmt, col);
+		return db_blob(data, data ? (size_t)sqlite3_column_bytes(stmt, col) : 0);
+	}
+	default: { /* no table of ours can hold a REAL */
+		struct db_value v = db_text((const char *)sqlite3_column_text(stmt, col));
+		v.len = v.data ? (size_t)sqlite3_column_bytes(stmt, col) : 0;
+		return v;
+	}
+	}
+}
+
+bool db_is(struct db *db, size_t which, int col, const struct db_value *want)
+{
+	struct db_value is = column(db->stmts[which], col);
+
+	if (is.type != want->type)
+		return false;
+	switch (want->type) {
+	case DB_INT:
+		return is.n == want->n;
+	case DB_BLOB:
+		return is.len == want->len && (is.len == 0 || memcmp(is.data, want->data, is.len) == 0);
+	case DB_TEXT:
+		return is.data && is.len == strlen(want->data) && memcmp(is.data, want->data, is.len) == 0;
+	case DB_NULL:
+		break;
+	}
+	return true;
+}
+
+char *db_show(struct db *db, size_t which, int col, char text[DB_SHOWN])
+{
+	struct db_value is = column(db->stmts[which], col);
+
+	return db_show_value(&is, text);
+}
+
+char *db_show_value(const struct db_value *value, char text[DB_SHOWN])
+{
+	char hex[2 * 32 + 1];
+
+	switch (value->type) {
+	case DB_INT:
+		snprintf(text, DB_SHOWN, "%lld", (long long)value->n);
+		break;
+	case DB_BLOB:
+		hex_encode(hex, value->data, value->len < 32 ? value->len : 32);
+		snprintf(text, DB_SHOWN, "x'%s'%s", hex, value->len > 32 ? "..." : "");
+		break;
+	case DB_TEXT:
+		snprintf(text, DB_SHOWN, "%.60s", value->data ? (const char *)value->data : "");
+		break;
+	case DB_NULL:
+		snprintf(text, DB_SHOWN, "NULL");
+		break;
+	}
+	return text;
 }

@@ -122,6 +122,13 @@ bool db_get_blob(struct db *db, size_t which, int col, const uint8_t **data, siz
 bool db_get_text(struct db *db, size_t which, int col, const char **text, struct err *err);
 bool db_is_null(struct db *db, size_t which, int col);
 
+/* Is the column exactly this value, type and all? */
+bool db_is(struct db *db, size_t which, int col, const struct db_value *want);
+/* A value as people read it: an integer, a text, a blob's first 32 bytes in hex. Returns text. */
+#define DB_SHOWN 80
+char *db_show(struct db *db, size_t which, int col, char text[DB_SHOWN]);
+char *db_show_value(const struct db_value *value, char text[DB_SHOWN]);
+
 /* "ledger FILE: text; advice": for content that cannot be right. Returns false; a writer is failed. */
 bool db_damaged(struct db *db, struct err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

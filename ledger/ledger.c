@@ -28,13 +28,22 @@ static const struct db_sql statements[STATEMENT_CNT] = {
     [PUT_INPUT] = {"append an input",
                    "INSERT INTO inputs (tx, position, source_tx, source_position) VALUES (?, ?, ?, ?)"},
     [SPEND_OUTPUT] = {"spend an output",
-                      "UPDATE outputs SET spent_by = ? WHERE tx = ? AND position = ? AND spent_by IS NULL"},
+                      "UPDATE outputs SET spent_by = ? WHERE tx = ? AND position = ? AND spent_by IS NULL"
+                      " AND owner = ? AND amount = ? AND lock IS ? AND replica IS ?"},
+    [OUTPUT_AT] = {"read an output", "SELECT owner, amount, lock, replica, spent_by FROM outputs"
+                                     " WHERE tx = ? AND position = ?"},
     [PUT_CERTIFICATE] = {"append a certificate",
                          "INSERT INTO certificates (height, kind, view, block, certificate)"
                          " VALUES (?, ?, ?, ?, ?)"},
     [PUT_SIGNER] = {"append a signer", "INSERT INTO signers (height, replica, signature) VALUES (?, ?, ?)"},
     [PUT_JOURNAL] = {"append to the journal",
                      "INSERT INTO journal (seq, kind, entry, link) VALUES (?, ?, ?, ?)"},
+    [PUT_EVIDENCE] = {"append evidence",
+                      "INSERT INTO evidence (seq, kind, statement, view, height, first, second, signer,"
+                      " output_tx, output_position) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
+    [PUT_CULPRIT] = {"append a culprit", "INSERT INTO culprits (seq, replica) VALUES (?, ?)"},
+    [PUT_REPLICA] = {"write a replica",
+                     "INSERT INTO replicas (replica, name, key, account) VALUES (?, ?, ?, ?)"},
     [PUT_CONVICTION] = {"append a conviction",
                         "INSERT INTO convictions (height, replica, tx, kind, view, offence_height)"
                         " VALUES (?, ?, ?, ?, ?, ?)"},
@@ -52,6 +61,15 @@ static const struct db_sql statements[STATEMENT_CNT] = {
     [LAST_JOURNAL] =
         {"read the journal's end",
          "SELECT (SELECT count(*) FROM journal), seq, link FROM journal ORDER BY seq DESC LIMIT 1"},
+    [EVIDENCE_MISSING] = {"read the journal's evidence",
+                          "SELECT seq, entry FROM journal WHERE kind = 'evidence'"
+                          " AND seq NOT IN (SELECT seq FROM evidence)"},
+    [EVIDENCE_EXTRA] = {"read the evidence",
+                        "SELECT 'evidence', seq FROM evidence"
+                        " WHERE seq NOT IN (SELECT seq FROM journal WHERE kind = 'evidence')"
+                        " UNION ALL SELECT 'culprits', seq FROM culprits"
+                        " WHERE seq NOT IN (SELECT seq FROM evidence)"},
+    [REPLICAS] = {"read the replicas", "SELECT replica, name, key, account FROM replicas ORDER BY replica"},
     [ALL_UNSPENT] = {"read the unspent outputs",
                      "SELECT o.tx, t.txid, o.position, o.owner, o.amount, t.height, o.lock, o.replica"
                      " FROM outputs o JOIN transactions t ON t.seq = o.tx WHERE o.spent_by IS NULL"},
@@ -123,6 +141,17 @@ static bool put_genesis_table(struct ledger *l, struct err *err)
 	return ok;
 }
 
+static bool put_replicas(struct ledger *l, struct err *err)
+{
+	for (unsigned i = 0; i < l->genesis->n; i++) {
+		struct db_value row[1 + ROW_REPLICA] = {db_int(i)};
+		row_replica(&l->genesis->g.replicas.replicas_val[i], row + 1);
+		if (!db_run(&l->db, PUT_REPLICA, row, 1 + ROW_REPLICA, err))
+			return false;
+	}
+	return true;
+}
+
 /* Row 0 of transactions stands for the genesis, and its outputs are the allocations. */
 static bool create(struct ledger *l, struct err *err)
 {
@@ -138,7 +167,7 @@ static bool create(struct ledger *l, struct err *err)
 	for (uint32_t i = 0; i < g->g.allocations.allocations_len; i++)
 		if (!put_output(l, 0, i, &g->g.allocations.allocations_val[i], err))
 			return false;
-	return put_genesis_table(l, err);
+	return put_replicas(l, err) && put_genesis_table(l, err);
 }
 
 struct ledger *ledger_open(const char *path, const struct genesis *g, const char *vfs, struct err *err)
@@ -192,21 +221,68 @@ struct state *ledger_state(struct ledger *l)
 
 /* The transactions of the block being appended, by id: an input may spend an output made a row above. */
 struct made {
-	struct qtxid id;
+	const struct tx *tx;
 	int64_t row;
-	UT_hash_handle hh;
+	UT_hash_handle hh; /* by tx->id */
 };
 
-static int64_t source_row(const struct ledger *l, const struct made *made, const struct qoutpoint *p)
+/* What an input spends: the output as the state or the block at hand has it, and the row of its transaction.
+ */
+struct source {
+	int64_t row;
+	const struct qoutput *out;
+};
+
+static struct source source_of(const struct ledger *l, const struct made *made, const struct qoutpoint *p)
 {
 	const struct unspent *u = state_find(l->state, p);
 	struct made *m = NULL;
 
 	if (u)
-		return u->row;
+		return (struct source){u->row, &u->out};
 	HASH_FIND(hh, made, &p->tx, sizeof p->tx, m);
 	must(m != NULL); /* the overlay was validated on this state */
-	return m->row;
+	return (struct source){m->row, &m->tx->q.body.outputs.outputs_val[p->index]};
+}
+
+/* The row of an output is not what the state says: which column, as the audit says it. */
+static bool output_damaged(struct ledger *l, const struct source *from, uint32_t position, struct err *err)
+{
+	const struct qoutput *out = from->out;
+	const struct db_value want[] = {db_blob(out->owner.b, sizeof out->owner.b), db_int(out->amount),
+	                                row_lock(&out->lock), row_locked_for(&out->lock), db_null()};
+	static const char *const columns[] = {"owner", "amount", "lock", "replica", "spent_by"};
+	unsigned long long row = (unsigned long long)from->row;
+	struct db *db = &l->db;
+	char is[DB_SHOWN], must_be[DB_SHOWN];
+
+	enum found got = db_query(db, OUTPUT_AT, DB_ARGS(db_int(row), db_int(position)), err);
+	if (got == FOUND_ERROR)
+		return false;
+	for (int i = 0; got == FOUND && i < (int)(sizeof want / sizeof *want); i++)
+		if (!db_is(db, OUTPUT_AT, i, &want[i])) {
+			db_show(db, OUTPUT_AT, i, is);
+			db_done(db, OUTPUT_AT);
+			return db_damaged(db, err, "outputs(tx=%llu,position=%u).%s: is %s, must be %s", row,
+			                  position, columns[i], is, db_show_value(&want[i], must_be));
+		}
+	db_done(db, OUTPUT_AT);
+	return db_damaged(db, err, "outputs(tx=%llu,position=%u): the row is missing", row, position);
+}
+
+/* An output's row is checked where it is used: whoever changed it, nothing is built on it. */
+static bool spend_output(struct ledger *l, uint64_t spender, const struct source *from, uint32_t position,
+                         struct err *err)
+{
+	const struct qoutput *out = from->out;
+
+	if (!db_run(&l->db, SPEND_OUTPUT,
+	            DB_ARGS(db_int(spender), db_int((uint64_t)from->row), db_int(position),
+	                    db_blob(out->owner.b, sizeof out->owner.b), db_int(out->amount),
+	                    row_lock(&out->lock), row_locked_for(&out->lock)),
+	            err))
+		return false;
+	return sqlite3_changes(l->db.handle) == 1 || output_damaged(l, from, position, err);
 }
 
 static bool append_tx(struct ledger *l, const struct tx *tx, const struct made *made, int64_t seq,
@@ -224,13 +300,10 @@ static bool append_tx(struct ledger *l, const struct tx *tx, const struct made *
 		return false;
 	for (uint32_t i = 0; i < body->inputs.inputs_len; i++) {
 		const struct qoutpoint *p = &body->inputs.inputs_val[i];
-		uint64_t source = (uint64_t)source_row(l, made, p);
-		if (!db_run(db, SPEND_OUTPUT, DB_ARGS(db_int(row), db_int(source), db_int(p->index)), err))
-			return false;
-		if (sqlite3_changes(db->handle) != 1)
-			return db_damaged(db, err, "output %u of transaction %llu is not there unspent",
-			                  p->index, (unsigned long long)source);
-		if (!db_run(db, PUT_INPUT, DB_ARGS(db_int(row), db_int(i), db_int(source), db_int(p->index)),
+		struct source from = source_of(l, made, p);
+		if (!spend_output(l, row, &from, p->index, err) ||
+		    !db_run(db, PUT_INPUT,
+		            DB_ARGS(db_int(row), db_int(i), db_int((uint64_t)from.row), db_int(p->index)),
 		            err))
 			return false;
 	}
@@ -254,9 +327,9 @@ static bool append_txs(struct ledger *l, const struct block *b, struct err *err)
 	for (size_t i = 0; ok && i < b->tx_cnt; i++) {
 		int64_t seq = l->next_seq + (int64_t)i;
 		ok = append_tx(l, b->txs[i], made, seq, b->header.height.n, i, err);
-		rows[i].id = b->txs[i]->id;
+		rows[i].tx = b->txs[i];
 		rows[i].row = seq;
-		HASH_ADD(hh, made, id, sizeof rows[i].id, &rows[i]);
+		HASH_ADD_KEYPTR(hh, made, &rows[i].tx->id, sizeof rows[i].tx->id, &rows[i]);
 	}
 	HASH_CLEAR(hh, made);
 	free(rows);
@@ -335,6 +408,24 @@ bool ledger_append(struct ledger *l, struct block *const *blocks, struct overlay
 	return append_certificate(l, cert, err);
 }
 
+/* What a piece of evidence is about, so that SQL can ask. */
+static bool put_evidence(struct ledger *l, uint64_t seq, const struct qevidence *ev, struct err *err)
+{
+	struct db_value row[1 + ROW_EVIDENCE] = {db_int(seq)};
+	struct evidence_facts facts;
+
+	if (!evidence_facts(l->genesis, ev, &facts))
+		return true;
+	row_evidence(ev->kind, &facts, row + 1);
+	if (!db_run(&l->db, PUT_EVIDENCE, row, 1 + ROW_EVIDENCE, err))
+		return false;
+	for (unsigned i = 0; i < l->genesis->n; i++)
+		if (facts.culprits >> i & 1 &&
+		    !db_run(&l->db, PUT_CULPRIT, DB_ARGS(db_int(seq), db_int(i)), err))
+			return false;
+	return true;
+}
+
 bool ledger_journal(struct ledger *l, const struct qjournal *entry, struct err *err)
 {
 	static const char *const kinds[] = {
@@ -352,6 +443,8 @@ bool ledger_journal(struct ledger *l, const struct qjournal *entry, struct err *
 	                         db_blob(bytes.data, bytes.len), db_blob(link.b, sizeof link.b)),
 	                 err);
 	bytes_free(&bytes);
+	if (ok && entry->kind == QJ_EVIDENCE)
+		ok = put_evidence(l, (uint64_t)l->journal_count + 1, &entry->qjournal_u.evidence, err);
 	if (!ok)
 		return false;
 	l->journal_count++;

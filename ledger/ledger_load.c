@@ -183,6 +183,81 @@ static bool load_journal(struct ledger *l, struct err *err)
 	return true;
 }
 
+/* The entry of the current row of EVIDENCE_MISSING: does it say anything, so that it must have a row? */
+static bool says_something(struct ledger *l, const uint8_t *data, size_t len)
+{
+	struct evidence_facts facts;
+	struct qjournal entry;
+
+	if (!wire_decode(WIRE(qjournal), data, len, &entry))
+		return false;
+	bool says =
+	    entry.kind == QJ_EVIDENCE && evidence_facts(l->genesis, &entry.qjournal_u.evidence, &facts);
+	wire_free(WIRE(qjournal), &entry);
+	return says;
+}
+
+static bool load_evidence_entries(struct ledger *l, struct err *err)
+{
+	struct db *db = &l->db;
+	const uint8_t *data;
+	int64_t seq;
+	size_t len;
+
+	enum found got = db_query(db, EVIDENCE_MISSING, DB_NONE, err);
+	for (; got == FOUND; got = db_next(db, EVIDENCE_MISSING, err)) {
+		bool ok = db_get_int(db, EVIDENCE_MISSING, 0, &seq, err) &&
+		          db_get_blob(db, EVIDENCE_MISSING, 1, &data, &len, err);
+		if (ok && says_something(l, data, len))
+			ok = db_damaged(db, err, "evidence(seq=%lld): the row is missing", (long long)seq);
+		if (!ok) {
+			db_done(db, EVIDENCE_MISSING);
+			return false;
+		}
+	}
+	return got != FOUND_ERROR;
+}
+
+/* Each entry of evidence has its row, and there are no others; what the rows say the audit compares. */
+static bool load_evidence(struct ledger *l, struct err *err)
+{
+	struct db *db = &l->db;
+	const char *table;
+	int64_t seq;
+
+	if (!load_evidence_entries(l, err))
+		return false;
+	enum found got = db_query(db, EVIDENCE_EXTRA, DB_NONE, err);
+	if (got != FOUND)
+		return got == NOT_FOUND;
+	if (db_get_text(db, EVIDENCE_EXTRA, 0, &table, err) && db_get_int(db, EVIDENCE_EXTRA, 1, &seq, err))
+		db_damaged(db, err, "%s(seq=%lld): the journal has no such evidence", table, (long long)seq);
+	db_done(db, EVIDENCE_EXTRA);
+	return false;
+}
+
+/* The replicas are those of the genesis. */
+static bool load_replicas(struct ledger *l, struct err *err)
+{
+	struct db *db = &l->db;
+	struct db_value want[1 + ROW_REPLICA];
+	bool same = true;
+	unsigned cnt = 0;
+
+	enum found got = db_query(db, REPLICAS, DB_NONE, err);
+	for (; got == FOUND && same && cnt < l->genesis->n; got = db_next(db, REPLICAS, err), cnt++) {
+		want[0] = db_int(cnt);
+		row_replica(&l->genesis->g.replicas.replicas_val[cnt], want + 1);
+		for (int i = 0; i < 1 + ROW_REPLICA; i++)
+			same = same && db_is(db, REPLICAS, i, &want[i]);
+	}
+	db_done(db, REPLICAS);
+	if (got == FOUND_ERROR)
+		return false;
+	return (same && got == NOT_FOUND && cnt == l->genesis->n) ||
+	       db_damaged(db, err, "replicas: they are not those of the genesis");
+}
+
 /* The current row of ALL_UNSPENT or UNSPENT_AT into the state after height `h`. */
 static bool load_output(struct ledger *l, enum ledger_statement which, struct qheight h, struct state *into,
                         struct err *err)
@@ -328,8 +403,9 @@ bool load_ledger(struct ledger *l, struct err *err)
 {
 	struct counts counts = {0};
 
-	return check_chain(l, err) && load_counts(l, &counts, err) && load_tip(l, err) &&
-	       load_journal(l, err) && load_state(l, &counts, err) && load_stakes(l, &counts, err);
+	return check_chain(l, err) && load_replicas(l, err) && load_counts(l, &counts, err) &&
+	       load_tip(l, err) && load_journal(l, err) && load_evidence(l, err) &&
+	       load_state(l, &counts, err) && load_stakes(l, &counts, err);
 }
 
 /* ---- the past ----------------------------------------------------------- */

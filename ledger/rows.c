@@ -1,5 +1,5 @@
 /*
- * rows.c: how locks, kinds of votes and stake tables stand in the ledger's rows; for its writer and readers.
+ * rows.c: see rows.h.
  */
 #include "rows.h"
 
@@ -109,4 +109,34 @@ bool row_get_table(struct db *db, size_t which, const struct genesis *g, struct 
 	return got != FOUND_ERROR &&
 	       db_damaged(db, err, "the stake table of height %llu has %s rows", (unsigned long long)height.n,
 	                  cnt < g->n ? "too few" : "too many");
+}
+
+/* ---- evidence and replicas ----------------------------------------------- */
+
+void row_evidence(qevidence_kind kind, const struct evidence_facts *f, struct db_value out[ROW_EVIDENCE])
+{
+	bool stated = kind != QEV_DOUBLE_SPEND;
+	bool placed = stated && f->statement != QVIEW_CHANGE && f->statement != QNEW_VIEW;
+	const struct db_value row[ROW_EVIDENCE] = {
+	    db_text(evidence_kind_name(kind)),
+	    stated ? db_text(statement_name(f->statement)) : db_null(),
+	    stated ? db_int(f->view.n) : db_null(),
+	    placed ? db_int(f->height.n) : db_null(),
+	    db_blob(f->first.b, sizeof f->first.b),
+	    kind != QEV_BAD_PROPOSAL ? db_blob(f->second.b, sizeof f->second.b) : db_null(),
+	    stated ? db_null() : db_blob(f->signer.b, sizeof f->signer.b),
+	    stated ? db_null() : db_blob(f->output.tx.b, sizeof f->output.tx.b),
+	    stated ? db_null() : db_int(f->output.index),
+	};
+
+	memcpy(out, row, sizeof row);
+}
+
+void row_replica(const struct qreplica *r, struct db_value out[ROW_REPLICA])
+{
+	const struct qaddress *account = r->account.account_len ? r->account.account_val : NULL;
+
+	out[0] = db_text(r->name);
+	out[1] = db_blob(r->key.b, sizeof r->key.b);
+	out[2] = account ? db_blob(account->b, sizeof account->b) : db_null();
 }

@@ -1,10 +1,12 @@
 /*
- * rows.h: how locks, kinds of votes and stake tables stand in the ledger's rows; for its writer and readers.
+ * rows.h: how locks, kinds of votes, stake tables, evidence and replicas stand in the ledger's rows; for its
+ * writer, its readers and the audit.
  */
 #ifndef QUORATE_ROWS_H
 #define QUORATE_ROWS_H
 
 #include "db.h"
+#include "evidence.h"
 #include "schedule.h"
 
 /* The columns `lock` and `replica` of an output. */
@@ -28,5 +30,13 @@ struct qheight row_first_height(const struct qstake_rules *r, struct qheight set
 	"SELECT replica, own, delegated, turns, first_height FROM stakes WHERE height = ? ORDER BY replica"
 bool row_get_table(struct db *db, size_t which, const struct genesis *g, struct qheight height,
                    struct stake_table *out, struct err *err);
+
+/* The columns of `evidence` after seq, of evidence of this kind with these facts: blobs point into *f. */
+#define ROW_EVIDENCE 9
+void row_evidence(qevidence_kind kind, const struct evidence_facts *f, struct db_value out[ROW_EVIDENCE]);
+
+/* The columns of `replicas` after the index: blobs and text point into *r. */
+#define ROW_REPLICA 3
+void row_replica(const struct qreplica *r, struct db_value out[ROW_REPLICA]);
 
 #endif

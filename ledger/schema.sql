@@ -1,6 +1,6 @@
 -- The ledger of one node.  Written by the node alone; open it with sqlite3 -readonly and ask.
--- Everything but `meta` and `journal` is derived from canonical bytes (header, raw, certificate) that
--- quorate audit replays: an edited row is found, whoever edits it.
+-- Everything but `meta` and `journal` is derived from the genesis and from canonical bytes (header, raw,
+-- certificate, entry) that quorate audit replays: an edited row is found, whoever edits it.
 -- Amounts are INTEGER (at most 2^63-1; never summed in SQL by the node). Hashes and ids are BLOBs: use hex().
 -- An unsigned 64-bit value above 2^63-1 (an expiry, a nonce) stands as the signed one with the same bits.
 
@@ -8,6 +8,13 @@ CREATE TABLE meta (                       -- 'chain' (BLOB), 'schema' (INTEGER),
   key   TEXT PRIMARY KEY,
   value ANY NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE replicas (                   -- who they are, as the genesis says
+  replica INTEGER PRIMARY KEY,            -- index, from 0: what every other table calls `replica`
+  name    TEXT NOT NULL,
+  key     BLOB NOT NULL,                  -- 32-byte Ed25519 public key
+  account BLOB                            -- 20-byte address whose stake is its own; NULL where proposers are not by stake
+) STRICT;
 
 CREATE TABLE blocks (                     -- one row a block, heights 1, 2, 3 ...; the genesis has none
   height       INTEGER PRIMARY KEY CHECK (height > 0),
@@ -107,7 +114,8 @@ CREATE TABLE evidence (                   -- what the journal's entries of evide
   kind      TEXT NOT NULL CHECK (kind IN ('conflict', 'bad_proposal', 'double_spend', 'fork')),
   statement TEXT,                         -- pre_prepare, prepare, commit, checkpoint, view_change or new_view; NULL: a double spend
   view      INTEGER,                      -- of the statement; NULL: a double spend
-  height    INTEGER,                      -- of the statement; of a fork: where the two part; NULL: a double spend
+  height    INTEGER,                      -- of the statement; of a fork: where the two part (0: on another genesis);
+                                          -- NULL: a view_change or new_view, which have none, or a double spend
   first     BLOB NOT NULL,                -- 32 bytes: block hash, digest of a VIEW-CHANGE or NEW-VIEW, or txid of the winner
   second    BLOB,                         -- the other one; txid of the loser; NULL: a bad proposal
   signer    BLOB,                         -- 20-byte address that signed both transactions of a double spend; else NULL

@@ -96,6 +96,23 @@ static inline struct qjournal fork_entry(const struct rules *r)
 	return j;
 }
 
+/* Account 1 signed a second transaction that spends what block 1 spent first. */
+static inline struct qjournal double_spend_entry(const struct rules *r, const struct chain *c)
+{
+	struct qoutput again = to(2, 1000);
+	struct tx *winner = c->blocks[1]->txs[0];
+	struct tx *loser = spend(r, 1, (struct qoutpoint){r->g.txid, 0}, &again, 1);
+	struct qjournal j = {.kind = QJ_EVIDENCE, .qjournal_u.evidence.kind = QEV_DOUBLE_SPEND};
+	struct qdouble_spend *d = &j.qjournal_u.evidence.qevidence_u.double_spend;
+
+	d->winner.qtx_bytes_val = xmemdup(winner->raw, winner->raw_len);
+	d->winner.qtx_bytes_len = (unsigned)winner->raw_len;
+	d->loser.qtx_bytes_val = xmemdup(loser->raw, loser->raw_len);
+	d->loser.qtx_bytes_len = (unsigned)loser->raw_len;
+	tx_unref(loser);
+	return j;
+}
+
 static inline void write_ledger(struct place *p, struct chain *c)
 {
 	const struct rules *r = &p->rules;
@@ -109,6 +126,7 @@ static inline void write_ledger(struct place *p, struct chain *c)
 	append_run(l, c, 5, 7, commit_at(r, c, 7));
 	journal(l, conflict_entry(r));
 	journal(l, fork_entry(r));
+	journal(l, double_spend_entry(r, c));
 	append_run(l, c, 8, 8, commit_at(r, c, 8));
 	append_run(l, c, 9, 10, commit_at(r, c, 10));
 	commit(l);

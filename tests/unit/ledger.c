@@ -6,9 +6,9 @@
  */
 #include "store.h"
 
-#include "db.h"
 #include "faultvfs.h"
 #include "hash.h"
+#include "ledger_impl.h"
 
 static struct qhash digest_of(struct ledger *l)
 {
@@ -202,6 +202,157 @@ static void journal_entries_are_linked_and_the_newest_stable_is_found(void **sta
 	wire_free(WIRE(qjournal), &b);
 }
 
+/* ---- evidence ------------------------------------------------------------------ */
+
+static struct qenvelope signed_by(const struct rules *r, unsigned sender, const struct qmessage *m)
+{
+	struct bytes body = rules_encode(WIRE(qmessage), m);
+	struct qenvelope env = {.chain = r->g.chain, .sender = sender};
+
+	env.body.body_val = body.data;
+	env.body.body_len = (unsigned)body.len;
+	rules_sign(r, sender, m, &env.sig);
+	return env;
+}
+
+static struct qjournal evidence_of(qevidence_kind kind)
+{
+	return (struct qjournal){.kind = QJ_EVIDENCE, .qjournal_u.evidence.kind = kind};
+}
+
+/* Replica `who` made these two statements. */
+static struct qjournal conflict_of(const struct rules *r, unsigned who, const struct qmessage *a,
+                                   const struct qmessage *b)
+{
+	struct qjournal j = evidence_of(QEV_CONFLICT);
+
+	j.qjournal_u.evidence.qevidence_u.conflict =
+	    (struct qconflict){signed_by(r, who, a), signed_by(r, who, b)};
+	return j;
+}
+
+static struct qjournal double_spend_of(const struct tx *winner, const struct tx *loser)
+{
+	struct qjournal j = evidence_of(QEV_DOUBLE_SPEND);
+	struct qdouble_spend *d = &j.qjournal_u.evidence.qevidence_u.double_spend;
+
+	d->winner.qtx_bytes_val = xmemdup(winner->raw, winner->raw_len);
+	d->winner.qtx_bytes_len = (unsigned)winner->raw_len;
+	d->loser.qtx_bytes_val = xmemdup(loser->raw, loser->raw_len);
+	d->loser.qtx_bytes_len = (unsigned)loser->raw_len;
+	return j;
+}
+
+static void keep(struct ledger *l, struct qjournal entry)
+{
+	journal(l, &entry);
+	wire_free(WIRE(qjournal), &entry);
+}
+
+static void assert_text(const struct place *p, const char *sql, const char *want)
+{
+	sqlite3 *db = place_sqlite(p);
+	sqlite3_stmt *stmt;
+
+	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
+		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	assert_string_equal((const char *)sqlite3_column_text(stmt, 0), want);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+}
+
+/* One of each kind, and what stands in their rows: first, second, signer and output by what they are of. */
+static void evidence_has_rows_that_say_what_it_is_about(void **state)
+{
+	struct place *p = *state;
+	const struct rules *r = &p->rules;
+	struct ledger *l = open_ledger(p);
+	struct qmessage commit_a = {.kind = QCOMMIT,
+	                            .qmessage_u.vote = {.view = {2}, .height = {7}, .block = rules_hash(1)}};
+	struct qmessage commit_b = commit_a;
+	struct qmessage change_a = {.kind = QVIEW_CHANGE, .qmessage_u.view_change = {.view = {5}}};
+	struct qcert tip = rules_cert(r, QCOMMIT, &commit_a.qmessage_u.vote, 7);
+	struct qmessage change_b = change_a;
+	struct qmessage proposal = {
+	    .kind = QPRE_PREPARE,
+	    .qmessage_u.proposal = {.view = {3}, .header = rules_header(9, rules_hash(4), rules_hash(5), 2)}};
+	struct qvote a = {.view = {1}, .height = {99}, .block = rules_hash(1)}, b = a;
+	struct qoutput to_3 = to(3, 1000), to_4 = to(4, 1000);
+	struct tx *winner = spend(r, 1, (struct qoutpoint){r->g.txid, 0}, &to_3, 1);
+	struct tx *loser = spend(r, 1, (struct qoutpoint){r->g.txid, 0}, &to_4, 1);
+	struct qaddress owner = rules_address(1);
+	char sql[512], hex[4][QHASH_HEX];
+	struct qhash header;
+
+	commit_b.qmessage_u.vote.block = rules_hash(2);
+	change_b.qmessage_u.view_change.tip = (__typeof__(change_b.qmessage_u.view_change.tip)){1, &tip};
+	b.block = rules_hash(2);
+	keep(l, conflict_of(r, 3, &commit_a, &commit_b));
+	keep(l, conflict_of(r, 1, &change_a, &change_b));
+	keep(l, conflict_of(r, 2, &commit_a, &change_a)); /* which hides that it committed */
+	struct qjournal bad = evidence_of(QEV_BAD_PROPOSAL);
+	bad.qjournal_u.evidence.qevidence_u.proposal = signed_by(r, 2, &proposal);
+	keep(l, bad);
+	keep(l, double_spend_of(winner, loser));
+	struct qjournal fork = evidence_of(QEV_FORK);
+	fork.qjournal_u.evidence.qevidence_u.fork = (struct qfork){
+	    .first.cert = rules_cert(r, QCOMMIT, &a, 7), .second.cert = rules_cert(r, QCOMMIT, &b, 14)};
+	keep(l, fork);
+	keep(l, stable_at(r, 4));
+	struct qjournal nothing = evidence_of(QEV_BAD_PROPOSAL);
+	nothing.qjournal_u.evidence.qevidence_u.proposal = signed_by(r, 2, &commit_a);
+	keep(l, nothing); /* says nothing: an entry without rows */
+	commit(l);
+	ledger_close(l);
+
+	assert_text(
+	    p,
+	    "SELECT group_concat(concat, '; ') FROM (SELECT seq || ' ' || kind || ' ' || "
+	    "ifnull(statement, '-') || ' ' || ifnull(view, '-') || ' ' || ifnull(height, '-') AS concat "
+	    "FROM evidence ORDER BY seq)",
+	    "1 conflict commit 2 7; 2 conflict view_change 5 -; 3 conflict commit 2 7; "
+	    "4 bad_proposal pre_prepare 3 9; 5 double_spend - - -; 6 fork commit 1 99");
+	assert_text(p,
+	            "SELECT group_concat(seq || ':' || replica) FROM (SELECT * FROM culprits ORDER BY seq, "
+	            "replica)",
+	            "1:3,2:1,3:2,4:2,6:1,6:2");
+	snprintf(sql, sizeof sql,
+	         "SELECT group_concat(seq) FROM evidence WHERE first = x'%s' AND second = x'%s'",
+	         hex_encode(hex[0], rules_hash(1).b, 32), hex_encode(hex[1], rules_hash(2).b, 32));
+	assert_text(p, sql, "1,6");
+	block_hash(&proposal.qmessage_u.proposal.header, &header);
+	snprintf(sql, sizeof sql, "SELECT seq FROM evidence WHERE first = x'%s' AND second IS NULL",
+	         hex_encode(hex[0], header.b, 32));
+	assert_text(p, sql, "4");
+	snprintf(sql, sizeof sql,
+	         "SELECT seq FROM evidence WHERE first = x'%s' AND second = x'%s' AND signer = x'%s' AND "
+	         "output_tx = x'%s' AND output_position = 0",
+	         hex_encode(hex[0], winner->id.b, 32), hex_encode(hex[1], loser->id.b, 32),
+	         hex_encode(hex[2], owner.b, 20), hex_encode(hex[3], r->g.txid.b, 32));
+	assert_text(p, sql, "5");
+	assert_int_equal(place_ask(p, "SELECT count(signer) + count(output_tx) + count(output_position) FROM "
+	                              "evidence"),
+	                 3);
+	ledger_close(open_ledger(p)); /* and a start finds all of it in order */
+	wire_free(WIRE(qcert), &tip);
+	tx_unref(winner);
+	tx_unref(loser);
+}
+
+static void a_ledger_names_the_replicas_of_its_genesis(void **state)
+{
+	struct place *p = *state;
+	char hex[QHASH_HEX], sql[160];
+
+	ledger_close(open_ledger(p));
+	assert_text(p, "SELECT group_concat(replica || ' ' || name) FROM replicas",
+	            "0 replica-0,1 replica-1,2 replica-2,3 replica-3");
+	snprintf(sql, sizeof sql, "SELECT replica FROM replicas WHERE key = x'%s' AND account IS NULL",
+	         hex_encode(hex, p->rules.g.g.replicas.replicas_val[2].key.b, 32));
+	assert_text(p, sql, "2");
+}
+
 /* A WAL that is checkpointed and begun again, by the writer or another connection, is no foreign change. */
 static void checkpoints_do_not_disturb_the_writer(void **state)
 {
@@ -258,10 +409,10 @@ static void refuses_a_newer_schema_and_an_older_one(void **state)
 	struct place *p = *state;
 
 	ledger_close(open_ledger(p));
-	place_edit(p, "PRAGMA user_version = 3");
-	assert_refused(p, &p->rules.g, ERR_INPUT, "schema 3", "newer quorate");
-	place_edit(p, "PRAGMA user_version = 1");
-	assert_refused(p, &p->rules.g, ERR_INPUT, "schema 1", "the quorate that wrote it");
+	place_edit(p, "PRAGMA user_version = 4");
+	assert_refused(p, &p->rules.g, ERR_INPUT, "schema 4", "newer quorate");
+	place_edit(p, "PRAGMA user_version = 2");
+	assert_refused(p, &p->rules.g, ERR_INPUT, "schema 2", "the quorate that wrote it");
 }
 
 static void refuses_what_is_no_database_or_not_ours_and_leaves_it_alone(void **state)
@@ -358,10 +509,19 @@ static void refuses_an_edited_ledger_and_advises_an_audit(void **state)
 	     "not for its block"},
 	    {"DELETE FROM journal", "the journal does not end as meta says"},
 	    {"UPDATE journal SET link = zeroblob(32)", "the journal does not end as meta says"},
-	    {"INSERT INTO journal VALUES (2, 'stable', x'', zeroblob(32))", "the journal does not end"},
+	    {"INSERT INTO journal VALUES (3, 'stable', x'', zeroblob(32))", "the journal does not end"},
 	    {"DELETE FROM meta WHERE key = 'journal_count'", "meta has no journal_count"},
 	    {"DELETE FROM meta WHERE key = 'chain'", "meta has no chain"},
 	    {"UPDATE meta SET value = 'text' WHERE key = 'journal_link'", "value is no blob"},
+	    {"DELETE FROM evidence WHERE seq = 2", "evidence(seq=2): the row is missing"},
+	    {"INSERT INTO evidence (seq, kind, first) VALUES (1, 'conflict', zeroblob(32))",
+	     "evidence(seq=1): the journal has no such evidence"},
+	    {"INSERT INTO culprits VALUES (7, 0)", "culprits(seq=7): the journal has no such evidence"},
+	    {"UPDATE replicas SET name = 'honest' WHERE replica = 2", "not those of the genesis"},
+	    {"UPDATE replicas SET key = zeroblob(32) WHERE replica = 3", "not those of the genesis"},
+	    {"UPDATE replicas SET account = zeroblob(20) WHERE replica = 0", "not those of the genesis"},
+	    {"DELETE FROM replicas WHERE replica = 3", "not those of the genesis"},
+	    {"INSERT INTO replicas VALUES (4, 'fifth', zeroblob(32), NULL)", "not those of the genesis"},
 	    {"CREATE TRIGGER t AFTER INSERT ON outputs BEGIN UPDATE outputs SET spent_by = 0; END",
 	     "foreign trigger t"},
 	    {"DROP VIEW double_spent", "lacks view double_spent"},
@@ -375,8 +535,12 @@ static void refuses_an_edited_ledger_and_advises_an_audit(void **state)
 	char into[128];
 	struct qtxid t[4];
 
+	struct qmessage vote = {.kind = QCOMMIT, .qmessage_u.vote = {.height = {7}}}, other = vote;
+
 	tell_story(&p->rules, l, t);
 	journal(l, &e);
+	other.qmessage_u.vote.block = rules_hash(1);
+	keep(l, conflict_of(&p->rules, 2, &vote, &other));
 	commit(l);
 	ledger_close(l);
 	wire_free(WIRE(qjournal), &e);
@@ -393,6 +557,42 @@ static void refuses_an_edited_ledger_and_advises_an_audit(void **state)
 	place_edit(&good, into);
 	ledger_close(open_ledger(p));
 	place_remove(&good);
+}
+
+/* A row that changed since the start, by no other process: a bit that a disk lost, in the end. */
+static void a_row_is_checked_when_it_is_spent(void **state)
+{
+	static const struct {
+		const char *sql, *said;
+	} edits[] = {
+	    {"UPDATE outputs SET amount = 1001 WHERE tx = 0 AND position = 0",
+	     "outputs(tx=0,position=0).amount: is 1001, must be 1000; run quorate audit"},
+	    {"UPDATE outputs SET owner = zeroblob(20) WHERE tx = 0 AND position = 0",
+	     "outputs(tx=0,position=0).owner: is x'0000000000000000000000000000000000000000', must be x'"},
+	    {"UPDATE outputs SET lock = 'stake', replica = 1 WHERE tx = 0 AND position = 0",
+	     "outputs(tx=0,position=0).lock: is stake, must be NULL"},
+	    {"UPDATE outputs SET spent_by = 7 WHERE tx = 0 AND position = 0",
+	     "outputs(tx=0,position=0).spent_by: is 7, must be NULL"},
+	    {"DELETE FROM outputs WHERE tx = 0 AND position = 0",
+	     "outputs(tx=0,position=0): the row is missing"},
+	};
+	struct place *p = *state;
+
+	for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
+		struct ledger *l = open_ledger(p);
+		struct qoutput pass = to(3, 1000);
+		struct tx *tx = spend(&p->rules, 1, (struct qoutpoint){p->rules.g.txid, 0}, &pass, 1);
+		struct block *b = make_block(1, p->rules.g.chain, &tx, 1);
+		struct err err = {0};
+		assert_true(db_begin(&l->db, &err));
+		sqlite_do(l->db.handle, edits[i].sql);
+		assert_false(try_append(&p->rules, l, &b, 1, NULL, &err));
+		assert_int_equal(err.kind, ERR_WORLD);
+		if (!strstr(err.text, edits[i].said))
+			fail_msg("'%s' is not in: %s", edits[i].said, err.text);
+		assert_false(ledger_commit(l, &err)); /* failed for good */
+		ledger_close(l);
+	}
 }
 
 /* A header with its right hash, but on another parent than the block below. */
@@ -531,6 +731,8 @@ int main(void)
 	    TEST(digests_of_a_run_are_told_block_by_block),
 	    TEST(what_is_not_committed_is_gone),
 	    TEST(journal_entries_are_linked_and_the_newest_stable_is_found),
+	    TEST(evidence_has_rows_that_say_what_it_is_about),
+	    TEST(a_ledger_names_the_replicas_of_its_genesis),
 	    TEST(checkpoints_do_not_disturb_the_writer),
 	    TEST(refuses_another_chain_and_names_both),
 	    TEST(refuses_a_newer_schema_and_an_older_one),
@@ -538,6 +740,7 @@ int main(void)
 	    TEST(refuses_a_ledger_locked_by_another_process),
 	    TEST(notices_when_another_process_writes),
 	    TEST(refuses_an_edited_ledger_and_advises_an_audit),
+	    TEST(a_row_is_checked_when_it_is_spent),
 	    TEST(refuses_a_block_that_does_not_extend_the_one_below),
 	    TEST(a_page_of_garbage_is_a_clean_error),
 	    TEST(survives_a_full_disk_at_any_write),
