@@ -68,21 +68,44 @@ static bool messages_conflict(const struct qmessage *a, const struct qmessage *b
 	return false;
 }
 
+static uint64_t height_of(unsigned cnt, const struct qcert *cert)
+{
+	return cnt ? cert->vote.height.n : 0;
+}
+
+static const struct qprepared *prepared_at(const struct qview_change *vc, uint64_t height)
+{
+	for (unsigned i = 0; i < vc->prepared.prepared_len; i++)
+		if (vc->prepared.prepared_val[i].cert.vote.height.n == height)
+			return &vc->prepared.prepared_val[i];
+	return NULL;
+}
+
+/* Ends at the first height with nothing: whatever number a liar has put there. */
 bool view_change_hides(const struct qvote *commit, const struct qview_change *vc)
 {
-	if (vc->view.n <= commit->view.n)
+	uint64_t tip = height_of(vc->tip.tip_len, vc->tip.tip_val);
+	uint64_t stable = height_of(vc->stable.stable_len, vc->stable.stable_val);
+	uint64_t base = tip > stable ? tip : stable;
+	const struct qprepared *below = NULL; /* of the COMMIT's own view */
+
+	if (vc->view.n <= commit->view.n || base >= commit->height.n)
 		return false;
-	if ((vc->tip.tip_len && vc->tip.tip_val[0].vote.height.n >= commit->height.n) ||
-	    (vc->stable.stable_len && vc->stable.stable_val[0].vote.height.n >= commit->height.n))
-		return false;
-	for (unsigned i = 0; i < vc->prepared.prepared_len; i++) {
-		const struct qvote *p = &vc->prepared.prepared_val[i].cert.vote;
-		if (p->height.n != commit->height.n || p->view.n < commit->view.n)
+	for (uint64_t h = base + 1; h <= commit->height.n; h++) {
+		const struct qprepared *p = prepared_at(vc, h);
+		if (!p || p->cert.vote.view.n < commit->view.n)
+			return true;
+		if (p->cert.vote.view.n > commit->view.n) {
+			below = NULL;
 			continue;
-		if (p->view.n > commit->view.n || qhash_eq(&p->block, &commit->block))
-			return false;
+		}
+		if (below && !qhash_eq(&p->header.parent, &below->cert.vote.block))
+			return true;
+		if (h == commit->height.n && !qhash_eq(&p->cert.vote.block, &commit->block))
+			return true;
+		below = p;
 	}
-	return true;
+	return false;
 }
 
 /* Both of one sender. */
@@ -161,13 +184,16 @@ static struct tx *signed_tx(const struct genesis *g, const qtx_bytes *raw, struc
  * has done nothing. */
 static bool common_signer(const struct tx *a, const struct tx *b, struct qaddress *signer)
 {
-	for (unsigned i = 0; i < a->q.witnesses.witnesses_len; i++) {
-		*signer = account_address(&a->q.witnesses.witnesses_val[i].key);
-		for (unsigned j = 0; j < b->q.witnesses.witnesses_len; j++) {
-			struct qaddress other = account_address(&b->q.witnesses.witnesses_val[j].key);
-			if (qaddress_eq(signer, &other))
-				return true;
+	unsigned i = 0, j = 0;
+
+	while (i < a->q.witnesses.witnesses_len && j < b->q.witnesses.witnesses_len) {
+		int order = memcmp(&a->owners[i], &b->owners[j], sizeof *signer);
+		if (order == 0) {
+			*signer = a->owners[i];
+			return true;
 		}
+		i += order < 0;
+		j += order > 0;
 	}
 	return false;
 }
@@ -235,6 +261,28 @@ static bool hiding_verify(const struct genesis *g, const struct qfork *f, struct
 	return true;
 }
 
+/* Two of one view and height, for different blocks: an honest replica signs at most one PREPARE there. */
+static bool prepared_conflict(const struct qfork *f)
+{
+	const struct qcert *c = f->prepared.prepared_val;
+
+	return f->prepared.prepared_len == 2 && c[0].kind == QPREPARE && c[1].kind == QPREPARE &&
+	       votes_conflict(&c[0].vote, &c[1].vote);
+}
+
+static bool prepared_verify(const struct genesis *g, const struct qfork *f, struct err *err)
+{
+	if (f->prepared.prepared_len == 0)
+		return true;
+	if (!prepared_conflict(f))
+		return err_set(err, ERR_NO,
+		               "the certificates of PREPAREs beside the fork do not contradict each other");
+	if (!cert_verify(g, &f->prepared.prepared_val[0], NULL) ||
+	    !cert_verify(g, &f->prepared.prepared_val[1], NULL))
+		return err_set(err, ERR_NO, "a certificate of PREPAREs beside the fork does not hold");
+	return true;
+}
+
 static bool fork_verify(const struct genesis *g, const struct qfork *f, struct err *err)
 {
 	const struct qchain *chains[] = {&f->first, &f->second};
@@ -247,7 +295,7 @@ static bool fork_verify(const struct genesis *g, const struct qfork *f, struct e
 	}
 	if (!cert_chains_fork(g, &f->first, &f->second))
 		return err_set(err, ERR_NO, "the two certified chains do not contradict each other");
-	return hiding_verify(g, f, err);
+	return hiding_verify(g, f, err) && prepared_verify(g, f, err);
 }
 
 bool evidence_verify(const struct genesis *g, const struct qevidence *ev, struct err *err)
@@ -412,7 +460,7 @@ static uint64_t signers_of(const struct qcert *cert)
 }
 
 /*
- * An honest replica's COMMITs of one view lie on one chain (CO1, CE6), and so do its CHECKPOINTs; of these
+ * An honest replica's COMMITs of one view lie on one chain (CO3), and so do its CHECKPOINTs; of these
  * only those of one height count, for an operator may have replaced a ledger.
  */
 static uint64_t signed_both(const struct qcert *a, const struct qcert *b)
@@ -450,6 +498,9 @@ static bool fork_facts(const struct genesis *g, const struct qfork *f, struct ev
 	out->statement = a->cert.kind;
 	out->view = a->cert.vote.view;
 	out->culprits = signed_both(&a->cert, &b->cert);
+	if (prepared_conflict(f))
+		out->culprits |=
+		    signers_of(&f->prepared.prepared_val[0]) & signers_of(&f->prepared.prepared_val[1]);
 	uint64_t low = a->cert.vote.height.n - a->headers.headers_len;
 	for (uint64_t h = low; h <= a->cert.vote.height.n; h++)
 		if (block_at(a, h, &out->first) && block_at(b, h, &out->second) &&

@@ -28,21 +28,28 @@ bool proposal_well_formed(const struct genesis *g, unsigned sender, const struct
  *
  *   conflict      one replica signed two statements of which an honest one signs at most one: of one kind and
  *                 (view, height), height or target view, with different content; or a COMMIT, and a
- * VIEW-CHANGE for a later view that hides what the COMMIT proves (view_change_hides()) bad proposal  a signed
- * PRE-PREPARE that is invalid whatever the ledger holds (PP7) double spend  two signed transactions that
- * spend one output, with a signer in common: him it convicts fork          two certified chains that differ
- * at a height, or one on another genesis: more than f lied. It convicts those who signed both in one view,
- * and those whose VIEW-CHANGE in `hiding` hides what their COMMIT in first.cert proves; who that is need not
- * be known
+ *                 VIEW-CHANGE for a later view that hides what the COMMIT proves (view_change_hides())
+ *   bad proposal  a signed PRE-PREPARE that is invalid whatever the ledger holds (PP7)
+ *   double spend  two signed transactions that spend one output, with a signer in common: him it convicts
+ *   fork          two certified chains that differ at a height, or one on another genesis: more than f
+ *                 lied. It convicts those who signed COMMITs of both in one view, or CHECKPOINTs of both
+ *                 at one height; those whose VIEW-CHANGE in `hiding` hides what their COMMIT in
+ *                 first.cert proves; and those who signed both certificates of `prepared`. Who that is
+ *                 need not be known
  *
  * False with *err saying what is lacking.
  */
 bool evidence_verify(const struct genesis *g, const struct qevidence *ev, struct err *err);
 
 /*
- * An honest replica that signed this COMMIT has the block prepared in that view.  So whatever view it asks
- * for later, it reports at that height a certificate of that view or a later one, or a tip or stable
- * checkpoint at or above that height.  Does the VIEW-CHANGE, for a later view, report neither?
+ * An honest replica that signed this COMMIT has that block, and all below it down to its certified tip,
+ * prepared in that view, linked (CO1), and keeps the certificates (CO2).  So whatever view it asks for later,
+ * above the tip and the stable checkpoint that it then reports, it reports a certificate of that view or a
+ * later one at each height up to that of the COMMIT, and those of that view are for that block and its
+ * ancestors (VC1). Does the VIEW-CHANGE, for a later view, not?
+ *
+ * Why no less: a NEW-VIEW drops a block, though nobody among the signers of its certificate hides it, only
+ * where another certificate is not on the same chain, or two certificates of PREPAREs contradict each other.
  */
 bool view_change_hides(const struct qvote *commit, const struct qview_change *vc);
 
