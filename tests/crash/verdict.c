@@ -24,7 +24,9 @@ static void check_evidence(const char *path)
 	sqlite3 *db;
 	sqlite3_stmt *stmt;
 	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, "SELECT entry FROM evidence", -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_prepare_v2(db, "SELECT entry FROM journal WHERE kind = 'evidence'", -1, &stmt, NULL),
+	    SQLITE_OK);
 	while (sqlite3_step(stmt) == SQLITE_ROW) {
 		struct qjournal entry;
 		assert_true(wire_decode(WIRE(qjournal), sqlite3_column_blob(stmt, 0),

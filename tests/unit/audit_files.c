@@ -46,9 +46,9 @@ static void names_files_that_are_no_ledger(void **state)
 	place_remove(&f->other);
 	edit(&f->other, "CREATE TABLE t (x)");
 	assert_unusable(f, f->other.path, "not a quorate ledger");
-	edit(&f->copy, "PRAGMA user_version = 3; UPDATE meta SET value = 3 WHERE key = 'schema'");
+	edit(&f->copy, "PRAGMA user_version = 4; UPDATE meta SET value = 4 WHERE key = 'schema'");
 	assert_unusable(f, f->copy.path, "newer quorate");
-	edit(&f->copy, "PRAGMA user_version = 1; UPDATE meta SET value = 1 WHERE key = 'schema'");
+	edit(&f->copy, "PRAGMA user_version = 2; UPDATE meta SET value = 2 WHERE key = 'schema'");
 	assert_unusable(f, f->copy.path, "quorate of that version");
 }
 
