@@ -108,19 +108,20 @@ char *receipt_format(const struct qreceipt *r, size_t *len)
 /* What else of ours it may be is said, for that is the likeliest mistake. */
 static bool check_kind(const json_t *json, struct err *err)
 {
+	static const char evidence[] = "quorate evidence";
 	struct jvalue root = jread_root(json), format = jread_field(&root, "format");
-	const char *text;
-	if (json_is_object(json) && json_object_get(json, "kind") != NULL &&
-	    json_object_get(json, "proof") != NULL)
+	const char *name = json_string_value(format.json);
+	if (name != NULL && strncmp(name, evidence, sizeof evidence - 1) == 0)
 		return err_set(err, ERR_INPUT,
 		               "this is evidence, no receipt; see `quorate evidence verify FILE`");
-	if (json_is_object(json) && json_object_get(json, "allocations") != NULL)
-		return err_set(err, ERR_INPUT, "this is a genesis, no receipt; see `quorate genesis check`");
+	if (json_object_get(json, "allocations") != NULL)
+		return err_set(err, ERR_INPUT,
+		               "this is a genesis, no receipt; see `quorate genesis show FILE`");
 	if (!jread_object(&root, "format chain txid height block transaction index path headers certificate",
-	                  "", err) ||
-	    !jread_string(&format, 64, &text, err))
-		return false;
-	return strcmp(text, format_name) == 0 || jread_wrong(&format, err, "must be \"%s\"", format_name);
+	                  "", err))
+		return err_prefix(err, "this is no receipt");
+	return (name != NULL && strcmp(name, format_name) == 0) ||
+	       jread_wrong(&format, err, "must be \"%s\"", format_name);
 }
 
 /* Lower-case hex of at most `max` bytes, into a fresh buffer. */
@@ -233,7 +234,7 @@ static bool check_words(const struct jvalue *root, const struct words *w, struct
 static const char *member_at(const char *own, size_t at, char name[32])
 {
 	snprintf(name, 32, "the beginning");
-	for (const char *p = own; (p = strstr(p, "\n  \"")) != NULL && p <= own + at; p++)
+	for (const char *p = own; (p = strstr(p, "\n  \"")) != NULL && p < own + at; p++)
 		snprintf(name, 32, "%.*s", (int)strcspn(p + 4, "\""), p + 4);
 	return name;
 }

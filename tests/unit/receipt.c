@@ -4,10 +4,7 @@
  * Links: q_ledger
  */
 #include "receipt.h"
-#include "block.h"
-#include "merkle.h"
-#include "rules.h"
-#include "seals.h"
+#include "receipts.h"
 
 static struct rules rules, stranger;
 
@@ -27,43 +24,9 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Transaction `index` of a block of tx_cnt at height 10, certified header_cnt - 1 blocks above. */
-static struct qreceipt make_on(const struct rules *chain, enum qkind kind, unsigned tx_cnt, unsigned index,
-                               unsigned header_cnt)
-{
-	struct qreceipt r = {.chain = chain->g.chain, .index = index, .cert = {.kind = kind}};
-	struct tx *tx = rules_pay(chain, 0, "receipt");
-	struct qhash leaves[8], path[MERKLE_PATH_MAX], parent = rules_hash(1);
-
-	for (uint8_t i = 0; i < tx_cnt; i++)
-		leaves[i] = i == index ? tx->leaf : rules_hash((uint8_t)(100 + i));
-	r.tx.qtx_bytes_len = (unsigned)tx->raw_len;
-	r.tx.qtx_bytes_val = xmemdup(tx->raw, tx->raw_len);
-	tx_unref(tx);
-	r.path.path_len = (unsigned)merkle_path(leaves, tx_cnt, index, path);
-	r.path.path_val = xcalloc(MERKLE_PATH_MAX, sizeof *path);
-	memcpy(r.path.path_val, path, r.path.path_len * sizeof *path);
-	r.headers.headers_len = header_cnt;
-	r.headers.headers_val = xcalloc(header_cnt, sizeof *r.headers.headers_val);
-	for (unsigned i = 0; i < header_cnt; i++) {
-		struct qhash root = rules_hash(7);
-		if (i == 0)
-			merkle_root(leaves, tx_cnt, &root);
-		r.headers.headers_val[i] = rules_header(10 + i, parent, root, i == 0 ? tx_cnt : 1);
-		block_hash(&r.headers.headers_val[i], &parent);
-	}
-	struct qvote vote = {.height = {10 + header_cnt - 1}, .block = parent};
-	if (kind == QCHECKPOINT)
-		vote.state = rules_hash(3);
-	else
-		vote.view.n = 2;
-	r.cert = rules_cert(chain, kind, &vote, rules_quorum_mask(chain));
-	return r;
-}
-
 static struct qreceipt make(enum qkind kind, unsigned tx_cnt, unsigned index, unsigned header_cnt)
 {
-	return make_on(&rules, kind, tx_cnt, index, header_cnt);
+	return receipts_make(&rules, kind, 10, tx_cnt, index, header_cnt);
 }
 
 /* Signs the last header again after a test has changed the headers. */
@@ -108,7 +71,7 @@ static void holds_for_every_place_and_both_kinds_of_certificate(void **state)
 		for (unsigned index = 0; index < cnt; index++) {
 			enum qkind kind = index % 2 ? QCOMMIT : QCHECKPOINT;
 			struct qreceipt r = make(kind, cnt, index, 1 + cnt % 3);
-			struct tx *tx = rules_pay(&rules, 0, "receipt");
+			struct tx *tx = rules_pay(&rules, cnt % 2, "receipt");
 			struct qtxid id;
 			struct qheight height;
 			assert_true(receipt_verify(&rules.g, &r, &id, &height, NULL));
@@ -277,45 +240,6 @@ static int teardown_seals(void **state)
 	return 0;
 }
 
-struct spoil {
-	unsigned header;                  /* of the receipt; ~0u: none */
-	void (*change)(struct qheader *); /* its target, before it is mined; NULL: nothing */
-	void (*unseal)(struct qheader *); /* after it was mined; NULL: nothing */
-};
-
-/* A chain of `first` + cnt - 1 headers as its proposers seal it; the receipt holds the last cnt. */
-static struct qreceipt make_sealed(const struct rules *r, uint64_t first, unsigned cnt, struct spoil spoil)
-{
-	struct qreceipt receipt = make_on(r, QCOMMIT, 3, 1, cnt);
-	struct qheader *headers = receipt.headers.headers_val;
-	struct seal_parent below;
-	struct qhash hash = r->g.chain;
-
-	seal_genesis(&r->g, &below);
-	for (uint64_t h = 1; h < first + cnt; h++) {
-		struct qheader q = rules_header(h, hash, rules_hash(7), 1);
-		if (h >= first) {
-			q.merkle_root = headers[h - first].merkle_root;
-			q.tx_count = headers[h - first].tx_count;
-		}
-		seals_put(r, &below, &q);
-		if (h - first == spoil.header && spoil.change) {
-			spoil.change(&q);
-			seals_mine(&q, true);
-		}
-		if (h - first == spoil.header && spoil.unseal)
-			spoil.unseal(&q);
-		seal_extend(&below, &q);
-		block_hash(&q, &hash);
-		if (h >= first)
-			headers[h - first] = q;
-	}
-	struct qvote vote = {.view = {2}, .height = {first + cnt - 1}, .block = hash};
-	wire_free(WIRE(qcert), &receipt.cert);
-	receipt.cert = rules_cert(r, QCOMMIT, &vote, rules_quorum_mask(r));
-	return receipt;
-}
-
 static const char *fault_of(const struct rules *r, struct qreceipt receipt)
 {
 	static struct err err;
@@ -354,7 +278,6 @@ static void drop_seal(struct qheader *h)
 	h->seal = (struct qseal){.kind = QSEAL_NONE};
 }
 
-#define NOTHING ((struct spoil){.header = ~0u})
 #define NOT_SEALED "not sealed as this chain asks"
 #define NOT_ASKED_FOR "another target than the headers below ask for"
 
@@ -363,8 +286,10 @@ static void holds_with_seals(void **state)
 	(void)state;
 	for (uint64_t first = 1; first <= 5; first += 2)
 		for (unsigned cnt = 1; cnt <= 4; cnt++) {
-			assert_string_equal(fault_of(&sealed, make_sealed(&sealed, first, cnt, NOTHING)), "");
-			assert_string_equal(fault_of(&fixed, make_sealed(&fixed, first, cnt, NOTHING)), "");
+			assert_string_equal(
+			    fault_of(&sealed, receipts_sealed(&sealed, first, cnt, RECEIPTS_WHOLE)), "");
+			assert_string_equal(
+			    fault_of(&fixed, receipts_sealed(&fixed, first, cnt, RECEIPTS_WHOLE)), "");
 		}
 }
 
@@ -372,15 +297,16 @@ static void refuses_every_header_that_is_not_sealed(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
-		const struct spoil spoils[] = {{i, NULL, spoil_nonce},
-		                               {i, NULL, drop_seal},
-		                               {i, set_too_easy, NULL},
-		                               {i, set_too_hard, NULL}};
+		const struct receipts_spoil spoils[] = {{i, NULL, spoil_nonce},
+		                                        {i, NULL, drop_seal},
+		                                        {i, set_too_easy, NULL},
+		                                        {i, set_too_hard, NULL}};
 		for (unsigned k = 0; k < 4; k++) {
 			char want[128];
 			snprintf(want, sizeof want, "header %u of the receipt is " NOT_SEALED, i);
-			assert_string_equal(fault_of(&sealed, make_sealed(&sealed, 5, 4, spoils[k])), want);
-			assert_string_equal(fault_of(&fixed, make_sealed(&fixed, 5, 4, spoils[k])), want);
+			assert_string_equal(fault_of(&sealed, receipts_sealed(&sealed, 5, 4, spoils[k])),
+			                    want);
+			assert_string_equal(fault_of(&fixed, receipts_sealed(&fixed, 5, 4, spoils[k])), want);
 		}
 	}
 }
@@ -390,14 +316,15 @@ static void refuses_a_target_that_the_headers_below_do_not_ask_for(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
-		const struct spoil easy = {i, set_easiest, NULL}, hard = {i, set_hardest, NULL};
+		const struct receipts_spoil easy = {i, set_easiest, NULL}, hard = {i, set_hardest, NULL};
 		bool known = i >= 2; /* of the first two the receipt does not show what theirs follow from */
 		const char *want = known ? NOT_ASKED_FOR : "";
-		assert_non_null(strstr(fault_of(&sealed, make_sealed(&sealed, 5, 4, easy)), want));
-		assert_non_null(strstr(fault_of(&sealed, make_sealed(&sealed, 5, 4, hard)), want));
-		assert_true(known || !*fault_of(&sealed, make_sealed(&sealed, 5, 4, easy)));
+		assert_non_null(strstr(fault_of(&sealed, receipts_sealed(&sealed, 5, 4, easy)), want));
+		assert_non_null(strstr(fault_of(&sealed, receipts_sealed(&sealed, 5, 4, hard)), want));
+		assert_true(known || !*fault_of(&sealed, receipts_sealed(&sealed, 5, 4, easy)));
 		/* Above the genesis all is known; the easiest target is what the first two are due. */
-		assert_non_null(strstr(fault_of(&sealed, make_sealed(&sealed, 1, 4, hard)), NOT_ASKED_FOR));
+		assert_non_null(
+		    strstr(fault_of(&sealed, receipts_sealed(&sealed, 1, 4, hard)), NOT_ASKED_FOR));
 	}
 }
 
@@ -414,7 +341,7 @@ static void refuses_a_seal_on_a_chain_without_seals(void **state)
 static void no_single_flipped_bit_of_a_sealed_receipt_is_accepted(void **state)
 {
 	(void)state;
-	struct qreceipt r = make_sealed(&sealed, 5, 3, NOTHING), other;
+	struct qreceipt r = receipts_sealed(&sealed, 5, 3, RECEIPTS_WHOLE), other;
 	struct bytes raw = rules_encode(WIRE(qreceipt), &r);
 
 	for (size_t bit = 0; bit < raw.len * 8; bit++) {
