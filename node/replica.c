@@ -208,9 +208,7 @@ static void handle(struct replica *r, const struct engine_output *o)
 		put_block(r, o);
 		break;
 	case OUT_EVIDENCE:
-		rlog(r, "warn", "evidence kind=replica height=%llu",
-		     (unsigned long long)ledger_height(r->ledger).n);
-		put_journal(r, &o->journal);
+		evidence_found(r, &o->journal);
 		break;
 	case OUT_JOURNAL:
 		put_journal(r, &o->journal);
@@ -463,6 +461,7 @@ bool replica_turn(struct replica *r, struct err *err)
 		if (tick_due(r))
 			replica_feed(r, &(struct engine_input){.kind = IN_TICK});
 		tell_progress(r);
+		evidence_ask(r);
 	}
 	do {
 		work(r);

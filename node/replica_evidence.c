@@ -1,17 +1,357 @@
 /*
  * replica_evidence.c: evidence: what is kept of it, and its exchange with peers, so that what one saw all
  * keep.
+ *
+ * All of it comes through keep(): what the engine found, double spends that the pool refused, what peers hand
+ * on. The journal keeps one piece for each thing done, and a bounded number against each culprit: a few
+ * convict as well as thousands, and whoever lies can lie without end.
+ *
+ * Each replica asks each other one, every few seconds, for what is in its journal above the last that it was
+ * given, so nothing is lost for good, whatever the network loses, and a liar can but hide what it has itself.
+ * Evidence proves itself: message_open() checked it on a worker, and nobody's word is taken.
  */
+#include "evidence.h"
+#include "hash.h"
 #include "replica_impl.h"
+
+#define MESSAGE_BYTES (256u << 10)        /* of several pieces; one alone may have more, */
+#define PIECE_BYTES_MAX (Q_BODY_MAX - 64) /* but has to fit into an envelope: what does not stays here */
+
+/* ---- what is known ------------------------------------------------------------------ */
+
+static unsigned lowest(uint64_t mask)
+{
+	return mask ? (unsigned)__builtin_ctzll(mask) : 0;
+}
+
+static struct piece_key key_of(qevidence_kind kind, const struct evidence_facts *f)
+{
+	struct piece_key k;
+
+	memset(&k, 0, sizeof k);
+	k.kind = kind;
+	k.statement = f->statement;
+	k.view = f->view.n;
+	k.height = f->height.n;
+	if (kind == QEV_FORK)
+		k.first = f->first;
+	else
+		k.replica = lowest(f->culprits);
+	if (kind == QEV_FORK || kind == QEV_DOUBLE_SPEND)
+		k.second = f->second; /* of a double spend the loser: one piece for each */
+	return k;
+}
+
+static const struct piece *find(const struct dossier *d, const struct piece_key *key)
+{
+	struct piece *p;
+
+	HASH_FIND(hh, d->pieces, key, sizeof *key, p);
+	return p;
+}
+
+/* Of its encoding, whose length it returns. */
+static size_t digest_of(const struct qevidence *ev, struct qhash *digest)
+{
+	struct bytes raw;
+
+	must(wire_encode(WIRE(qevidence), ev, &raw));
+	size_t len = raw.len;
+	hash_bytes("quorate/evidence/v1", raw.data, raw.len, digest->b);
+	bytes_free(&raw);
+	return len;
+}
+
+static struct offender *offender(struct dossier *d, const struct qaddress *signer)
+{
+	struct offender *o;
+
+	HASH_FIND(hh, d->offenders, signer, sizeof *signer, o);
+	return o;
+}
+
+/* Votes of the kinds that a conviction can be made of. */
+static bool costs_stake(const struct replica *r, qevidence_kind kind, const struct evidence_facts *f)
+{
+	return stake_rules(r->g) && kind == QEV_CONFLICT &&
+	       (f->statement == QPREPARE || f->statement == QCOMMIT || f->statement == QCHECKPOINT);
+}
+
+static void note(struct replica *r, const struct qevidence *ev, const struct evidence_facts *f)
+{
+	qevidence_kind kind = ev->kind;
+	struct dossier *d = &r->dossier;
+	struct piece *p = xcalloc(1, sizeof *p);
+	struct offender *o;
+
+	p->key = key_of(kind, f);
+	digest_of(ev, &p->digest);
+	HASH_ADD(hh, d->pieces, key, sizeof p->key, p);
+	switch (kind) {
+	case QEV_CONFLICT:
+	case QEV_BAD_PROPOSAL:
+		d->of_replica[p->key.replica]++;
+		if (costs_stake(r, kind, f) && f->height.n > d->offence[p->key.replica].n)
+			d->offence[p->key.replica] = f->height;
+		break;
+	case QEV_DOUBLE_SPEND:
+		o = offender(d, &f->signer);
+		if (!o) {
+			o = xcalloc(1, sizeof *o);
+			o->signer = f->signer;
+			HASH_ADD(hh, d->offenders, signer, sizeof o->signer, o);
+		}
+		o->cnt++;
+		break;
+	case QEV_FORK:
+		d->forks++;
+		break;
+	}
+}
+
+bool evidence_load(struct replica *r, struct err *err)
+{
+	struct evidence_facts f;
+	struct qevidence ev;
+	enum found found;
+
+	for (int64_t seq = 0; (found = reader_evidence(r->reader, &seq, &ev, err)) == FOUND;) {
+		bool ok = evidence_facts(r->g, &ev, &f) && evidence_verify(r->g, &ev, NULL);
+		struct piece_key key = key_of(ev.kind, &f);
+		if (ok && !find(&r->dossier, &key))
+			note(r, &ev, &f);
+		wire_free(WIRE(qevidence), &ev);
+		if (!ok) {
+			reader_damaged(r->reader, "evidence in the journal does not hold", err);
+			return false;
+		}
+	}
+	return found == NOT_FOUND;
+}
+
+void evidence_free(struct replica *r)
+{
+	struct piece *p, *next;
+	struct offender *o, *next_o;
+
+	HASH_ITER (hh, r->dossier.pieces, p, next) {
+		HASH_DEL(r->dossier.pieces, p);
+		free(p);
+	}
+	HASH_ITER (hh, r->dossier.offenders, o, next_o) {
+		HASH_DEL(r->dossier.offenders, o);
+		free(o);
+	}
+}
+
+/* ---- what is kept --------------------------------------------------------------------- */
+
+/*
+ * A conviction that costs stake covers only what was done till then, and not every lie costs any: so beyond
+ * the bound one pair of votes is still kept, as long as none is that counts.  Else who fills the bound once
+ * could sign two votes for nothing ever after.
+ */
+static bool first_that_counts(const struct replica *r, qevidence_kind kind, const struct evidence_facts *f)
+{
+	unsigned i = lowest(f->culprits);
+	struct engine_status s;
+
+	if (!costs_stake(r, kind, f))
+		return false;
+	uint64_t convicted = state_staking(ledger_state(r->ledger))->convicted.convicted_val[i].n;
+	r->ops->status(r->engine, &s);
+	return f->height.n > convicted && f->height.n <= s.tip.n + r->g->g.params.window &&
+	       r->dossier.offence[i].n <= convicted;
+}
+
+/* `from`: who brought it; this replica itself for what it found. */
+static bool has_room(struct replica *r, qevidence_kind kind, const struct evidence_facts *f, unsigned from)
+{
+	struct dossier *d = &r->dossier;
+	const struct offender *o;
+
+	switch (kind) {
+	case QEV_CONFLICT:
+	case QEV_BAD_PROPOSAL:
+		return d->of_replica[lowest(f->culprits)] < EVIDENCE_REPLICA_MAX ||
+		       first_that_counts(r, kind, f);
+	case QEV_DOUBLE_SPEND:
+		o = offender(d, &f->signer);
+		return (!o || o->cnt < EVIDENCE_SIGNER_MAX) && d->double_spends < EVIDENCE_MAX &&
+		       d->bytes < EVIDENCE_BYTES && r->peers[from].double_spends < EVIDENCE_PEER_MAX;
+	case QEV_FORK:
+		return d->forks < EVIDENCE_FORK_MAX;
+	}
+	return false;
+}
+
+static void tell(const struct replica *r, qevidence_kind kind, const struct evidence_facts *f, unsigned from)
+{
+	char first[QHASH_HEX], second[QHASH_HEX];
+
+	hex_encode(first, f->first.b, sizeof f->first.b);
+	hex_encode(second, f->second.b, sizeof f->second.b);
+	if (kind == QEV_DOUBLE_SPEND)
+		rlog(r, "warn", "evidence kind=double_spend winner=%s loser=%s from=%u", first, second, from);
+	else if (kind == QEV_FORK)
+		rlog(r, "error", "evidence kind=fork height=%llu first=%s second=%s from=%u",
+		     (unsigned long long)f->height.n, first, second, from);
+	else
+		rlog(r, "warn", "evidence kind=replica replica=%u statement=%s view=%llu height=%llu from=%u",
+		     lowest(f->culprits), statement_name(f->statement), (unsigned long long)f->view.n,
+		     (unsigned long long)f->height.n, from);
+}
+
+/* Into the journal, if it is new and has room. */
+static void keep(struct replica *r, struct qevidence *ev, unsigned from)
+{
+	struct qjournal j = {.kind = QJ_EVIDENCE};
+	struct dossier *d = &r->dossier;
+	struct evidence_facts f;
+	struct err err = {0};
+
+	if (!evidence_facts(r->g, ev, &f))
+		return;
+	struct piece_key key = key_of(ev->kind, &f);
+	if (find(d, &key) || !has_room(r, ev->kind, &f, from))
+		return;
+	note(r, ev, &f);
+	if (ev->kind == QEV_DOUBLE_SPEND) {
+		const struct qdouble_spend *s = &ev->qevidence_u.double_spend;
+		d->double_spends++;
+		d->bytes += s->winner.qtx_bytes_len + s->loser.qtx_bytes_len;
+		if (from != r->c.self)
+			r->peers[from].double_spends++;
+	}
+	j.qjournal_u.evidence = *ev; /* borrowed: encoded at once */
+	if (!ledger_journal(r->ledger, &j, &err))
+		replica_stop(r, &err);
+	tell(r, ev->kind, &f, from);
+}
+
+void evidence_found(struct replica *r, const struct bytes *journal)
+{
+	struct qjournal entry;
+
+	must(wire_decode(WIRE(qjournal), journal->data, journal->len, &entry) && entry.kind == QJ_EVIDENCE);
+	keep(r, &entry.qjournal_u.evidence, r->c.self);
+	wire_free(WIRE(qjournal), &entry);
+}
+
+bool evidence_wants(struct replica *r, const struct qtxid *loser)
+{
+	struct evidence_facts f = {0};
+
+	memcpy(f.second.b, loser->b, sizeof f.second.b);
+	struct piece_key key = key_of(QEV_DOUBLE_SPEND, &f);
+	return !find(&r->dossier, &key) && r->dossier.double_spends < EVIDENCE_MAX &&
+	       r->dossier.bytes < EVIDENCE_BYTES;
+}
+
+void evidence_double_spend(struct replica *r, const struct tx *winner, const struct tx *loser)
+{
+	struct qevidence ev = {.kind = QEV_DOUBLE_SPEND};
+
+	ev.qevidence_u.double_spend.winner = (qtx_bytes){(unsigned)winner->raw_len, winner->raw};
+	ev.qevidence_u.double_spend.loser = (qtx_bytes){(unsigned)loser->raw_len, loser->raw};
+	keep(r, &ev, r->c.self);
+}
+
+/* ---- the exchange ------------------------------------------------------------------------ */
+
+void evidence_ask(struct replica *r)
+{
+	struct qmessage m = {.kind = QGET_EVIDENCE};
+
+	for (unsigned i = 0; i < r->g->n; i++) {
+		struct peer_state *p = &r->peers[i];
+		if (i == r->c.self || r->now_ms < p->evidence_ask_ms)
+			continue;
+		p->evidence_ask_ms = r->now_ms + EVIDENCE_ASK_MS;
+		p->evidence_asked = true;
+		m.qmessage_u.get_evidence.after = p->evidence_upto;
+		replica_say(r, &m, replica_bit(i));
+	}
+}
+
+/* What a disk made up would make this replica a liar: is it what was kept? */
+static bool is_kept(const struct replica *r, const struct qevidence *ev, size_t *len)
+{
+	struct evidence_facts f;
+	struct qhash digest;
+
+	*len = digest_of(ev, &digest);
+	if (!evidence_facts(r->g, ev, &f))
+		return false;
+	struct piece_key key = key_of(ev->kind, &f);
+	const struct piece *p = find(&r->dossier, &key);
+	return p && qhash_eq(&p->digest, &digest);
+}
+
+/* The next pieces above out->upto, as many as belong into one message. */
+static enum found gather(struct replica *r, struct qevidences *out, struct err *err)
+{
+	enum found found = FOUND;
+	size_t bytes = 0;
+
+	while (found == FOUND && out->list.list_len < Q_EVIDENCES_MAX) {
+		struct qevidence *ev = &out->list.list_val[out->list.list_len];
+		int64_t seq = (int64_t)out->upto;
+		found = reader_evidence(r->reader, &seq, ev, err);
+		if (found != FOUND)
+			break;
+		size_t len;
+		if (!is_kept(r, ev, &len)) {
+			wire_free(WIRE(qevidence), ev);
+			reader_damaged(r->reader, "evidence in the journal is not what was written", err);
+			return FOUND_ERROR;
+		}
+		if (len <= PIECE_BYTES_MAX && bytes > 0 && bytes + len > MESSAGE_BYTES) {
+			wire_free(WIRE(qevidence), ev);
+			break;
+		}
+		out->upto = (uint64_t)seq;
+		if (len > PIECE_BYTES_MAX) {
+			wire_free(WIRE(qevidence), ev);
+			continue;
+		}
+		bytes += len;
+		out->list.list_len++;
+	}
+	return found;
+}
 
 void evidence_serve(struct replica *r, const struct message *m)
 {
-	(void)r;
-	(void)m;
+	struct qmessage reply = {.kind = QEVIDENCE};
+	struct qevidences *out = &reply.qmessage_u.evidence;
+	uint64_t after = m->m.qmessage_u.get_evidence.after;
+	struct err err = {0};
+
+	if (!serve_allowed(r, m->sender) || after > INT64_MAX)
+		return;
+	serve_charge(r, m->sender, SERVE_LOOKUP_DISK);
+	out->upto = after;
+	out->list.list_val = xcalloc(Q_EVIDENCES_MAX, sizeof *out->list.list_val);
+	if (gather(r, out, &err) == FOUND_ERROR)
+		replica_stop(r, &err);
+	else if (out->upto > after)
+		serve_answer(r, m->sender, &reply);
+	wire_free(WIRE(qevidences), out);
 }
 
 void evidence_on(struct replica *r, const struct message *m)
 {
-	(void)r;
-	(void)m;
+	const struct qevidences *e = &m->m.qmessage_u.evidence;
+	struct peer_state *p = &r->peers[m->sender];
+
+	if (!p->evidence_asked || m->sender == r->c.self) /* none is sent unasked */
+		return;
+	p->evidence_asked = false;
+	for (unsigned i = 0; i < e->list.list_len && !replica_stopped(r); i++)
+		keep(r, &e->list.list_val[i], m->sender);
+	if (e->upto > p->evidence_upto) {
+		p->evidence_upto = e->upto;
+		p->evidence_ask_ms = r->now_ms; /* there may be more */
+	}
 }

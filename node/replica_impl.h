@@ -28,12 +28,18 @@
 #define SLEPT_MS 1500              /* longer between two turns than any deadline: it was asleep; */
 #define SLEPT_COUNTS_MS 100        /* not for nothing, lest one that is always slow waits for ever */
 #define FATES_MAX 65536            /* evicted transactions whose fate is remembered */
+#define EVIDENCE_REPLICA_MAX 16    /* entries in its journal against one replica, */
+#define EVIDENCE_SIGNER_MAX 16     /* against one client, */
+#define EVIDENCE_FORK_MAX 16       /* of forks */
 #define EVIDENCE_MAX 1000          /* double spends journaled in one run of the process, */
-#define EVIDENCE_BYTES (16u << 20) /* and their bytes */
+#define EVIDENCE_PEER_MAX 250      /* of these from one peer, */
+#define EVIDENCE_BYTES (16u << 20) /* and the bytes of all of them */
+#define EVIDENCE_ASK_MS 5000       /* between two questions to a peer */
 #define ASK_MAX 16                 /* bodies asked for at a time without a leaf list */
 #define ASK_GRACE_MS 10            /* a forward may still be on its way */
 #define ASK_RETRY_MS 200           /* doubles with each try up to */
 #define ASK_RETRY_MAX_MS 3200
+#define SERVE_LOOKUP_DISK 4096    /* bytes that a look-up in the ledger costs a peer */
 #define SERVE_BYTES_S (16u << 20) /* answers to one peer: so much a second, and at most this at once */
 
 /* ---- parts ------------------------------------------------------------------- */
@@ -107,9 +113,30 @@ struct fate {
 	UT_hash_handle hh; /* by id; in order of eviction */
 };
 
-struct loser {
-	struct qtxid id;
-	UT_hash_handle hh;
+/* What a piece of evidence in the journal is about; a second one about the same is not kept. */
+struct piece {
+	struct piece_key {
+		uint32_t kind, statement, replica, unused;
+		uint64_t view, height;
+		struct qhash first, second;
+	} key;
+	struct qhash digest; /* of the piece itself */
+	UT_hash_handle hh;   /* by key */
+};
+struct offender {
+	struct qaddress signer;
+	unsigned cnt;
+	UT_hash_handle hh; /* by signer */
+};
+struct dossier {
+	struct piece *pieces;
+	unsigned of_replica[Q_REPLICAS_MAX];
+	struct qheight
+	    offence[Q_REPLICAS_MAX]; /* greatest height of votes among those that cost stake; 0: none */
+	unsigned forks;
+	struct offender *offenders;
+	unsigned double_spends; /* in this run, and their bytes */
+	size_t bytes;
 };
 
 struct peer_state {
@@ -117,8 +144,12 @@ struct peer_state {
 	size_t orphan_cnt, orphan_bytes;
 	struct early *early; /* oldest first */
 	size_t early_cnt, early_bytes;
-	uint64_t served_ms; /* when its allowance was last filled up */
-	uint64_t allowance; /* bytes that may be served to it */
+	uint64_t served_ms;       /* when its allowance was last filled up */
+	uint64_t allowance;       /* bytes that may be served to it */
+	uint64_t evidence_upto;   /* of its journal */
+	uint64_t evidence_ask_ms; /* when it is asked again */
+	bool evidence_asked;      /* an answer is on its way, or lost */
+	unsigned double_spends;   /* that it brought, in this run */
 };
 
 struct replica {
@@ -156,8 +187,7 @@ struct replica {
 	size_t seen_bytes;
 	struct crib *cribs;
 	struct fate *fates;
-	struct loser *losers;
-	size_t evidence_bytes;
+	struct dossier dossier;
 	struct peer_state *peers; /* n */
 };
 
@@ -224,9 +254,22 @@ void txs_free(struct replica *r);
 void serve_get_txs(struct replica *r, const struct message *m);
 void serve_get_bodies(struct replica *r, const struct message *m);
 void serve_get_chain(struct replica *r, const struct message *m);
+/* May this peer have (more of) an answer now?  What it gets is charged: an answer by serve_answer(). */
+bool serve_allowed(struct replica *r, unsigned peer);
+void serve_charge(struct replica *r, unsigned peer, uint64_t bytes);
+void serve_answer(struct replica *r, unsigned peer, const struct qmessage *m);
 
 /* ---- replica_evidence.c ----------------------------------------------------------- */
 
+/* What the journal holds. */
+bool evidence_load(struct replica *r, struct err *err);
+void evidence_free(struct replica *r);
+/* The engine's: an encoded qjournal. */
+void evidence_found(struct replica *r, const struct bytes *journal);
+/* Is it worth the look for the winner? */
+bool evidence_wants(struct replica *r, const struct qtxid *loser);
+void evidence_double_spend(struct replica *r, const struct tx *winner, const struct tx *loser);
+void evidence_ask(struct replica *r);                            /* peers whose time it is */
 void evidence_serve(struct replica *r, const struct message *m); /* GET_EVIDENCE */
 void evidence_on(struct replica *r, const struct message *m);    /* EVIDENCE: what is in it holds */
 

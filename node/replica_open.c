@@ -119,6 +119,8 @@ static bool open_files(struct replica *r, struct err *err)
 	r->reader = reader_open(r->c.ledger_path, r->c.vfs, err);
 	if (!r->reader)
 		return false;
+	if (!evidence_load(r, err))
+		return false;
 	r->votes = votes_open(r->c.votes_path, r->c.key, r->c.vfs, err);
 	return r->votes != NULL;
 }
@@ -176,6 +178,7 @@ void replica_close(struct replica *r)
 	batch_clear(&r->batch);
 	bodies_free(r);
 	txs_free(r);
+	evidence_free(r);
 	pool_free(r->pool);
 	free(r->peers);
 	if (r->votes)

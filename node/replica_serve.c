@@ -11,10 +11,8 @@
 #include "verify.h"
 
 #define LOOKUP_MEMORY 64 /* bytes that a look-up costs */
-#define LOOKUP_DISK 4096
 
-/* May this peer have (more of) an answer now? */
-static bool allowed(struct replica *r, unsigned peer)
+bool serve_allowed(struct replica *r, unsigned peer)
 {
 	struct peer_state *p = &r->peers[peer];
 	uint64_t elapsed = r->now_ms - p->served_ms;
@@ -28,18 +26,18 @@ static bool allowed(struct replica *r, unsigned peer)
 	return p->allowance > 0 && peer != r->c.self;
 }
 
-static void charge(struct replica *r, unsigned peer, uint64_t bytes)
+void serve_charge(struct replica *r, unsigned peer, uint64_t bytes)
 {
 	struct peer_state *p = &r->peers[peer];
 
 	p->allowance -= bytes < p->allowance ? bytes : p->allowance;
 }
 
-static void answer(struct replica *r, unsigned peer, const struct qmessage *m)
+void serve_answer(struct replica *r, unsigned peer, const struct qmessage *m)
 {
 	struct message *made = message_make(r->g, r->c.self, &r->c.signer, m);
 
-	charge(r, peer, made->env.body.body_len);
+	serve_charge(r, peer, made->env.body.body_len);
 	replica_post(r, made, replica_bit(peer));
 }
 
@@ -50,7 +48,7 @@ static void flush_txs(struct replica *r, unsigned peer, struct qtxs *q, size_t *
 
 	if (q->txs.txs_len > 0) {
 		m.qmessage_u.txs = *q;
-		answer(r, peer, &m);
+		serve_answer(r, peer, &m);
 	}
 	q->txs.txs_len = 0;
 	*bytes = 0;
@@ -62,11 +60,11 @@ void serve_get_txs(struct replica *r, const struct message *m)
 	struct qtxs found = {0};
 	size_t bytes = 0;
 
-	if (!allowed(r, m->sender))
+	if (!serve_allowed(r, m->sender))
 		return;
-	charge(r, m->sender, LOOKUP_MEMORY * (uint64_t)q->leaves.leaves_len);
+	serve_charge(r, m->sender, LOOKUP_MEMORY * (uint64_t)q->leaves.leaves_len);
 	found.txs.txs_val = xcalloc(TXS_MESSAGE_MAX, sizeof *found.txs.txs_val);
-	for (unsigned i = 0; i < q->leaves.leaves_len && allowed(r, m->sender); i++) {
+	for (unsigned i = 0; i < q->leaves.leaves_len && serve_allowed(r, m->sender); i++) {
 		struct tx *tx = txs_find_leaf(r, &q->leaves.leaves_val[i]);
 
 		if (!tx)
@@ -112,7 +110,7 @@ static void answer_body(struct replica *r, unsigned peer, const struct qhash *ha
 	m.qmessage_u.body.block = *hash;
 	m.qmessage_u.body.txs.txs_val = q->txs.txs_val;
 	m.qmessage_u.body.txs.txs_len = q->txs.txs_len;
-	answer(r, peer, &m);
+	serve_answer(r, peer, &m);
 }
 
 static void serve_body(struct replica *r, unsigned peer, const struct qhash *hash)
@@ -127,7 +125,7 @@ static void serve_body(struct replica *r, unsigned peer, const struct qhash *has
 		free(q.txs.txs_val); /* the bytes are the block's */
 		return;
 	}
-	charge(r, peer, LOOKUP_DISK);
+	serve_charge(r, peer, SERVE_LOOKUP_DISK);
 	switch (reader_block_by_hash(r->reader, hash, &q, &err)) {
 	case FOUND:
 		if (is_block(hash, &q))
@@ -148,7 +146,7 @@ void serve_get_bodies(struct replica *r, const struct message *m)
 {
 	const struct qget_bodies *q = &m->m.qmessage_u.get_bodies;
 
-	for (unsigned i = 0; i < q->blocks.blocks_len && allowed(r, m->sender); i++)
+	for (unsigned i = 0; i < q->blocks.blocks_len && serve_allowed(r, m->sender); i++)
 		serve_body(r, m->sender, &q->blocks.blocks_val[i]);
 }
 
@@ -157,14 +155,14 @@ void serve_get_chain(struct replica *r, const struct message *m)
 	struct qmessage reply = {.kind = QCHAIN};
 	struct err err = {0};
 
-	if (!allowed(r, m->sender))
+	if (!serve_allowed(r, m->sender))
 		return;
-	charge(r, m->sender, LOOKUP_DISK);
+	serve_charge(r, m->sender, SERVE_LOOKUP_DISK);
 	switch (reader_chain(r->reader, m->m.qmessage_u.get_chain.above, &reply.qmessage_u.chain, &err)) {
 	case FOUND:
 		if (cert_chain_well_formed(r->g, &reply.qmessage_u.chain) &&
 		    cert_verify(r->g, &reply.qmessage_u.chain.cert, NULL))
-			answer(r, m->sender, &reply);
+			serve_answer(r, m->sender, &reply);
 		else
 			damaged(r, "headers and the certificate over them do not hold");
 		wire_free(WIRE(qchain), &reply.qmessage_u.chain);

@@ -83,7 +83,7 @@ enum tx_verdict replica_fate(const struct replica *r, const struct qtxid *id, st
 	return f->verdict;
 }
 
-/* ---- evidence of double spends -------------------------------------------------------- */
+/* ---- double spends -------------------------------------------------------- */
 
 /* A pending or final transaction by its id; one reference, or NULL. */
 static struct tx *fetch_tx(struct replica *r, const struct qtxid *id)
@@ -107,40 +107,13 @@ static struct tx *fetch_tx(struct replica *r, const struct qtxid *id)
 	return tx;
 }
 
-static void keep_evidence(struct replica *r, const struct tx *winner, const struct tx *loser)
-{
-	struct qjournal j = {.kind = QJ_EVIDENCE};
-	struct qdouble_spend *d = &j.qjournal_u.evidence.qevidence_u.double_spend;
-	char winner_hex[QHASH_HEX], loser_hex[QHASH_HEX];
-	struct err err = {0};
-
-	j.qjournal_u.evidence.kind = QEV_DOUBLE_SPEND; /* borrows both: encoded at once */
-	d->winner = (qtx_bytes){(unsigned)winner->raw_len, winner->raw};
-	d->loser = (qtx_bytes){(unsigned)loser->raw_len, loser->raw};
-	r->evidence_bytes += winner->raw_len + loser->raw_len;
-	if (!ledger_journal(r->ledger, &j, &err))
-		replica_stop(r, &err);
-	rlog(r, "warn", "evidence kind=double_spend winner=%s loser=%s",
-	     hex_encode(winner_hex, winner->id.b, sizeof winner->id.b),
-	     hex_encode(loser_hex, loser->id.b, sizeof loser->id.b));
-}
-
-/* Once for each loser, and a bounded number of them: a client can make as many as it likes. */
 static void note_double_spend(struct replica *r, const struct qtxid *winner, const struct tx *loser)
 {
-	struct loser *known;
-	struct tx *tx;
-
-	HASH_FIND(hh, r->losers, &loser->id, sizeof loser->id, known);
-	if (known || HASH_COUNT(r->losers) >= EVIDENCE_MAX || r->evidence_bytes >= EVIDENCE_BYTES)
+	if (!evidence_wants(r, &loser->id))
 		return;
-	tx = fetch_tx(r, winner);
-	if (tx && tx_conflict(tx, loser)) {
-		known = xcalloc(1, sizeof *known);
-		known->id = loser->id;
-		HASH_ADD(hh, r->losers, id, sizeof known->id, known);
-		keep_evidence(r, tx, loser);
-	}
+	struct tx *tx = fetch_tx(r, winner);
+	if (tx && tx_conflict(tx, loser))
+		evidence_double_spend(r, tx, loser);
 	tx_unref(tx);
 }
 
@@ -488,7 +461,6 @@ void txs_resend(struct replica *r)
 void txs_free(struct replica *r)
 {
 	struct fate *f, *next_fate;
-	struct loser *l, *next_loser;
 
 	while (r->seen)
 		seen_drop_oldest(r);
@@ -502,9 +474,5 @@ void txs_free(struct replica *r)
 	HASH_ITER (hh, r->fates, f, next_fate) {
 		HASH_DEL(r->fates, f);
 		free(f);
-	}
-	HASH_ITER (hh, r->losers, l, next_loser) {
-		HASH_DEL(r->losers, l);
-		free(l);
 	}
 }

@@ -1,8 +1,8 @@
 /*
  * advance.c: what has become due: PREPAREs, COMMITs, executions.
  *
- *   PR1  PREPARE: the body is here; a fresh block was validated on its parent (PP8 to PP11), a bound one needs
- *        no more than its body: its certificate proves that f+1 honest replicas validated it [F13]
+ *   PR1  PREPARE: the body is here; a fresh block was validated on its parent (PP8 to PP11), a bound one
+ * needs no more than its body: its certificate proves that f+1 honest replicas validated it [F13]
  *
  *   PR2  prepared: the body, and PREPAREs of Q distinct replicas in this view
  *

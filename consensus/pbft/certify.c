@@ -91,8 +91,8 @@ static void watch_commits(struct engine *e, const struct pblock *b)
 {
 	for (size_t i = 0; i < e->own_cnt; i++) {
 		const struct own_vote *o = &e->own[i];
-		if (o->kind == QCOMMIT && o->height.n == b->header.height.n && !qhash_eq(&o->block, &b->hash) &&
-		    o->view.n >= e->astray.n)
+		if (o->kind == QCOMMIT && o->height.n == b->header.height.n &&
+		    !qhash_eq(&o->block, &b->hash) && o->view.n >= e->astray.n)
 			e->astray = qview_of(o->view.n + 1);
 	}
 }

@@ -86,26 +86,7 @@ void vote_envelope(struct engine *e, unsigned replica, enum qkind kind, const st
 	env->body.body_val = xmemdup(body, len);
 }
 
-/*
- * A few convict as well as thousands.  But a conviction that costs stake covers only what was done till then,
- * and not every lie costs any: so beyond the bound one pair of votes is still kept, as long as none is that
- * counts.  Else who fills the bound once could sign two votes for nothing ever after.
- */
-static bool worth_keeping(struct engine *e, struct peer *p, struct qheight votes)
-{
-	bool counts =
-	    stake_rules(e->g) && votes.n > p->convicted.n && votes.n <= e->tip.n + e->params->window;
-	bool first = counts && p->offence.n <= p->convicted.n;
-	if (p->evidence_cnt < PBFT_EVIDENCE_MAX)
-		p->evidence_cnt++;
-	else if (!first)
-		return false;
-	if (counts && votes.n > p->offence.n)
-		p->offence = votes;
-	return true;
-}
-
-static void keep_conflict(struct engine *e, const struct qenvelope *first, const struct qenvelope *second)
+void evidence_conflict(struct engine *e, const struct qenvelope *first, const struct qenvelope *second)
 {
 	struct qjournal j = {.kind = QJ_EVIDENCE};
 	struct qevidence *ev = &j.qjournal_u.evidence;
@@ -113,19 +94,6 @@ static void keep_conflict(struct engine *e, const struct qenvelope *first, const
 	ev->qevidence_u.conflict.first = *first; /* borrowed: encoded at once */
 	ev->qevidence_u.conflict.second = *second;
 	emit_journal(e, OUT_EVIDENCE, &j);
-}
-
-void evidence_conflict(struct engine *e, const struct qenvelope *first, const struct qenvelope *second)
-{
-	if (worth_keeping(e, &e->peers[first->sender], qheight_of(0)))
-		keep_conflict(e, first, second);
-}
-
-void evidence_votes(struct engine *e, struct qheight h, const struct qenvelope *first,
-                    const struct qenvelope *second)
-{
-	if (worth_keeping(e, &e->peers[first->sender], h))
-		keep_conflict(e, first, second);
 }
 
 void halt(struct engine *e, const char *reason)

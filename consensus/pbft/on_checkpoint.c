@@ -86,7 +86,7 @@ void on_checkpoint(struct engine *e, struct message *m)
 		if (!same_statement(&p->checkpoint, vote)) { /* CP3 */
 			struct qenvelope env;
 			vote_envelope(e, m->sender, QCHECKPOINT, &p->checkpoint, &p->checkpoint_sig, &env);
-			evidence_votes(e, vote->height, &env, &m->env);
+			evidence_conflict(e, &env, &m->env);
 			wire_free(WIRE(qenvelope), &env);
 		}
 		return;

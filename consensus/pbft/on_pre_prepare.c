@@ -33,10 +33,7 @@ static void report_bad_proposal(struct engine *e, struct message *m)
 	struct qjournal j = {.kind = QJ_EVIDENCE};
 	j.qjournal_u.evidence.kind = QEV_BAD_PROPOSAL;
 	j.qjournal_u.evidence.qevidence_u.proposal = m->env; /* borrowed: encoded at once */
-	if (e->peers[m->sender].evidence_cnt < PBFT_EVIDENCE_MAX) {
-		e->peers[m->sender].evidence_cnt++;
-		emit_journal(e, OUT_EVIDENCE, &j);
-	}
+	emit_journal(e, OUT_EVIDENCE, &j);
 	show_and_suspect(e, NULL, m);
 }
 
@@ -65,7 +62,7 @@ static void note_proposers_prepare(struct engine *e, struct slot *s, struct mess
 	struct qenvelope a, b;
 	vote_envelope(e, m->sender, QPREPARE, &first, &v->sig, &a);
 	vote_envelope(e, m->sender, QPREPARE, &second, &p->prepare, &b);
-	evidence_votes(e, s->height, &a, &b);
+	evidence_conflict(e, &a, &b);
 	wire_free(WIRE(qenvelope), &a);
 	wire_free(WIRE(qenvelope), &b);
 }
@@ -77,7 +74,7 @@ static void second_proposal(struct engine *e, struct slot *s, struct message *m)
 	block_hash(&m->m.qmessage_u.proposal.header, &hash);
 	if (!s->proposal || qhash_eq(&hash, &s->cur->hash))
 		return;
-	evidence_votes(e, s->height, &s->proposal->env, &m->env);
+	evidence_conflict(e, &s->proposal->env, &m->env);
 	show_and_suspect(e, s->proposal, m);
 }
 

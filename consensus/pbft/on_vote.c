@@ -37,7 +37,7 @@ void on_vote(struct engine *e, struct message *m)
 		struct qvote first = {.view = v->view, .height = s->height, .block = v->block};
 		struct qenvelope env;
 		vote_envelope(e, m->sender, m->m.kind, &first, &v->sig, &env);
-		evidence_votes(e, s->height, &env, &m->env);
+		evidence_conflict(e, &env, &m->env);
 		wire_free(WIRE(qenvelope), &env);
 		return;
 	}

@@ -97,14 +97,10 @@ struct peer {
 	bool has_checkpoint;
 	struct qvote checkpoint; /* its CHECKPOINT of the greatest height */
 	struct qsig checkpoint_sig;
-	unsigned evidence_cnt;    /* kept against it since the start, up to the bound */
-	struct qheight offence;   /* greatest height of votes among that which count; 0: none */
-	struct qheight convicted; /* its last conviction, where stake decides; 0: none */
 };
 
 #define PBFT_STATUS_MS 1000     /* between two STATUS when all is well */
 #define PBFT_CHAIN_RETRY_MS 250 /* before another peer is asked for certified headers */
-#define PBFT_EVIDENCE_MAX 16    /* entries against one culprit between two restarts */
 
 #define PBFT_DIGESTS 8 /* own checkpoint digests remembered, to compare with certificates that come late */
 
@@ -210,12 +206,9 @@ void emit_want_chain(struct engine *e, unsigned from);
 struct message *make_message(struct engine *e, const struct qmessage *m);
 /* Signs a vote (deterministic: the same bytes each time); the caller owns the reference. */
 struct message *vote_message(struct engine *e, enum qkind kind, const struct qvote *vote);
-/* Two statements of one replica that contradict each other. */
+/* Two statements of one replica that contradict each other. How much of it is kept is the driver's business.
+ */
 void evidence_conflict(struct engine *e, const struct qenvelope *first, const struct qenvelope *second);
-/* The same of two votes for blocks at h, or two proposals, which hold votes: they can cost the replica's
- * stake. */
-void evidence_votes(struct engine *e, struct qheight h, const struct qenvelope *first,
-                    const struct qenvelope *second);
 void vote_envelope(struct engine *e, unsigned replica, enum qkind kind, const struct qvote *vote,
                    const struct qsig *sig, struct qenvelope *env); /* wire_free(WIRE(qenvelope), env) */
 void halt(struct engine *e, const char *reason);

@@ -37,8 +37,6 @@ void proposer_settled(struct engine *e, const struct qstaking *staking)
 	}
 	memcpy(e->schedules, made, cnt * sizeof *made);
 	e->schedule_cnt = cnt;
-	for (u_int i = 0; staking && i < staking->convicted.convicted_len; i++)
-		e->peers[i].convicted = staking->convicted.convicted_val[i];
 }
 
 /* ---- what a proposal stands on ------------------------------------------------ */

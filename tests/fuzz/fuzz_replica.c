@@ -378,7 +378,7 @@ static void setup(void)
 		list[cnt++] = one(TELL, at, 0, (struct bend){.value = 63});
 	list[0].what |= LATE;
 	fuzz_seed(list, cnt * sizeof *list);
-	for (enum qkind kind = QPRE_PREPARE; kind <= QBODY; kind++) {
+	for (enum qkind kind = QPRE_PREPARE; kind <= QEVIDENCE; kind++) {
 		cnt = 0;
 		for (size_t at = 0; at < chronicle.kept_cnt && cnt < 12; at++) {
 			if (chronicle.kept[at]->m.kind != kind)

@@ -55,6 +55,7 @@ void check_free(struct sim *s)
 	if (!c)
 		return;
 	cert_free(c);
+	evidence_forget(c);
 	votes_free(c);
 	chain_free(c);
 	free(c);

@@ -61,17 +61,22 @@ static void hold_memory(const struct machine *m)
 	    {"transactions remembered beside its pool", HASH_COUNT(r->seen), SEEN_MAX},
 	    {"bytes of transactions remembered beside its pool", r->seen_bytes, SEEN_BYTES},
 	    {"fates of evicted transactions", HASH_COUNT(r->fates), FATES_MAX},
-	    {"double spends in its journal in this life", HASH_COUNT(r->losers), EVIDENCE_MAX},
-	    {"bytes of double spends in its journal", r->evidence_bytes, EVIDENCE_BYTES + 2 * tx_max},
+	    {"double spends in its journal in this life", r->dossier.double_spends, EVIDENCE_MAX},
+	    {"bytes of double spends in its journal", r->dossier.bytes, EVIDENCE_BYTES + 2 * tx_max},
+	    {"forks in its journal", r->dossier.forks, EVIDENCE_FORK_MAX},
 	    {"messages left over after a turn", r->parcel_cnt, 0},
 	};
 
+	/* By stake one more for each conviction: of these a run has few. */
+	uint64_t pieces = EVIDENCE_REPLICA_MAX * (stake_rules(r->g) ? 2 : 1);
 	hold(m, bounds, sizeof bounds / sizeof *bounds);
 	for (unsigned i = 0; i < m->sim->n; i++) {
 		struct bound of_peer[] = {
 		    {"orphans of one peer", r->peers[i].orphan_cnt, ORPHANS_MAX},
 		    {"bytes of orphans of one peer", r->peers[i].orphan_bytes, ORPHANS_BYTES},
 		    {"bytes of allowance of one peer", r->peers[i].allowance, SERVE_BYTES_S},
+		    {"double spends that one peer brought", r->peers[i].double_spends, EVIDENCE_PEER_MAX},
+		    {"pieces of evidence against one replica", r->dossier.of_replica[i], pieces},
 		};
 		hold(m, of_peer, sizeof of_peer / sizeof *of_peer);
 	}
@@ -110,11 +115,6 @@ static void hold_engine(const struct machine *m, const struct watched *w)
 	};
 
 	hold(m, bounds, sizeof bounds / sizeof *bounds);
-	for (unsigned i = 0; i < m->sim->n; i++) {
-		struct bound of_peer = {"entries of evidence against one peer", e->peers[i].evidence_cnt,
-		                        PBFT_EVIDENCE_MAX};
-		hold(m, &of_peer, 1);
-	}
 }
 
 void bounds_turn(struct machine *m, struct watched *w)

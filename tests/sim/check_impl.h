@@ -227,10 +227,18 @@ struct checks {
 	unsigned culprit; /* has to be convicted now, of what it did at: */
 	uint64_t offence_height;
 	struct qoutpoint moving; /* has to be spent now */
+	/* check_evidence.c */
+	struct seen_piece *evidence; /* that any honest replica had when it was last looked */
 	/* all */
 	struct watched machines[SIM_MACHINES_MAX];
 	bool disturbed; /* heal.c cut the power: view changes may follow */
 };
+
+/* ---- check_evidence.c ------------------------------------------------------------------------------- */
+
+/* Once the faults have ended. */
+void evidence_spreads(struct sim *s);
+void evidence_forget(struct checks *c);
 
 /* ---- check.c ---------------------------------------------------------------------------------------- */
 

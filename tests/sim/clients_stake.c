@@ -198,7 +198,7 @@ static bool find_offence(struct clients *c, struct machine *m, uint64_t *rng, st
 static bool has_evidence(const struct machine *m)
 {
 	for (unsigned i = 0; i < m->sim->n; i++)
-		if (m->replica->engine->peers[i].evidence_cnt > 0)
+		if (m->replica->dossier.of_replica[i] > 0)
 			return true;
 	return false;
 }

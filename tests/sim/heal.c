@@ -618,5 +618,7 @@ void heal_run(struct sim *s)
 	if (!s->broken)
 		checkpoint(s);
 	if (!s->broken)
+		evidence_spreads(s);
+	if (!s->broken)
 		audit(s);
 }

@@ -105,6 +105,8 @@ const char *packet_kind_name(const struct packet *p)
 	    [QCHAIN] = "CHAIN",
 	    [QGET_BODIES] = "GET-BODIES",
 	    [QBODY] = "BODY",
+	    [QGET_EVIDENCE] = "GET-EVIDENCE",
+	    [QEVIDENCE] = "EVIDENCE",
 	};
 	unsigned kind = p->message ? (unsigned)p->message->m.kind : 0;
 

@@ -32,7 +32,7 @@
 #define LATER 96
 #define SPLITS 16
 #define PENDING 256
-#define KINDS (QBODY + 1)
+#define KINDS (QEVIDENCE + 1)
 #define BUDGET_MAX 300 /* messages that the adversary adds by itself at once */
 
 /* What somebody signed, and who did. */

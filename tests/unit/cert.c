@@ -70,7 +70,7 @@ static void every_kind_of_certificate_holds_for_its_own_votes(void **state)
 		struct qcert c = rules_cert(&rules, kinds[i], &votes[i], 7);
 		assert_true(cert_verify(&rules.g, &c, NULL));
 		assert_false(cert_verify(&stranger.g, &c, NULL));
-		for (int other = 1; other <= QBODY; other++) {
+		for (int other = 1; other <= QEVIDENCE; other++) {
 			c.kind = (enum qkind)other;
 			assert_int_equal(cert_verify(&rules.g, &c, NULL), other == (int)kinds[i]);
 		}

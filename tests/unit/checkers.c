@@ -851,7 +851,7 @@ static void memory_is_bounded(void **state)
 		assert_broken("bounds");
 		*excesses[i].at = was;
 	}
-	w.peers[0][1].evidence_cnt = PBFT_EVIDENCE_MAX + 1;
+	r->dossier.of_replica[1] = 2 * EVIDENCE_REPLICA_MAX + 1;
 	bounds_turn(&w.s.machines[0], x);
 	assert_broken("bounds");
 	pool_free(r->pool);

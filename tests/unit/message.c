@@ -201,7 +201,7 @@ static void sign_as(void *ctx, const uint8_t *body, size_t len, struct qsig *sig
 static void every_kind_opens_as_it_was_made(void **state)
 {
 	(void)state;
-	for (int kind = QPRE_PREPARE; kind <= QBODY; kind++) {
+	for (int kind = QPRE_PREPARE; kind <= QEVIDENCE; kind++) {
 		struct signer signer = {sign_as, rules.ids[3]};
 		struct qmessage m = message_of((enum qkind)kind);
 		struct message *made = message_make(&rules.g, 3, &signer, &m), *opened;

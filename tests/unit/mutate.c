@@ -9,7 +9,7 @@
 #include "samples.h"
 #include "traitor_mutate.h"
 
-#define KINDS 13 /* the first samples: one of each kind */
+#define KINDS 15 /* the first samples: one of each kind */
 #define ROUNDS 6000
 #define NAMES_MAX 128
 

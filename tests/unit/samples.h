@@ -37,6 +37,11 @@ static struct qenvelope sample_envelopes[] = {
     {HASH(0xc0), 0, {5, (unsigned char[]){1, 2, 3, 4, 5}}, SIG(0xd0)},
     {HASH(0xc0), 3, {4, (unsigned char[]){6, 7, 8, 9}}, SIG(0xd3)},
 };
+static struct qevidence sample_evidence[] = {
+    {QEV_CONFLICT,
+     {.conflict = {{HASH(0xc0), 1, {2, (unsigned char[]){10, 11}}, SIG(0xd4)},
+                   {HASH(0xc0), 1, {2, (unsigned char[]){10, 12}}, SIG(0xd5)}}}},
+};
 static struct qslot_status sample_slots[] = {{TRUE, 0xf, 0x8000000000000001}, {FALSE, 0, 2}};
 static struct qoutpoint sample_inputs[] = {{HASH(0x11), 0}, {HASH(0x12), 7}};
 static struct qoutput sample_outputs[] = {
@@ -90,6 +95,8 @@ static const struct sample samples[] = {
     MESSAGE(QCHAIN, chain, {{2, sample_headers}, {QCOMMIT, VOTE, {3, sample_sigs}}}),
     MESSAGE(QGET_BODIES, get_bodies, {{2, sample_hashes}}),
     MESSAGE(QBODY, body, {HASH(0x93), {3, sample_txs}}),
+    MESSAGE(QGET_EVIDENCE, get_evidence, {78}),
+    MESSAGE(QEVIDENCE, evidence, {79, {1, sample_evidence}}),
     RECORD(
         qtx,
         {{{2, sample_inputs}, {4, sample_outputs}, {2, (unsigned char *)"hi"}, {1000}, {1, sample_offences}},
@@ -102,7 +109,8 @@ static const struct sample samples[] = {
                           {.double_spend = {{3, (unsigned char[]){1, 2, 3}}, {1, (unsigned char[]){4}}}}}}}),
     RECORD(qevidence, {QEV_FORK,
                        {.fork = {{{2, sample_headers}, {QCOMMIT, VOTE, {3, sample_sigs}}},
-                                 {{0, NULL}, {QCHECKPOINT, VOTE, {1, sample_one_sig}}}}}}),
+                                 {{0, NULL}, {QCHECKPOINT, VOTE, {1, sample_one_sig}}},
+                                 {2, sample_envelopes}}}}),
     RECORD(qreceipt, {HASH(0xc0),
                       {3, (unsigned char[]){1, 2, 3}},
                       1,
