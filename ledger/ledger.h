@@ -59,6 +59,8 @@ bool ledger_digest_at(struct ledger *l, struct qheight h, struct qhash *block, s
 struct reader;
 struct reader *reader_open(const char *path, const char *vfs, struct err *err);
 void reader_close(struct reader *r);
+
+const struct qhash *reader_chain_id(const struct reader *r); /* as the file says */
 const struct qhash *reader_chain_id(const struct reader *r); /* as the file says */
 
 /* Many questions to one view of the file, which is cheaper than a view for each; without it each has its own.
@@ -157,7 +159,8 @@ enum found reader_stakes(struct reader *r, const struct genesis *g, struct qheig
 enum found reader_receipt(struct reader *r, const struct qtxid *id, struct qreceipt *out, struct err *err);
 
 /* The journal's next evidence after entry *seq (0: the first), which becomes its number; wire_free(WIRE(
- * qevidence), ...).  Not verified. */
+ * qevidence), ...).  Not verified.  FOUND_ERROR with another *seq: that entry is damaged, the next one need
+ * not be. */
 enum found reader_evidence(struct reader *r, int64_t *seq, struct qevidence *out, struct err *err);
 /* The journal's next double spend after entry *seq in which this transaction won or lost, by its row; the
  * proof is reader_evidence(seq - 1). */
