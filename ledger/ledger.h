@@ -61,7 +61,6 @@ struct reader *reader_open(const char *path, const char *vfs, struct err *err);
 void reader_close(struct reader *r);
 
 const struct qhash *reader_chain_id(const struct reader *r); /* as the file says */
-const struct qhash *reader_chain_id(const struct reader *r); /* as the file says */
 
 /* Many questions to one view of the file, which is cheaper than a view for each; without it each has its own.
  */

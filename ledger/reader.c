@@ -110,11 +110,6 @@ const struct qhash *reader_chain_id(const struct reader *r)
 	return &r->chain;
 }
 
-const struct qhash *reader_chain_id(const struct reader *r)
-{
-	return &r->chain;
-}
-
 bool reader_view(struct reader *r, struct err *err)
 {
 	return db_view(&r->db, err);
