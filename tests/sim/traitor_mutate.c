@@ -133,21 +133,21 @@ static void walk_view_change(struct fields *f, struct qview_change *vc)
 	}
 }
 
+static void walk_envelope(struct fields *f, const char *where, struct qenvelope *env)
+{
+	add(f, where, "chain", F_HASH, &env->chain);
+	add(f, where, "sender", F_U32, &env->sender);
+	add_long(f, where, "body", F_BYTES, &env->body.body_val, &env->body.body_len, (struct wire_type){0});
+	add(f, where, "sig", F_SIG, &env->sig);
+}
+
 static void walk_new_view(struct fields *f, struct qnew_view *nv)
 {
 	add(f, "new_view", "view", F_U64, &nv->view.n);
 	LIST("new_view", "changes", nv->changes, changes, WIRE(qenvelope));
-	for (unsigned i = 0; i < nv->changes.changes_len; i++) {
-		struct qenvelope *env = &nv->changes.changes_val[i];
-
-		if (!walked(i, nv->changes.changes_len))
-			continue;
-		add(f, "change", "chain", F_HASH, &env->chain);
-		add(f, "change", "sender", F_U32, &env->sender);
-		add_long(f, "change", "body", F_BYTES, &env->body.body_val, &env->body.body_len,
-		         (struct wire_type){0});
-		add(f, "change", "sig", F_SIG, &env->sig);
-	}
+	for (unsigned i = 0; i < nv->changes.changes_len; i++)
+		if (walked(i, nv->changes.changes_len))
+			walk_envelope(f, "change", &nv->changes.changes_val[i]);
 }
 
 static void walk_status(struct fields *f, struct qstatus *st)
@@ -175,6 +175,47 @@ static void walk_chain(struct fields *f, struct qchain *c)
 		if (walked(i, c->headers.headers_len))
 			walk_header(f, "chain", &c->headers.headers_val[i]);
 	walk_cert(f, "chain", &c->cert);
+}
+
+static void walk_fork(struct fields *f, struct qfork *fork)
+{
+	walk_chain(f, &fork->first);
+	walk_chain(f, &fork->second);
+	LIST("fork", "hiding", fork->hiding, hiding, WIRE(qenvelope));
+	for (unsigned i = 0; i < fork->hiding.hiding_len; i++)
+		if (walked(i, fork->hiding.hiding_len))
+			walk_envelope(f, "hiding", &fork->hiding.hiding_val[i]);
+}
+
+static void walk_piece(struct fields *f, struct qevidence *ev)
+{
+	struct qdouble_spend *d = &ev->qevidence_u.double_spend;
+
+	switch (ev->kind) {
+	case QEV_CONFLICT:
+		walk_envelope(f, "conflict", &ev->qevidence_u.conflict.first);
+		walk_envelope(f, "conflict", &ev->qevidence_u.conflict.second);
+		break;
+	case QEV_BAD_PROPOSAL:
+		walk_envelope(f, "bad_proposal", &ev->qevidence_u.proposal);
+		break;
+	case QEV_DOUBLE_SPEND:
+		walk_txs(f, "double_spend", &d->winner, 1);
+		walk_txs(f, "double_spend", &d->loser, 1);
+		break;
+	case QEV_FORK:
+		walk_fork(f, &ev->qevidence_u.fork);
+		break;
+	}
+}
+
+static void walk_evidence(struct fields *f, struct qevidences *e)
+{
+	add(f, "evidence", "upto", F_U64, &e->upto);
+	LIST("evidence", "list", e->list, list, WIRE(qevidence));
+	for (unsigned i = 0; i < e->list.list_len; i++)
+		if (walked(i, e->list.list_len))
+			walk_piece(f, &e->list.list_val[i]);
 }
 
 static void walk(struct fields *f, struct qmessage *m)
@@ -227,8 +268,7 @@ static void walk(struct fields *f, struct qmessage *m)
 		add(f, "get_evidence", "after", F_U64, &m->qmessage_u.get_evidence.after);
 		break;
 	case QEVIDENCE:
-		add(f, "evidence", "upto", F_U64, &m->qmessage_u.evidence.upto);
-		LIST("evidence", "list", m->qmessage_u.evidence.list, list, WIRE(qevidence));
+		walk_evidence(f, &m->qmessage_u.evidence);
 		break;
 	}
 }
