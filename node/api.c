@@ -299,5 +299,8 @@ const struct http_route api_routes[] = {
     {"GET", "/v1/addresses/*", api_addresses},
     {"GET", "/v1/stakes", api_stakes},
     {"GET", "/v1/receipts/*", api_receipt},
+    {"GET", "/verify", api_page},
+    {"GET", "/v1/evidence", api_evidence_list},
+    {"GET", "/v1/evidence/*", api_evidence},
     {NULL, NULL, NULL},
 };

@@ -47,9 +47,15 @@ void api_metrics(void *ctx, const struct http_request *r, struct http_reply *rep
 /* api_stakes.c */
 void api_stakes(void *ctx, const struct http_request *r, struct http_reply *reply);
 void api_addresses(void *ctx, const struct http_request *r, struct http_reply *reply);
+/* api_evidence.c */
+void api_evidence_list(void *ctx, const struct http_request *r, struct http_reply *reply);
+void api_evidence(void *ctx, const struct http_request *r, struct http_reply *reply);
 /* api_tx.c */
 void api_transaction(void *ctx, const struct http_request *r, struct http_reply *reply);
 /* api_submit.c */
 void api_submit(void *ctx, const struct http_request *r, struct http_reply *reply);
+
+/* api_page.c */
+void api_page(void *ctx, const struct http_request *r, struct http_reply *reply);
 
 #endif
