@@ -37,7 +37,7 @@ struct http_reply {
 	size_t body_len;
 	struct {
 		const char *name; /* static text; NULL ends the list */
-		char value[128];
+		char value[320];
 	} header[4]; /* extra; Cache-Control: no-store unless given here */
 };
 

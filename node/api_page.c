@@ -1,0 +1,31 @@
+/*
+ * api_page.c: GET /verify, the page that verifies receipts in a browser.
+ *
+ * It is the same for every chain and asks nothing of this node: who does not trust the node takes the page,
+ * and the genesis, from elsewhere.
+ */
+#include <stdio.h>
+
+#include "api_impl.h"
+#include "page.h"
+
+static void header(struct http_reply *reply, unsigned i, const char *name, const char *value,
+                   const char *also)
+{
+	reply->header[i].name = name;
+	int len = snprintf(reply->header[i].value, sizeof reply->header[i].value, "%s%s", value, also);
+	must(len >= 0 && (size_t)len < sizeof reply->header[i].value);
+}
+
+void api_page(void *ctx, const struct http_request *r, struct http_reply *reply)
+{
+	(void)ctx;
+	(void)r;
+	reply->status = 200;
+	reply->content_type = "text/html; charset=utf-8";
+	reply->body = xmemdup(page_verify, page_verify_len + 1);
+	reply->body_len = page_verify_len;
+	/* The page has its policy in itself; only here can it say that no other page may frame it. */
+	header(reply, 0, "Content-Security-Policy", page_policy, "; frame-ancestors 'none'");
+	header(reply, 1, "Referrer-Policy", "no-referrer", "");
+}
