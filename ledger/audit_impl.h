@@ -114,13 +114,19 @@ struct cursor {
 	struct book *book;
 	enum audit_table table;
 	sqlite3_stmt *stmt;
-	bool at_row;
-	int64_t k1, k2; /* k2 is 0 in tables with one key column */
+	bool at_row, passed; /* passed: nothing follows the row of this key, which was walked over */
+	int64_t k1, k2;      /* k2 is 0 in tables with one key column */
 };
 
 void cursor_open(struct cursor *c, struct book *b, enum audit_table table);
+/* From the first row on whose first key column is not below k1. */
+void cursor_open_at(struct cursor *c, struct book *b, enum audit_table table, int64_t k1);
 void cursor_close(struct cursor *c);
 void cursor_next(struct cursor *c);
+/* Between the two it holds no read transaction open; then it is at the same row, or at the next if that went.
+ */
+void cursor_pause(struct cursor *c);
+void cursor_resume(struct cursor *c);
 /* Passes over the rows below this key: they are extra. */
 void cursor_skip(struct cursor *c, int64_t k1, int64_t k2, struct qheight h);
 /* The row of this key must be next; if it is not, that is found as missing. */
@@ -133,14 +139,14 @@ void cursor_rest(struct cursor *c, struct qheight h);
 char *cursor_where(const struct cursor *c, int col, char text[WHERE_MAX]);
 char *table_where(enum audit_table table, int64_t k1, int64_t k2, const char *column, char text[WHERE_MAX]);
 
-/* The column must be this integer, this blob; else it is found as altered.  `where` of the value may be any.
- */
-void value_is_int(struct book *b, sqlite3_stmt *stmt, int col, int64_t want, const char *where,
+/* The column must be this integer, this blob; else it is found as altered (false).  `where` of the value may
+ * be any. */
+bool value_is_int(struct book *b, sqlite3_stmt *stmt, int col, int64_t want, const char *where,
                   struct qheight h);
-void value_is_blob(struct book *b, sqlite3_stmt *stmt, int col, const void *want, size_t len,
+bool value_is_blob(struct book *b, sqlite3_stmt *stmt, int col, const void *want, size_t len,
                    const char *where, struct qheight h);
-void cursor_is_int(struct cursor *c, int col, int64_t want, struct qheight h);
-void cursor_is_blob(struct cursor *c, int col, const void *want, size_t len, struct qheight h);
+bool cursor_is_int(struct cursor *c, int col, int64_t want, struct qheight h);
+bool cursor_is_blob(struct cursor *c, int col, const void *want, size_t len, struct qheight h);
 void cursor_is_text(struct cursor *c, int col, const char *want, struct qheight h);
 void cursor_is_null(struct cursor *c, int col, struct qheight h);
 void cursor_is(struct cursor *c, int col, const struct db_value *want, struct qheight h);
@@ -162,7 +168,7 @@ enum {
 	BLOCK_HEADER
 };
 enum { TX_TXID = 1, TX_HEIGHT, TX_POSITION, TX_EXPIRY, TX_MEMO, TX_RAW };
-enum { OUTPUT_OWNER = 2, OUTPUT_AMOUNT, OUTPUT_LOCK, OUTPUT_REPLICA };
+enum { OUTPUT_OWNER = 2, OUTPUT_AMOUNT, OUTPUT_LOCK, OUTPUT_REPLICA, OUTPUT_SPENT_BY };
 enum { INPUT_SOURCE_TX = 2, INPUT_SOURCE_POSITION };
 enum { CONVICTION_TX = 2, CONVICTION_KIND, CONVICTION_VIEW, CONVICTION_OFFENCE_HEIGHT };
 enum { STAKE_OWN = 2, STAKE_DELEGATED, STAKE_TURNS, STAKE_FIRST_HEIGHT };
@@ -181,7 +187,52 @@ void book_check_replicas(struct book *b);
 /* audit_journal.c: walks the journal and fills b->pins. */
 void book_check_journal(struct book *b);
 
+/* audit_coins.c: what an input spends, without an unspent set in memory. */
+struct spender { /* what outputs.spent_by says */
+	enum { SPENDER_NO_ROW, SPENDER_NULL, SPENDER_SEQ } is;
+	int64_t seq; /* meaningful if SPENDER_SEQ */
+};
+struct coin { /* an unspent output */
+	struct unspent u;
+	struct spender row;
+};
+struct coins {
+	struct book *b;
+	int64_t horizon;            /* a spent_by above this is none: nobody judges it yet */
+	struct coin_recent *recent; /* of those made last, the unspent: by outpoint, in that order */
+	unsigned kept;              /* so many of them */
+	struct coin_lie *lies;      /* by outpoint: whom outputs.spent_by should name, and does not */
+	struct coin_name *names,
+	    *by_txid;        /* of rows of transactions with another txid or height: the right ones */
+	int64_t unexplained; /* rows with a spent_by whose spender has not come yet */
+	bool full;           /* more is wrong with the rows than is kept: nothing can be known */
+	sqlite3_stmt *source, *seq, *spent; /* a transaction by seq, its seq by txid, an output's spent_by */
+};
+void coins_open(struct coins *c, struct book *b);
+void coins_pause(struct coins *c); /* holds no read transaction open, until the next call */
+void coins_close(struct coins *c);
+/* The row of transactions at seq says otherwise. */
+void coins_name(struct coins *c, int64_t seq, const struct qtxid *id, struct qheight h);
+struct spender coins_spender(const struct coins *c, sqlite3_stmt *outputs, int col);
+/* In the order of transactions, and of outputs in them. */
+void coins_made(struct coins *c, const struct unspent *u, struct spender row);
+/*
+ * What `p` names, before the transaction at `seq`.  `hint`: transactions.seq of its maker, if that is true;
+ * any number may be tried.  COIN_SPENT: by the transaction at *by.
+ */
+enum coin_found { COIN_UNSPENT, COIN_SPENT, COIN_UNKNOWN };
+enum coin_found coins_find(struct coins *c, const struct qoutpoint *p, int64_t hint, int64_t seq,
+                           struct coin *out, int64_t *by);
+/* The transaction at seq, of the block at h, spends it: so its row must say. */
+void coins_spent(struct coins *c, const struct coin *coin, int64_t seq, struct qheight h);
+/* Of the block of a replayed transaction. */
+struct qheight coins_height(struct coins *c, int64_t seq);
+/* After the last transaction, the one before next_seq: no row may name a spender that is none.  Where the
+ * replay stopped nothing is known of spenders from next_seq on. */
+void coins_end(struct coins *c, int64_t next_seq, bool stopped, struct qheight tip);
+
 /* audit_replay.c: everything else. */
+struct replay;
 void book_replay(struct book *b);
 
 /* audit_certs.c, as the replay passes height after height. */
@@ -199,8 +250,8 @@ void coverage_close(struct coverage *c);
 /* audit_stake.c, as the replay passes output after output; all of it idle where stake decides nothing. */
 struct tally {
 	struct book *b;
-	const struct qstake_rules *rules; /* NULL: proposers are not by stake */
-	struct tally_output *outputs;     /* all unspent stake */
+	const struct qstake_rules *rules;   /* NULL: proposers are not by stake */
+	struct qstake sums[Q_REPLICAS_MAX]; /* of unspent stake that counts */
 	struct tally_convictions {
 		uint64_t *at; /* heights, ascending */
 		size_t cnt, cap;
@@ -217,7 +268,7 @@ struct tally {
 };
 void tally_open(struct tally *t, struct book *b);
 void tally_made(struct tally *t, const struct unspent *u);
-void tally_spent(struct tally *t, const struct qoutpoint *p);
+void tally_spent(struct tally *t, const struct unspent *u);
 /* Does the transaction freeze what it must, in a block at h?  False: the text says where not. */
 bool tally_penalties_hold(const struct tally *t, const struct state *state, const struct tx *tx,
                           struct qheight h, char *text, size_t cap);

@@ -3,7 +3,8 @@
  * blocks, transactions, outputs and inputs against it.
  *
  * It applies each transaction to a plain unspent set by state_check(), one after the other, and not
- * by the overlays that the node uses: what checks stands apart from what is checked.
+ * by the overlays that the node uses: what checks stands apart from what is checked.  Of the unspent set only
+ * the sums and the digest are in memory, and what the transaction at hand spends: audit_coins.c finds that.
  * Where a block cannot be replayed (a row is missing, its bytes are no block, a transaction is
  * invalid) the replay stops: nothing is known of the state above it.
  */
@@ -17,10 +18,10 @@
 
 struct replay {
 	struct book *b;
-	struct state *state;
+	struct state *state; /* without its outputs: see coins */
 	struct cursor blocks, txs, outputs, inputs;
 	struct coverage coverage;
-	sqlite3_stmt *spent_by; /* of one output: ?1 tx, ?2 position */
+	struct coins coins;
 	struct turns turns;
 	struct tally tally;
 	struct seal_parent below; /* what the next header's time and target follow from */
@@ -29,42 +30,8 @@ struct replay {
 	bool stopped;
 	struct tx **block_txs; /* of the block at hand */
 	struct qhash *leaves;
+	struct coin *ins; /* what the transaction at hand spends */
 };
-
-/* ---- outputs.spent_by -------------------------------------------------------------- */
-
-/* It is known only when the spender comes, or does not: so it is looked up then.  want 0: NULL. */
-static void check_spent_by(struct replay *r, int64_t tx, uint32_t position, int64_t want, struct qheight h)
-{
-	struct book *b = r->b;
-	sqlite3_stmt *s = r->spent_by;
-	char where[WHERE_MAX];
-
-	if (book_ends(b))
-		return;
-	sqlite3_bind_int64(s, 1, tx);
-	sqlite3_bind_int64(s, 2, position);
-	if (book_step(b, s)) { /* a missing row is found by the walk */
-		bool null = sqlite3_column_type(s, 0) == SQLITE_NULL;
-		int64_t is = sqlite3_column_int64(s, 0);
-		table_where(TABLE_OUTPUTS, tx, position, "spent_by", where);
-		if (want != 0 && null)
-			book_find(b, AUDIT_ALTERED, h, where, "is NULL, must be %" PRId64, want);
-		else if (want != 0 && is != want)
-			book_find(b, AUDIT_ALTERED, h, where, "is %" PRId64 ", must be %" PRId64, is, want);
-		/* Above the place where the replay stopped there may be a spender. */
-		else if (want == 0 && !null && !(r->stopped && is >= r->next_seq))
-			book_find(b, AUDIT_ALTERED, h, where,
-			          "is %" PRId64 ", but nothing spends this output", is);
-	}
-	sqlite3_reset(s);
-}
-
-static void check_unspent(void *ctx, const struct unspent *u)
-{
-	struct replay *r = ctx;
-	check_spent_by(r, u->row, u->point.index, 0, r->b->out->height);
-}
 
 /* ---- one transaction ----------------------------------------------------------------- */
 
@@ -83,12 +50,12 @@ static const char *lock_name(enum qlock_kind kind)
 	return "";
 }
 
-static void check_output(struct replay *r, int64_t tx, uint32_t position, const struct qoutput *out,
-                         struct qheight h)
+static struct spender check_output(struct replay *r, int64_t tx, uint32_t position, const struct qoutput *out,
+                                   struct qheight h)
 {
 	struct cursor *c = &r->outputs;
 	if (!cursor_seek(c, tx, position, h))
-		return;
+		return (struct spender){.is = SPENDER_NO_ROW};
 	cursor_is_blob(c, OUTPUT_OWNER, out->owner.b, sizeof out->owner.b, h);
 	cursor_is_int(c, OUTPUT_AMOUNT, (int64_t)out->amount, h);
 	if (out->lock.kind == QLOCK_NONE) {
@@ -98,69 +65,79 @@ static void check_output(struct replay *r, int64_t tx, uint32_t position, const 
 		cursor_is_text(c, OUTPUT_LOCK, lock_name(out->lock.kind), h);
 		cursor_is_int(c, OUTPUT_REPLICA, out->lock.qlock_u.replica, h);
 	}
+	struct spender spender = coins_spender(&r->coins, c->stmt, OUTPUT_SPENT_BY);
 	cursor_next(c);
+	return spender;
 }
 
 static void make_output(struct replay *r, const struct qtxid *id, int64_t tx, uint32_t position,
                         const struct qoutput *out, struct qheight h)
 {
 	struct unspent u = {.point = {*id, position}, .out = *out, .made_at = h, .row = tx};
-	check_output(r, tx, position, out, h);
+	struct spender spender = check_output(r, tx, position, out, h);
+
 	state_insert(r->state, &u);
+	state_forget(r->state, &u.point);
 	tally_made(&r->tally, &u);
+	coins_made(&r->coins, &u, spender);
 }
 
-static void spend_input(struct replay *r, int64_t tx, uint32_t position, const struct qoutpoint *p,
-                        struct qheight h)
+/* What the input spends comes back into memory. False: it is not unspent; *by spent it, if anything did. */
+static bool find_input(struct replay *r, uint32_t position, const struct qoutpoint *p, struct qheight h,
+                       int64_t *by)
 {
 	struct cursor *c = &r->inputs;
-	int64_t source = state_find(r->state, p)->row;
+	struct coin *coin = &r->ins[position];
+	bool row = cursor_seek(c, r->next_seq, position, h);
+	int64_t hint = row ? sqlite3_column_int64(c->stmt, INPUT_SOURCE_TX) : 0;
+	enum coin_found found = coins_find(&r->coins, p, hint, r->next_seq, coin, by);
 
-	if (cursor_seek(c, tx, position, h)) {
-		cursor_is_int(c, INPUT_SOURCE_TX, source, h);
+	if (row && found == COIN_UNSPENT) {
+		cursor_is_int(c, INPUT_SOURCE_TX, coin->u.row, h);
 		cursor_is_int(c, INPUT_SOURCE_POSITION, p->index, h);
-		cursor_next(c);
 	}
-	check_spent_by(r, source, p->index, tx, h);
-	state_remove(r->state, p);
-	tally_spent(&r->tally, p);
+	if (row)
+		cursor_next(c);
+	if (found == COIN_UNSPENT)
+		state_recall(r->state, &coin->u);
+	return found == COIN_UNSPENT;
 }
 
-/* An input of an invalid transaction is not unspent (state_check() said so): was it spent before? */
-static bool was_spent(struct replay *r, const struct tx *tx, char *text, size_t cap)
+/* The first of the inputs that is not unspent, `cnt` if there is none. */
+static uint32_t find_inputs(struct replay *r, const struct tx *tx, struct qheight h, int64_t *by)
 {
-	struct book *b = r->b;
-	sqlite3_stmt *s =
-	    book_prepare(b, "SELECT i.tx, m.height FROM transactions t JOIN inputs i ON i.source_tx = t.seq "
-	                    "JOIN transactions m ON m.seq = i.tx "
-	                    "WHERE t.txid = ?1 AND i.source_position = ?2 AND i.tx < ?3 ORDER BY i.tx");
-	const struct qoutpoint *p = tx->q.body.inputs.inputs_val;
-	char hex[QHASH_HEX];
+	uint32_t i = 0;
 
-	while (state_find(r->state, p))
-		p++;
-	sqlite3_bind_blob(s, 1, p->tx.b, sizeof p->tx.b, SQLITE_STATIC);
-	sqlite3_bind_int64(s, 2, p->index);
-	sqlite3_bind_int64(s, 3, r->next_seq);
-	bool found = book_step(b, s);
-	if (found)
-		snprintf(text, cap,
-		         "spends output %u of %s, which transactions(seq=%lld) spent at height %lld",
-		         p->index, hex_encode(hex, p->tx.b, sizeof p->tx.b),
-		         (long long)sqlite3_column_int64(s, 0), (long long)sqlite3_column_int64(s, 1));
-	sqlite3_finalize(s);
-	return found;
+	*by = 0;
+	while (i < tx->q.body.inputs.inputs_len && find_input(r, i, &tx->q.body.inputs.inputs_val[i], h, by))
+		i++;
+	return i;
 }
 
-static bool invalid_tx(struct replay *r, const struct tx *tx, enum tx_verdict v, struct qheight h)
+static void spend_input(struct replay *r, const struct coin *coin, struct qheight h)
 {
-	char where[WHERE_MAX], text[256];
+	coins_spent(&r->coins, coin, r->next_seq, h);
+	state_remove(r->state, &coin->u.point);
+	tally_spent(&r->tally, &coin->u);
+}
 
-	table_where(TABLE_TRANSACTIONS, r->next_seq, 0, NULL, where);
-	if (v == TX_UNKNOWN_OUTPUT && was_spent(r, tx, text, sizeof text))
-		book_find(r->b, AUDIT_DOUBLE_SPEND, h, where, "%s", text);
-	else
-		book_find(r->b, AUDIT_TRANSACTION, h, where, "%s", tx_verdict_info(v)->text);
+static bool double_spend(struct replay *r, const struct qoutpoint *p, int64_t by, struct qheight h)
+{
+	char where[WHERE_MAX], hex[QHASH_HEX];
+
+	book_find(r->b, AUDIT_DOUBLE_SPEND, h, table_where(TABLE_TRANSACTIONS, r->next_seq, 0, NULL, where),
+	          "spends output %u of %s, which transactions(seq=%" PRId64 ") spent at height %" PRIu64,
+	          p->index, hex_encode(hex, p->tx.b, sizeof p->tx.b), by,
+	          (uint64_t)coins_height(&r->coins, by).n);
+	return false;
+}
+
+static bool invalid_tx(struct replay *r, struct qheight h, const char *text)
+{
+	char where[WHERE_MAX];
+
+	book_find(r->b, AUDIT_TRANSACTION, h, table_where(TABLE_TRANSACTIONS, r->next_seq, 0, NULL, where),
+	          "%s", text);
 	return false;
 }
 
@@ -175,19 +152,21 @@ static void convict(struct replay *r, int64_t seq, const struct qoffence *o, str
 static bool apply_tx(struct replay *r, const struct tx *tx, struct qheight h)
 {
 	const struct qtx_body *body = &tx->q.body;
-	int64_t seq = r->next_seq;
-	char text[160], where[WHERE_MAX];
+	int64_t seq = r->next_seq, by;
+	uint32_t found = find_inputs(r, tx, h, &by);
+	char text[160];
 
-	if (!tally_penalties_hold(&r->tally, r->state, tx, h, text, sizeof text)) {
-		table_where(TABLE_TRANSACTIONS, seq, 0, NULL, where);
-		book_find(r->b, AUDIT_TRANSACTION, h, where, "%s", text);
+	if (book_ends(r->b) || r->coins.full)
 		return false;
-	}
+	if (!tally_penalties_hold(&r->tally, r->state, tx, h, text, sizeof text))
+		return invalid_tx(r, h, text);
 	enum tx_verdict v = state_check(r->state, NULL, tx, h, NULL);
+	if (v == TX_UNKNOWN_OUTPUT && by != 0)
+		return double_spend(r, &body->inputs.inputs_val[found], by, h);
 	if (v != TX_OK)
-		return invalid_tx(r, tx, v, h);
+		return invalid_tx(r, h, tx_verdict_info(v)->text);
 	for (uint32_t i = 0; i < body->inputs.inputs_len; i++)
-		spend_input(r, seq, i, &body->inputs.inputs_val[i], h);
+		spend_input(r, &r->ins[i], h);
 	for (uint32_t i = 0; i < body->outputs.outputs_len; i++)
 		make_output(r, &tx->id, seq, i, &body->outputs.outputs_val[i], h);
 	if (body->offence.offence_len)
@@ -214,8 +193,10 @@ static struct tx *read_tx(struct replay *r, int64_t seq, uint32_t position, stru
 		return NULL;
 	}
 	const struct qtx_body *body = &tx->q.body;
-	cursor_is_blob(c, TX_TXID, tx->id.b, sizeof tx->id.b, h);
-	cursor_is_int(c, TX_HEIGHT, (int64_t)h.n, h);
+	bool named = cursor_is_blob(c, TX_TXID, tx->id.b, sizeof tx->id.b, h);
+	named = cursor_is_int(c, TX_HEIGHT, (int64_t)h.n, h) && named;
+	if (!named)
+		coins_name(&r->coins, seq, &tx->id, h);
 	cursor_is_int(c, TX_POSITION, position, h);
 	cursor_is_int(c, TX_EXPIRY, (int64_t)body->expiry.n, h);
 	cursor_is_blob(c, TX_MEMO, body->memo.memo_val, body->memo.memo_len, h);
@@ -473,7 +454,8 @@ static void finish(struct replay *r)
 	struct qheight tip = b->out->height;
 	char where[WHERE_MAX];
 
-	state_each(r->state, check_unspent, r);
+	if (!book_ends(b))
+		coins_end(&r->coins, r->next_seq, r->stopped, tip);
 	if (book_ends(b))
 		return;
 	if (r->stopped) {
@@ -502,7 +484,8 @@ void book_replay(struct book *b)
 	b->hash_cnt = 1;
 	r.block_txs = xcalloc(b->g->g.params.block_txs_max, sizeof(struct tx *));
 	r.leaves = xcalloc(b->g->g.params.block_txs_max, sizeof *r.leaves);
-	r.spent_by = book_prepare(b, "SELECT spent_by FROM outputs WHERE tx = ?1 AND position = ?2");
+	r.ins = xcalloc(Q_INPUTS_MAX, sizeof *r.ins);
+	coins_open(&r.coins, b);
 	cursor_open(&r.blocks, b, TABLE_BLOCKS);
 	cursor_open(&r.txs, b, TABLE_TRANSACTIONS);
 	cursor_open(&r.outputs, b, TABLE_OUTPUTS);
@@ -522,8 +505,9 @@ void book_replay(struct book *b)
 	coverage_close(&r.coverage);
 	turns_close(&r.turns);
 	tally_close(&r.tally);
-	sqlite3_finalize(r.spent_by);
+	coins_close(&r.coins);
 	state_free(r.state);
 	free(r.block_txs);
 	free(r.leaves);
+	free(r.ins);
 }

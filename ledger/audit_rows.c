@@ -9,41 +9,45 @@
 
 #include "audit_impl.h"
 
-/* Every table, the columns of its key, and all its columns.  outputs.spent_by is known only when the
- * spender is replayed: audit_replay.c compares it. */
+/* Every table, the columns of its key, and all its columns, from a key on. */
 static const struct {
 	const char *name, *key1, *key2, *sql;
 } tables[] = {
     [TABLE_BLOCKS] = {"blocks", "height", NULL,
                       "SELECT height, hash, parent, merkle_root, tx_count, first_tx, proposer, time_ms, "
-                      "certified_by, target, nonce, header FROM blocks ORDER BY height"},
+                      "certified_by, target, nonce, header FROM blocks WHERE height >= ?1 ORDER BY height"},
     [TABLE_TRANSACTIONS] = {"transactions", "seq", NULL,
-                            "SELECT seq, txid, height, position, expiry, memo, raw FROM transactions "
-                            "ORDER BY seq"},
+                            "SELECT seq, txid, height, position, expiry, memo, raw FROM transactions WHERE "
+                            "seq >= ?1 ORDER BY seq"},
     [TABLE_OUTPUTS] = {"outputs", "tx", "position",
-                       "SELECT tx, position, owner, amount, lock, replica FROM outputs "
-                       "ORDER BY tx, position"},
+                       "SELECT tx, position, owner, amount, lock, replica, spent_by FROM outputs WHERE (tx, "
+                       "position) >= (?1, ?2) ORDER BY tx, position"},
     [TABLE_INPUTS] = {"inputs", "tx", "position",
-                      "SELECT tx, position, source_tx, source_position FROM inputs ORDER BY tx, position"},
+                      "SELECT tx, position, source_tx, source_position FROM inputs WHERE (tx, position) >= "
+                      "(?1, ?2) ORDER BY tx, position"},
     [TABLE_CONVICTIONS] = {"convictions", "height", "replica",
-                           "SELECT height, replica, tx, kind, view, offence_height FROM convictions "
-                           "ORDER BY height, replica"},
+                           "SELECT height, replica, tx, kind, view, offence_height FROM convictions WHERE "
+                           "(height, replica) >= (?1, ?2) ORDER BY height, replica"},
     [TABLE_STAKES] = {"stakes", "height", "replica",
-                      "SELECT height, replica, own, delegated, turns, first_height FROM stakes "
-                      "ORDER BY height, replica"},
+                      "SELECT height, replica, own, delegated, turns, first_height FROM stakes WHERE "
+                      "(height, replica) >= (?1, ?2) ORDER BY height, replica"},
     [TABLE_CERTIFICATES] = {"certificates", "height", NULL,
-                            "SELECT height, kind, view, block, certificate FROM certificates "
-                            "ORDER BY height"},
+                            "SELECT height, kind, view, block, certificate FROM certificates WHERE height >= "
+                            "?1 ORDER BY height"},
     [TABLE_SIGNERS] = {"signers", "height", "replica",
-                       "SELECT height, replica, signature FROM signers ORDER BY height, replica"},
-    [TABLE_JOURNAL] = {"journal", "seq", NULL, "SELECT seq, kind, entry, link FROM journal ORDER BY seq"},
+                       "SELECT height, replica, signature FROM signers WHERE (height, replica) >= (?1, ?2) "
+                       "ORDER BY height, replica"},
+    [TABLE_JOURNAL] = {"journal", "seq", NULL,
+                       "SELECT seq, kind, entry, link FROM journal WHERE seq >= ?1 ORDER BY seq"},
     [TABLE_EVIDENCE] = {"evidence", "seq", NULL,
                         "SELECT seq, kind, statement, view, height, first, second, signer, output_tx, "
-                        "output_position FROM evidence ORDER BY seq"},
-    [TABLE_CULPRITS] = {"culprits", "seq", "replica",
-                        "SELECT seq, replica FROM culprits ORDER BY seq, replica"},
-    [TABLE_REPLICAS] = {"replicas", "replica", NULL,
-                        "SELECT replica, name, key, account FROM replicas ORDER BY replica"},
+                        "output_position FROM evidence WHERE seq >= ?1 ORDER BY seq"},
+    [TABLE_CULPRITS] =
+        {"culprits", "seq", "replica",
+         "SELECT seq, replica FROM culprits WHERE (seq, replica) >= (?1, ?2) ORDER BY seq, replica"},
+    [TABLE_REPLICAS] =
+        {"replicas", "replica", NULL,
+         "SELECT replica, name, key, account FROM replicas WHERE replica >= ?1 ORDER BY replica"},
 };
 
 /* ---- where ------------------------------------------------------------------ */
@@ -65,10 +69,30 @@ char *cursor_where(const struct cursor *c, int col, char text[WHERE_MAX])
 
 /* ---- walking ----------------------------------------------------------------- */
 
-void cursor_open(struct cursor *c, struct book *b, enum audit_table table)
+/* The row of this key, or the first above it. */
+static void start(struct cursor *c, int64_t k1, int64_t k2)
+{
+	c->k1 = k1;
+	c->k2 = k2;
+	c->at_row = c->passed = false;
+	if (!c->stmt)
+		return;
+	sqlite3_reset(c->stmt);
+	sqlite3_bind_int64(c->stmt, 1, k1);
+	if (tables[c->table].key2)
+		sqlite3_bind_int64(c->stmt, 2, k2);
+	cursor_next(c);
+}
+
+void cursor_open_at(struct cursor *c, struct book *b, enum audit_table table, int64_t k1)
 {
 	*c = (struct cursor){.book = b, .table = table, .stmt = book_prepare(b, tables[table].sql)};
-	cursor_next(c);
+	start(c, k1, INT64_MIN);
+}
+
+void cursor_open(struct cursor *c, struct book *b, enum audit_table table)
+{
+	cursor_open_at(c, b, table, INT64_MIN);
 }
 
 void cursor_close(struct cursor *c)
@@ -80,11 +104,27 @@ void cursor_close(struct cursor *c)
 
 void cursor_next(struct cursor *c)
 {
+	c->passed = c->at_row;
 	c->at_row = c->stmt && book_step(c->book, c->stmt);
 	if (!c->at_row)
 		return;
 	c->k1 = sqlite3_column_int64(c->stmt, 0);
 	c->k2 = tables[c->table].key2 ? sqlite3_column_int64(c->stmt, 1) : 0;
+}
+
+void cursor_pause(struct cursor *c)
+{
+	sqlite3_reset(c->stmt);
+}
+
+void cursor_resume(struct cursor *c)
+{
+	const int64_t k1 = c->k1, k2 = c->k2;
+	const bool past = !c->at_row && c->passed; /* the last row there was, for others may follow by now */
+
+	start(c, k1, k2);
+	if (past && c->at_row && c->k1 == k1 && c->k2 == k2)
+		cursor_next(c);
 }
 
 static void extra_row(struct cursor *c, struct qheight h)
@@ -180,38 +220,41 @@ static bool same_text(sqlite3_stmt *stmt, int col, const char *want)
 	return len == strlen(want) && memcmp(text, want, len) == 0;
 }
 
-void value_is_int(struct book *b, sqlite3_stmt *stmt, int col, int64_t want, const char *where,
+bool value_is_int(struct book *b, sqlite3_stmt *stmt, int col, int64_t want, const char *where,
                   struct qheight h)
 {
 	char text[32];
 	if (same_int(stmt, col, want))
-		return;
+		return true;
 	snprintf(text, sizeof text, "%" PRId64, want);
 	altered(b, stmt, col, text, where, h);
+	return false;
 }
 
-void value_is_blob(struct book *b, sqlite3_stmt *stmt, int col, const void *want, size_t len,
+bool value_is_blob(struct book *b, sqlite3_stmt *stmt, int col, const void *want, size_t len,
                    const char *where, struct qheight h)
 {
 	char text[128];
-	if (!same_blob(stmt, col, want, len))
-		altered(b, stmt, col, show_blob(want, len, text, sizeof text), where, h);
+	if (same_blob(stmt, col, want, len))
+		return true;
+	altered(b, stmt, col, show_blob(want, len, text, sizeof text), where, h);
+	return false;
 }
 
 /* The cursors' comparisons run for every column of every row: the place is only written where it is needed.
  */
-void cursor_is_int(struct cursor *c, int col, int64_t want, struct qheight h)
+bool cursor_is_int(struct cursor *c, int col, int64_t want, struct qheight h)
 {
 	char where[WHERE_MAX];
-	if (!same_int(c->stmt, col, want))
-		value_is_int(c->book, c->stmt, col, want, cursor_where(c, col, where), h);
+	return same_int(c->stmt, col, want) ||
+	       value_is_int(c->book, c->stmt, col, want, cursor_where(c, col, where), h);
 }
 
-void cursor_is_blob(struct cursor *c, int col, const void *want, size_t len, struct qheight h)
+bool cursor_is_blob(struct cursor *c, int col, const void *want, size_t len, struct qheight h)
 {
 	char where[WHERE_MAX];
-	if (!same_blob(c->stmt, col, want, len))
-		value_is_blob(c->book, c->stmt, col, want, len, cursor_where(c, col, where), h);
+	return same_blob(c->stmt, col, want, len) ||
+	       value_is_blob(c->book, c->stmt, col, want, len, cursor_where(c, col, where), h);
 }
 
 void cursor_is_text(struct cursor *c, int col, const char *want, struct qheight h)

@@ -2,8 +2,9 @@
  * audit_stake.c: stake by plain addition: what the locked outputs add up to at each epoch's end, who was
  * convicted, what that costs, and so what stands in the tables convictions and stakes.
  *
- * The nodes keep their sums up to date output by output (state.c, overlay.c).  Here all unspent stake is
- * added up anew each time, and what was spent is held against the convictions; ledger/state.h has the rules.
+ * The sums are of what counts, and kept as each output is made and spent, so that no set of unspent stake has
+ * to be held.  What counts and what a penalty is are written down here once more, apart from stake.c and
+ * state.c, which the nodes go by; ledger/state.h has the rules.
  * On a chain whose proposers are not by stake both tables are empty.
  */
 #include <inttypes.h>
@@ -11,12 +12,6 @@
 #include <stdlib.h>
 
 #include "audit_impl.h"
-#include "map.h"
-
-struct tally_output { /* unspent, and locked as stake */
-	struct unspent u;
-	UT_hash_handle hh; /* by u.point */
-};
 
 void tally_open(struct tally *t, struct book *b)
 {
@@ -27,12 +22,6 @@ void tally_open(struct tally *t, struct book *b)
 
 void tally_close(struct tally *t)
 {
-	struct tally_output *o, *next;
-
-	HASH_ITER (hh, t->outputs, o, next) {
-		HASH_DEL(t->outputs, o);
-		free(o);
-	}
 	for (unsigned i = 0; i < Q_REPLICAS_MAX; i++)
 		free(t->convicted[i].at);
 	cursor_close(&t->convictions);
@@ -41,30 +30,42 @@ void tally_close(struct tally *t)
 
 /* ---- outputs ------------------------------------------------------------------------ */
 
-void tally_made(struct tally *t, const struct unspent *u)
-{
-	if (!t->rules || u->out.lock.kind != QLOCK_STAKE)
-		return;
-	struct tally_output *o = xcalloc(1, sizeof *o);
-	o->u = *u;
-	HASH_ADD(hh, t->outputs, u.point, sizeof o->u.point, o);
-}
-
-void tally_spent(struct tally *t, const struct qoutpoint *p)
-{
-	struct tally_output *o;
-
-	HASH_FIND(hh, t->outputs, p, sizeof *p, o);
-	if (o) {
-		HASH_DEL(t->outputs, o);
-		free(o);
-	}
-}
-
 static bool is_own(const struct genesis *g, const struct unspent *u)
 {
 	const struct qreplica *r = &g->g.replicas.replicas_val[u->out.lock.qlock_u.replica];
 	return memcmp(r->account.account_val->b, u->out.owner.b, sizeof u->out.owner.b) == 0;
+}
+
+/* Who was convicted after it was locked loses his own stake, and what is delegated where that costs the
+ * delegators something. */
+static bool counts(const struct tally *t, const struct unspent *u)
+{
+	uint64_t convicted = t->last[u->out.lock.qlock_u.replica];
+	return convicted == 0 || u->made_at.n > convicted ||
+	       (!is_own(t->b->g, u) && t->rules->delegator_penalty == 0);
+}
+
+/* The sum that this output is in; NULL: none. */
+static u_quad_t *sum_of(struct tally *t, const struct unspent *u)
+{
+	if (!t->rules || u->out.lock.kind != QLOCK_STAKE || !counts(t, u))
+		return NULL;
+	struct qstake *sum = &t->sums[u->out.lock.qlock_u.replica];
+	return is_own(t->b->g, u) ? &sum->own : &sum->delegated;
+}
+
+void tally_made(struct tally *t, const struct unspent *u)
+{
+	u_quad_t *sum = sum_of(t, u);
+	if (sum)
+		*sum += u->out.amount;
+}
+
+void tally_spent(struct tally *t, const struct unspent *u)
+{
+	u_quad_t *sum = sum_of(t, u);
+	if (sum)
+		*sum -= u->out.amount;
 }
 
 /* ---- penalties ------------------------------------------------------------------------ */
@@ -179,6 +180,9 @@ void tally_offence(struct tally *t, int64_t seq, const struct qoffence *o, struc
 	}
 	c->at[c->cnt++] = h.n;
 	t->last[o->replica] = h.n;
+	t->sums[o->replica].own = 0; /* all of it was made at or below this height: see counts() */
+	if (t->rules->delegator_penalty > 0)
+		t->sums[o->replica].delegated = 0;
 	t->here |= UINT64_C(1) << o->replica;
 	t->by[o->replica].seq = seq;
 	t->by[o->replica].kind = o->kind;
@@ -211,27 +215,6 @@ static void check_convictions(struct tally *t, struct qheight h)
 
 /* ---- tables ------------------------------------------------------------------------------ */
 
-/* Who was convicted after it was locked loses his own stake, and what is delegated where that costs the
- * delegators something. */
-static bool counts(const struct tally *t, const struct unspent *u)
-{
-	uint64_t convicted = t->last[u->out.lock.qlock_u.replica];
-	return convicted == 0 || u->made_at.n > convicted ||
-	       (!is_own(t->b->g, u) && t->rules->delegator_penalty == 0);
-}
-
-static void add_up(const struct tally *t, struct qstake sums[Q_REPLICAS_MAX])
-{
-	const struct tally_output *o, *next;
-
-	memset(sums, 0, Q_REPLICAS_MAX * sizeof *sums);
-	HASH_ITER (hh, t->outputs, o, next) {
-		struct qstake *sum = &sums[o->u.out.lock.qlock_u.replica];
-		if (counts(t, &o->u))
-			*(is_own(t->b->g, &o->u) ? &sum->own : &sum->delegated) += o->u.out.amount;
-	}
-}
-
 static void check_table(struct tally *t, const struct qtable *table, const struct schedule *schedule)
 {
 	struct cursor *c = &t->rows;
@@ -253,15 +236,13 @@ static void check_table(struct tally *t, const struct qtable *table, const struc
 
 void tally_settle(struct tally *t, struct state *state, struct qheight h)
 {
-	struct qstake sums[Q_REPLICAS_MAX];
-	struct qtable table = {.height = h, .stakes = {t->b->g->n, sums}};
+	struct qtable table = {.height = h, .stakes = {t->b->g->n, t->sums}};
 
 	if (!t->rules)
 		return;
 	check_convictions(t, h);
 	if (h.n != 0 && !schedule_epoch_ends(t->rules, h))
 		return;
-	add_up(t, sums);
 	t->schedules[0] = t->schedules[1];
 	schedule_make(t->b->g, &table, &t->schedules[1]);
 	check_table(t, &table, &t->schedules[1]);

@@ -35,7 +35,8 @@ struct history {
 
 struct state {
 	const struct genesis *genesis;
-	struct entry *entries;
+	struct entry *entries; /* those in memory */
+	size_t count;          /* of all that are unspent */
 	uint64_t value;
 	struct lthash sum;
 	struct qstaking staking; /* its arrays are those below; all empty where stake decides nothing */
@@ -75,16 +76,20 @@ struct state *state_scratch(const struct state *of)
 	return s;
 }
 
+static void forget(struct state *s, struct entry *e)
+{
+	HASH_DEL(s->entries, e);
+	free(e);
+}
+
 void state_free(struct state *s)
 {
 	struct entry *e, *next;
 
 	if (!s)
 		return;
-	HASH_ITER (hh, s->entries, e, next) {
-		HASH_DEL(s->entries, e);
-		free(e);
-	}
+	HASH_ITER (hh, s->entries, e, next)
+		forget(s, e);
 	for (unsigned i = 0; i < Q_REPLICAS_MAX; i++)
 		free(s->own_history[i].at);
 	free(s);
@@ -97,7 +102,7 @@ const struct genesis *state_genesis(const struct state *s)
 
 size_t state_count(const struct state *s)
 {
-	return HASH_COUNT(s->entries);
+	return s->count;
 }
 
 uint64_t state_value(const struct state *s)
@@ -156,15 +161,33 @@ static void count_stake(struct state *s, const struct unspent *u, bool add)
 	*sum = add ? *sum + u->out.amount : *sum - u->out.amount;
 }
 
+void state_recall(struct state *s, const struct unspent *u)
+{
+	struct entry *e;
+	unsigned hash;
+
+	HASH_VALUE(&u->point, sizeof u->point, hash);
+	HASH_FIND_BYHASHVALUE(hh, s->entries, &u->point, sizeof u->point, hash, e);
+	must(!e);
+	e = xcalloc(1, sizeof *e);
+	e->u = *u;
+	HASH_ADD_BYHASHVALUE(hh, s->entries, u.point, sizeof e->u.point, hash, e);
+}
+
+void state_forget(struct state *s, const struct qoutpoint *p)
+{
+	struct entry *e = find(s, p);
+
+	must(e);
+	forget(s, e);
+}
+
 void state_insert(struct state *s, const struct unspent *u)
 {
 	uint8_t element[ELEMENT_BYTES_MAX];
-	struct entry *e;
 
-	must(!find(s, &u->point));
-	e = xcalloc(1, sizeof *e);
-	e->u = *u;
-	HASH_ADD(hh, s->entries, u.point, sizeof e->u.point, e);
+	state_recall(s, u);
+	s->count++;
 	s->value += u->out.amount;
 	lthash_add(&s->sum, element, encode_element(u, element));
 	count_stake(s, u, true);
@@ -177,10 +200,10 @@ void state_remove(struct state *s, const struct qoutpoint *p)
 
 	must(e);
 	lthash_remove(&s->sum, element, encode_element(&e->u, element));
+	s->count--;
 	s->value -= e->u.out.amount;
 	count_stake(s, &e->u, false);
-	HASH_DEL(s->entries, e);
-	free(e);
+	forget(s, e);
 }
 
 void state_begin(struct state *s)

@@ -25,11 +25,19 @@ struct overlay;
 struct state;
 struct state *state_new(const struct genesis *g); /* borrowed for its life */
 void state_free(struct state *s);
-size_t state_count(const struct state *s);
+size_t state_count(const struct state *s);   /* of all unspent outputs */
 uint64_t state_value(const struct state *s); /* sum of all unspent amounts */
 const struct unspent *state_find(const struct state *s, const struct qoutpoint *p);
 void state_insert(struct state *s, const struct unspent *u);   /* must not be there */
 void state_remove(struct state *s, const struct qoutpoint *p); /* must be there */
+/*
+ * For who cannot hold all that is unspent in memory: an unspent output leaves it, and comes back as it was.
+ * In between it is part of the state (count, value, digest, stakes), but is neither found nor walked over,
+ * and must come back before it is removed.  That it is unspent, and not there already, is the caller's to
+ * know.
+ */
+void state_forget(struct state *s, const struct qoutpoint *p); /* must be there */
+void state_recall(struct state *s, const struct unspent *u);   /* must not be there */
 /*
  * Tagged SHA-256 over: the LtHash digest of the unspent set (encoded outpoint, encoded output with its lock,
  * height as 8 bytes) and of all convictions (replica as 4 bytes, height as 8); the count of unspent outputs

@@ -133,6 +133,82 @@ static void finds_a_certified_double_spend_and_who_was_first(void **state)
 	block_unref(b);
 }
 
+/* A row that names another spender, or none, hides nothing: the first spend was seen. */
+static void finds_a_double_spend_whatever_the_row_of_the_output_says(void **state)
+{
+	static const char *const rows[] = {
+	    "UPDATE outputs SET spent_by = 12 WHERE tx = 1 AND position = 1",
+	    "UPDATE outputs SET spent_by = NULL WHERE tx = 1 AND position = 1",
+	    "UPDATE outputs SET spent_by = 7 WHERE tx = 1 AND position = 1",
+	    "UPDATE outputs SET spent_by = 99 WHERE tx = 1 AND position = 1",
+	    "DELETE FROM outputs WHERE tx = 1 AND position = 1",
+	};
+	struct fixture *f = *state;
+	const struct rules *r = &f->copy.rules;
+	struct qoutput out = to(6, 400);
+	struct tx *again = spend(r, 1, output_of(f->chain.blocks[1]->txs[0], 1), &out, 1);
+	struct block *b = make_block(11, f->chain.blocks[HEIGHT]->hash, &again, 1);
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		fresh_copy(state);
+		forge_block(&f->copy, b, 11, 12, 1, 1);
+		edit(&f->copy, rows[i]);
+		struct audit_report report = audit_copy(f);
+		const struct audit_finding *x = find(&report, 0, AUDIT_DOUBLE_SPEND, "transactions(seq=12)");
+		assert_found(&report, 0, -1,
+		             i == 4 ? "outputs(tx=1,position=1)" : "outputs(tx=1,position=1).spent_by");
+		assert_non_null(x);
+		assert_non_null(strstr(x->message, "transactions(seq=3) spent at height 2"));
+		audit_report_free(&report);
+	}
+	block_unref(b);
+}
+
+/* What an input spends is found though the rows that lead to it lie; only they are accused. */
+static void accuses_only_the_rows_that_lie(void **state)
+{
+	static const struct {
+		const char *sql, *where[3];
+	} cases[] = {
+	    {"UPDATE transactions SET txid = zeroblob(32) WHERE seq = 5; DELETE FROM inputs WHERE tx = 6",
+	     {"transactions(seq=5).txid", "inputs(tx=6,position=0)"}},
+	    {"UPDATE transactions SET txid = zeroblob(32), height = 9 WHERE seq = 5",
+	     {"transactions(seq=5).txid", "transactions(seq=5).height"}},
+	    {"UPDATE inputs SET source_tx = 4 WHERE tx = 6", {"inputs(tx=6,position=0).source_tx"}},
+	    {"UPDATE inputs SET source_tx = 99 WHERE tx = 6", {"inputs(tx=6,position=0).source_tx"}},
+	    {"CREATE TEMP TABLE id AS SELECT seq, txid FROM transactions WHERE seq IN (5, 6);"
+	     "UPDATE transactions SET txid = zeroblob(32) WHERE seq = 5;"
+	     "UPDATE transactions SET txid = (SELECT txid FROM id WHERE seq = 5) WHERE seq = 6;"
+	     "UPDATE transactions SET txid = (SELECT txid FROM id WHERE seq = 6) WHERE seq = 5;"
+	     "UPDATE inputs SET source_tx = 5 WHERE tx = 7",
+	     {"transactions(seq=5).txid", "transactions(seq=6).txid", "inputs(tx=7,position=0).source_tx"}},
+	    {"UPDATE outputs SET spent_by = 7 WHERE tx = 5", {"outputs(tx=5,position=0).spent_by"}},
+	    {"UPDATE outputs SET spent_by = 5 WHERE tx = 5", {"outputs(tx=5,position=0).spent_by"}},
+	    {"UPDATE outputs SET spent_by = -1 WHERE tx = 11", {"outputs(tx=11,position=0).spent_by"}},
+	    {"UPDATE outputs SET spent_by = 11 WHERE tx = 11", {"outputs(tx=11,position=0).spent_by"}},
+	    {"UPDATE outputs SET spent_by = 5 WHERE tx = 0 AND position = 1; DELETE FROM outputs WHERE tx = "
+	     "5",
+	     {"outputs(tx=0,position=1).spent_by", "outputs(tx=5,position=0)"}},
+	    {"UPDATE outputs SET amount = 7, owner = zeroblob(20) WHERE tx = 5",
+	     {"outputs(tx=5,position=0).amount", "outputs(tx=5,position=0).owner"}},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		size_t cnt = 0;
+		fresh_copy(state);
+		edit(&f->copy, cases[i].sql);
+		struct audit_report r = audit_copy(f);
+		for (; cnt < 3 && cases[i].where[cnt]; cnt++)
+			assert_found(&r, 0, -1, cases[i].where[cnt]);
+		if (r.ledgers[0].finding_cnt != cnt || r.height.n != HEIGHT) {
+			print_findings(&r);
+			fail_msg("%s", cases[i].sql);
+		}
+		audit_report_free(&r);
+	}
+}
+
 static void finds_a_certified_transaction_that_makes_value(void **state)
 {
 	struct fixture *f = *state;
@@ -515,6 +591,8 @@ int main(void)
 	    TEST(passes_a_ledger_that_holds_only_the_genesis),
 	    TEST(finds_a_transaction_with_a_bad_signature_in_every_ledger_that_has_it),
 	    TEST(finds_a_certified_double_spend_and_who_was_first),
+	    TEST(finds_a_double_spend_whatever_the_row_of_the_output_says),
+	    TEST(accuses_only_the_rows_that_lie),
 	    TEST(finds_a_certified_transaction_that_makes_value),
 	    TEST(finds_a_certified_theft),
 	    TEST(passes_a_forged_block_that_is_honest),

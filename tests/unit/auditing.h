@@ -177,22 +177,6 @@ static inline void edit(const struct place *p, const char *sql)
 
 /* ---- auditing ------------------------------------------------------------------------- */
 
-static inline struct audit_report audit(const struct fixture *f, const char *const *paths, size_t cnt)
-{
-	struct audit_options options = {.threads = 2};
-	struct audit_report report;
-	struct err err = {0};
-
-	if (!audit_run(paths, cnt, &f->honest.rules.g, &options, &report, &err))
-		fail_msg("%s", err.text);
-	return report;
-}
-
-static inline struct audit_report audit_copy(const struct fixture *f)
-{
-	return audit(f, (const char *[]){f->copy.path}, 1);
-}
-
 static inline void print_findings(const struct audit_report *r)
 {
 	for (size_t i = 0; i < r->ledger_cnt; i++)
@@ -201,6 +185,53 @@ static inline void print_findings(const struct audit_report *r)
 			print_error("  [%zu] %llu %s %s: %s\n", i, (unsigned long long)x->height.n,
 			            audit_kind_name(x->kind), x->where, x->message);
 		}
+}
+
+static inline bool same_findings(const struct audit_ledger *a, const struct audit_ledger *b)
+{
+	bool same = a->ok == b->ok && a->finding_cnt == b->finding_cnt && a->finding_more == b->finding_more;
+
+	for (size_t i = 0; same && i < a->finding_cnt; i++) {
+		const struct audit_finding *x = &a->findings[i], *y = &b->findings[i];
+		same = x->kind == y->kind && x->height.n == y->height.n && strcmp(x->where, y->where) == 0 &&
+		       strcmp(x->message, y->message) == 0;
+	}
+	return same;
+}
+
+static inline struct audit_report audit_with(const struct fixture *f, const char *const *paths, size_t cnt,
+                                             const struct audit_options *options)
+{
+	struct audit_report report;
+	struct err err = {0};
+
+	if (!audit_run(paths, cnt, &f->honest.rules.g, options, &report, &err))
+		fail_msg("%s", err.text);
+	return report;
+}
+
+/* The same is found with all outputs in memory, and with one: then they are looked up in the file. */
+static inline struct audit_report audit(const struct fixture *f, const char *const *paths, size_t cnt)
+{
+	struct audit_report poor =
+	    audit_with(f, paths, cnt, &(struct audit_options){.threads = 2, .outputs_kept = 1});
+	struct audit_report report = audit_with(f, paths, cnt, &(struct audit_options){.threads = 2});
+
+	for (size_t i = 0; i < cnt; i++)
+		if (!same_findings(&report.ledgers[i], &poor.ledgers[i])) {
+			print_error("with all outputs in memory:\n");
+			print_findings(&report);
+			print_error("with one:\n");
+			print_findings(&poor);
+			fail_msg("the findings differ");
+		}
+	audit_report_free(&poor);
+	return report;
+}
+
+static inline struct audit_report audit_copy(const struct fixture *f)
+{
+	return audit(f, (const char *[]){f->copy.path}, 1);
 }
 
 /* A finding of this kind about that place; kind -1: any. */

@@ -41,6 +41,35 @@ static void finds_what_was_inserted_until_it_is_removed(void **state)
 	state_free(NULL);
 }
 
+static void what_is_not_in_memory_is_still_part_of_the_state(void **state)
+{
+	(void)state;
+	struct state *s = state_new(&genesis);
+	struct unspent a = coin(1, 0, 0, 10), b = coin(1, 1, 1, 5);
+	struct qhash whole, now, rest;
+
+	state_insert(s, &b);
+	state_digest(s, &rest);
+	state_insert(s, &a);
+	state_digest(s, &whole);
+	state_forget(s, &a.point);
+	state_digest(s, &now);
+	assert_true(qhash_eq(&now, &whole));
+	assert_null(state_find(s, &a.point));
+	assert_int_equal(state_count(s), 2);
+	assert_int_equal(state_value(s), 15);
+	state_recall(s, &a);
+	state_digest(s, &now);
+	assert_true(qhash_eq(&now, &whole));
+	assert_int_equal(state_count(s), 2);
+	assert_int_equal(state_find(s, &a.point)->out.amount, 10);
+	state_remove(s, &a.point);
+	state_digest(s, &now);
+	assert_true(qhash_eq(&now, &rest));
+	assert_int_equal(state_count(s), 1);
+	state_free(s);
+}
+
 static void the_digest_is_of_the_set_not_of_its_history(void **state)
 {
 	(void)state;
@@ -562,6 +591,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(finds_what_was_inserted_until_it_is_removed),
+	    cmocka_unit_test(what_is_not_in_memory_is_still_part_of_the_state),
 	    cmocka_unit_test(the_digest_is_of_the_set_not_of_its_history),
 	    cmocka_unit_test(the_digest_covers_id_index_owner_amount_and_height),
 	    cmocka_unit_test(the_digest_is_what_it_always_was),
