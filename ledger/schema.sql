@@ -131,7 +131,8 @@ CREATE TABLE culprits (                   -- replicas that a piece of evidence c
   PRIMARY KEY (seq, replica)
 ) STRICT, WITHOUT ROWID;
 
--- Views: questions that people ask, ready to SELECT.  The node itself uses none of them.
+-- Views: questions that people ask, ready to SELECT; docs/SQL.md shows their answers.  The node itself uses none.
+-- A time is text in UTC.
 
 -- What each address holds now: all of it, and how much of that is free, at stake, released (free once the unbonding
 -- delay has passed since) or frozen for ever.
@@ -141,11 +142,31 @@ CREATE VIEW balances (owner, amount, outputs, free, staked, released, frozen) AS
          ifnull(sum(amount) FILTER (WHERE lock = 'release'), 0), ifnull(sum(amount) FILTER (WHERE lock = 'frozen'), 0)
   FROM outputs WHERE spent_by IS NULL GROUP BY owner;
 
--- Every output with the heights between which it lived.  What an address held after block 17:
---   SELECT sum(amount) FROM coins WHERE owner = x'...' AND made_at <= 17 AND (spent_at IS NULL OR spent_at > 17);
+-- Every output with the heights between which it lived: spent_at is NULL while it does.
 CREATE VIEW coins (owner, amount, txid, position, made_at, spent_at, lock, replica) AS
   SELECT o.owner, o.amount, m.txid, o.position, m.height, s.height, o.lock, o.replica
   FROM outputs o JOIN transactions m ON m.seq = o.tx LEFT JOIN transactions s ON s.seq = o.spent_by;
+
+-- What each address held, one row whenever it changed: from the block at from_height on, before the one at until_height
+-- (NULL: still now).  What an address held after block 17:
+--   SELECT amount FROM holdings WHERE owner = x'...' AND from_height <= 17 AND ifnull(until_height > 17, 1);
+-- What was made and spent in one block was never held after one.
+CREATE VIEW holdings (owner, from_height, until_height, amount, outputs) AS
+  WITH net AS (
+    SELECT owner, iif(sign = 1, made_at, spent_at) AS height, sum(sign * amount) AS amount, sum(sign) AS outputs
+    FROM coins, (SELECT 1 AS sign UNION ALL SELECT -1)
+    WHERE spent_at > made_at OR (spent_at IS NULL AND sign = 1) GROUP BY 1, 2)
+  SELECT owner, height, lead(height) OVER later, sum(amount) OVER later, sum(outputs) OVER later
+  FROM net WINDOW later AS (PARTITION BY owner ORDER BY height);
+
+-- How much there is after each block, in how many outputs; amount is the same everywhere: what the genesis allocated.
+CREATE VIEW supply (height, outputs, amount) AS
+  WITH moves (height, amount, outputs) AS (
+    SELECT made_at, amount, 1 FROM coins WHERE spent_at IS NULL OR spent_at > made_at
+    UNION ALL SELECT spent_at, -amount, -1 FROM coins WHERE spent_at > made_at
+    UNION ALL SELECT height, 0, 0 FROM blocks),
+  net AS (SELECT height, sum(amount) AS amount, sum(outputs) AS outputs FROM moves GROUP BY height)
+  SELECT height, sum(outputs) OVER so_far, sum(amount) OVER so_far FROM net WINDOW so_far AS (ORDER BY height);
 
 -- Which output (txid, position) was spent by which transaction, and in which block.
 CREATE VIEW spends (txid, position, spent_by, height) AS
@@ -158,10 +179,60 @@ CREATE VIEW double_spent (txid, position, spends) AS
   FROM inputs i JOIN transactions m ON m.seq = i.source_tx
   GROUP BY i.source_tx, i.source_position HAVING count(*) > 1;
 
--- Who signed block 17:  SELECT replica, certified_by FROM signed_by WHERE height = 17;
+-- Two signed transactions that spend one output: who tried it (signer; owner of the output), for how much, which one
+-- is in the ledger, where and since when.  height and time are NULL until the winner is final here.
+CREATE VIEW double_spend_attempts (seq, signer, winner, loser, output_tx, output_position, owner, amount, height, time) AS
+  SELECT e.seq, e.signer, e.first, e.second, e.output_tx, e.output_position, o.owner, o.amount, w.height,
+         datetime(b.time_ms / 1000, 'unixepoch')
+  FROM evidence e LEFT JOIN transactions m ON m.txid = e.output_tx
+       LEFT JOIN outputs o ON o.tx = m.seq AND o.position = e.output_position
+       LEFT JOIN transactions w ON w.txid = e.first LEFT JOIN blocks b ON b.height = w.height
+  WHERE e.kind = 'double_spend';
+
+-- What is proven of replicas, one row for each culprit; of a fork whose culprits it does not name one row without any.
+CREATE VIEW offenders (seq, replica, name, kind, statement, view, height, first, second) AS
+  SELECT e.seq, c.replica, r.name, e.kind, e.statement, e.view, e.height, e.first, e.second
+  FROM evidence e LEFT JOIN culprits c ON c.seq = e.seq LEFT JOIN replicas r ON r.replica = c.replica
+  WHERE e.kind <> 'double_spend';
+
+-- How many replicas there are, how many of them may be faulty (f), and how many have to sign a certificate.
+CREATE VIEW quorum (replicas, faulty, quorum) AS
+  SELECT count(*), (count(*) - 1) / 3, (count(*) + (count(*) - 1) / 3 + 2) / 2 FROM replicas;
+
+-- Who signed block 17:  SELECT replica, name FROM signed_by WHERE height = 17;
 -- A block is final by its own certificate or by that of a descendant, `certified_by`.
-CREATE VIEW signed_by (height, replica, certified_by) AS
-  SELECT b.height, s.replica, b.certified_by FROM blocks b JOIN signers s ON s.height = b.certified_by;
+CREATE VIEW signed_by (height, replica, name, certified_by) AS
+  SELECT b.height, s.replica, r.name, b.certified_by
+  FROM blocks b JOIN signers s ON s.height = b.certified_by LEFT JOIN replicas r ON r.replica = s.replica;
+
+-- Who signs, and who never does: how many of how many certificates, the heights of the first and the last of them, and of
+-- the first one since that it did not sign (NULL: it signed the last).  A certificate needs no more than a quorum, so
+-- the slowest of the honest are in few of them.
+CREATE VIEW signer_activity (replica, name, signed, certificates, first_height, last_height, silent_since) AS
+  WITH signed AS (
+    SELECT replica, count(*) AS cnt, min(height) AS first, max(height) AS last FROM signers GROUP BY replica)
+  SELECT r.replica, r.name, ifnull(s.cnt, 0), (SELECT count(*) FROM certificates), s.first, s.last,
+         (SELECT min(height) FROM certificates WHERE height > ifnull(s.last, 0))
+  FROM replicas r LEFT JOIN signed s ON s.replica = r.replica;
+
+-- Blocks whose certificate is not there, or not whole: its signatures are in `signers`, and its bytes say how many
+-- there are (68 each, after 88).  Always empty.  Whether signatures hold, only the audit can say.
+CREATE VIEW incomplete_certificates (height, certified_by, signatures, contained, quorum, wrong) AS
+  SELECT height, certified_by, signatures, contained, quorum,
+         CASE WHEN contained IS NULL THEN 'no certificate' WHEN signatures < quorum THEN 'fewer signers than a quorum'
+              WHEN signatures <> contained THEN 'not as many signers as it contains' ELSE 'of another block' END
+  FROM (SELECT b.height, b.certified_by, (SELECT count(*) FROM signers s WHERE s.height = b.certified_by) AS signatures,
+               (length(c.certificate) - 88) / 68 AS contained, q.quorum, c.block IS t.hash AS fits
+        FROM blocks b CROSS JOIN quorum q LEFT JOIN certificates c ON c.height = b.certified_by
+             LEFT JOIN blocks t ON t.height = b.certified_by)
+  WHERE contained IS NULL OR signatures < quorum OR signatures <> contained OR NOT fits;
+
+-- Who proposed what share of all blocks, and the last of them; where proposers are by stake, proposer_shares holds this
+-- against what was promised.
+CREATE VIEW proposers (replica, name, blocks, share, last_height) AS
+  WITH made AS (SELECT proposer, count(*) AS cnt, max(height) AS last FROM blocks GROUP BY proposer)
+  SELECT r.replica, r.name, ifnull(m.cnt, 0), 1.0 * ifnull(m.cnt, 0) / (SELECT count(*) FROM blocks), m.last
+  FROM replicas r LEFT JOIN made m ON m.proposer = r.replica;
 
 -- The journal's NEW-VIEWs: every one that was entered.
 CREATE VIEW new_views (seq, entry) AS SELECT seq, entry FROM journal WHERE kind = 'new_view';

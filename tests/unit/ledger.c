@@ -274,6 +274,10 @@ static void evidence_has_rows_that_say_what_it_is_about(void **state)
 	struct qmessage change_a = {.kind = QVIEW_CHANGE, .qmessage_u.view_change = {.view = {5}}};
 	struct qcert tip = rules_cert(r, QCOMMIT, &commit_a.qmessage_u.vote, 7);
 	struct qmessage change_b = change_a;
+	struct qenvelope change = {.sender = 2};
+	struct qmessage view_a = {.kind = QNEW_VIEW, .qmessage_u.new_view = {.view = {6}}};
+	struct qmessage view_b = {.kind = QNEW_VIEW,
+	                          .qmessage_u.new_view = {.view = {6}, .changes = {1, &change}}};
 	struct qmessage proposal = {
 	    .kind = QPRE_PREPARE,
 	    .qmessage_u.proposal = {.view = {3}, .header = rules_header(9, rules_hash(4), rules_hash(5), 2)}};
@@ -303,6 +307,7 @@ static void evidence_has_rows_that_say_what_it_is_about(void **state)
 	struct qjournal nothing = evidence_of(QEV_BAD_PROPOSAL);
 	nothing.qjournal_u.evidence.qevidence_u.proposal = signed_by(r, 2, &commit_a);
 	keep(l, nothing); /* says nothing: an entry without rows */
+	keep(l, conflict_of(r, 1, &view_a, &view_b));
 	commit(l);
 	ledger_close(l);
 
@@ -312,11 +317,12 @@ static void evidence_has_rows_that_say_what_it_is_about(void **state)
 	    "ifnull(statement, '-') || ' ' || ifnull(view, '-') || ' ' || ifnull(height, '-') AS concat "
 	    "FROM evidence ORDER BY seq)",
 	    "1 conflict commit 2 7; 2 conflict view_change 5 -; 3 conflict commit 2 7; "
-	    "4 bad_proposal pre_prepare 3 9; 5 double_spend - - -; 6 fork commit 1 99");
+	    "4 bad_proposal pre_prepare 3 9; 5 double_spend - - -; 6 fork commit 1 99; "
+	    "9 conflict new_view 6 -");
 	assert_text(p,
 	            "SELECT group_concat(seq || ':' || replica) FROM (SELECT * FROM culprits ORDER BY seq, "
 	            "replica)",
-	            "1:3,2:1,3:2,4:2,6:1,6:2");
+	            "1:3,2:1,3:2,4:2,6:1,6:2,9:1");
 	snprintf(sql, sizeof sql,
 	         "SELECT group_concat(seq) FROM evidence WHERE first = x'%s' AND second = x'%s'",
 	         hex_encode(hex[0], rules_hash(1).b, 32), hex_encode(hex[1], rules_hash(2).b, 32));
