@@ -69,11 +69,14 @@ int cmd_block(int argc, char **argv);
 int cmd_genesis(int argc, char **argv);
 int cmd_key(int argc, char **argv);
 int cmd_node(int argc, char **argv);
+int cmd_receipt(int argc, char **argv);
 int cmd_send(int argc, char **argv);
 int cmd_sim(int argc, char **argv);
 int cmd_stake(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_testnet(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
 int cmd_tx(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
 
 #endif

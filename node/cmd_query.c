@@ -1,12 +1,11 @@
 /*
- * cmd_query.c: `quorate balance|status|block show|tx show`: questions to a node.
+ * cmd_query.c: `quorate balance|status|block show`: questions to a node.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "access.h"
-#include "cmd_tx.h"
 #include "out.h"
 #include "text.h"
 #include "wallet.h"
@@ -366,48 +365,4 @@ int cmd_block(int argc, char **argv)
 	    {NULL, NULL, NULL},
 	};
 	return command_run(commands, "quorate block: what is in the chain.\n", argc, argv);
-}
-
-/* ---- tx show ------------------------------------------------------------------------- */
-
-static void print_tx(const json_t *tx)
-{
-	static const char *const fields[] = {"txid",   "status",   "code",   "spent_by",
-	                                     "height", "position", "expiry", "memo"};
-	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-		const json_t *value = json_object_get(tx, fields[i]);
-		if (value != NULL && !json_is_null(value))
-			print_field(tx, fields[i], fields[i]);
-	}
-	if (json_object_get(tx, "inputs") != NULL) {
-		printf("\ninputs\n");
-		print_rows(json_object_get(tx, "inputs"), 4,
-		           (const char *const[]){"txid", "index", "owner", "amount"});
-	}
-	if (json_object_get(tx, "outputs") != NULL) {
-		printf("\noutputs\n");
-		print_rows(json_object_get(tx, "outputs"), 3,
-		           (const char *const[]){"owner", "amount", "spent_by"});
-	}
-}
-
-int cmd_tx_show(int argc, char **argv)
-{
-	static const struct argp argp = {
-	    .parser = parse_query,
-	    .args_doc = "TXID",
-	    .doc = "What became of a transaction: final with its inputs and outputs and who spent them, "
-	           "pending, or rejected "
-	           "lately. Exit code 1 if the node knows nothing of it.",
-	    .children = children,
-	};
-	struct query_args args = {.what = "TXID"};
-	cmd_parse(&argp, argc, argv, &args);
-	struct err err = {0};
-	struct qtxid id;
-	if (!text_txid(args.arg, &id, &err))
-		return cmd_fail(&err);
-	char path[128];
-	snprintf(path, sizeof path, "/v1/transactions/%s", args.arg);
-	return answer(&args, path, print_tx);
 }

@@ -5,6 +5,6 @@
 #define QUORATE_CMD_TX_H
 
 int cmd_tx_submit(int argc, char **argv); /* cmd_submit.c */
-int cmd_tx_show(int argc, char **argv);   /* cmd_query.c */
+int cmd_tx_show(int argc, char **argv);   /* cmd_tx_show.c */
 
 #endif
