@@ -17,6 +17,7 @@ static const struct command commands[] = {
     {"balance", cmd_balance, "what an address holds"},
     {"stake", cmd_stake, "put value behind replicas, where proposers are chosen by it"},
     {"tx", cmd_tx, "make, sign, submit and show transactions, step by step"},
+    {"trace", cmd_trace, "follow value backwards to the genesis, each step proven"},
     {"block", cmd_block, "show a block"},
     {"status", cmd_status, "what a node says of itself and its peers"},
     {"audit", cmd_audit, "prove that ledgers are whole, or say where they are not"},
