@@ -14,6 +14,8 @@
 static const struct command commands[] = {
     {"testnet", cmd_testnet, "start, stop and look at a chain on this machine"},
     {"send", cmd_send, "pay: build, sign, submit, wait and check the receipt"},
+    {"receipt", cmd_receipt, "the proof that a transaction is final, as a file"},
+    {"verify", cmd_verify, "does a receipt hold? offline, against the genesis alone"},
     {"balance", cmd_balance, "what an address holds"},
     {"stake", cmd_stake, "put value behind replicas, where proposers are chosen by it"},
     {"tx", cmd_tx, "make, sign, submit and show transactions, step by step"},

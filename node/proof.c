@@ -37,6 +37,14 @@ const struct argp proof_argp = {.options = options, .parser = parse, .children =
 
 /* ---- opening ------------------------------------------------------------------- */
 
+/* To a node it is the world's fault that a ledger cannot be read; here it is the file that was named. */
+static bool bad_ledger(struct err *err)
+{
+	if (err != NULL)
+		err->kind = ERR_INPUT;
+	return false;
+}
+
 static bool open_source(struct proof *p, const struct proof_args *args, struct err *err)
 {
 	if (args->ledger == NULL) {
@@ -45,7 +53,7 @@ static bool open_source(struct proof *p, const struct proof_args *args, struct e
 	}
 	p->ledger = access_ledger_path(args->ledger);
 	p->reader = reader_open(p->ledger, NULL, err);
-	return p->reader != NULL;
+	return p->reader != NULL || bad_ledger(err);
 }
 
 bool proof_open(struct proof *p, const struct proof_args *args, struct err *err)
@@ -104,7 +112,7 @@ static bool from_ledger(struct proof *p, const struct qtxid *id, struct qreceipt
 	case FOUND_ERROR:
 		break;
 	}
-	return false;
+	return bad_ledger(err);
 }
 
 /* Of the current node. */

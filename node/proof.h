@@ -37,7 +37,7 @@ bool proof_holds(const struct genesis *g, const struct qtxid *id, const struct q
 /*
  * The receipt of a final transaction: proof_holds() for it, and it has a header. Nodes are asked in turn
  * until one gives such a receipt. wire_free(WIRE(qreceipt), out). False with *err: ERR_NO, it is not known
- * there, or what was given proves nothing; ERR_WORLD: no answer, or a ledger that cannot be read.
+ * there, or what was given proves nothing; ERR_WORLD: no answer; ERR_INPUT: the ledger cannot be read.
  */
 bool proof_receipt(struct proof *p, const struct qtxid *id, struct qreceipt *out, struct err *err);
 
