@@ -62,6 +62,14 @@ void reader_close(struct reader *r);
 
 const struct qhash *reader_chain_id(const struct reader *r); /* as the file says */
 
+/*
+ * From now on what it gives is proven, too, as far as that can be done with little reading: the signatures of
+ * certificates hold, receipts verify, who is said to have spent an output does so, and outputs are what their
+ * transactions say.  What does not hold is an error, and reader_damage().  `g` is borrowed for its life.
+ * For those who answer clients; the replica does without.
+ */
+void reader_prove(struct reader *r, const struct genesis *g);
+
 /* Many questions to one view of the file, which is cheaper than a view for each; without it each has its own.
  */
 bool reader_view(struct reader *r, struct err *err);
@@ -76,8 +84,9 @@ enum found { FOUND, NOT_FOUND, FOUND_ERROR };
 
 /* What it gave is not what a hash or certificate says: *err names the file, and what to do. */
 void reader_damaged(struct reader *r, const char *what, struct err *err);
-/* The first thing that it met in the file and that cannot be: all that the file says is in doubt from then on.
- * NULL: nothing so far; an error was of another kind then (no descriptors left, locked, a disk that fails). */
+/* The first thing that it met in the file and that cannot be: all that the file says is in doubt from then
+ * on. NULL: nothing so far; an error was of another kind then (no descriptors left, locked, a disk that
+ * fails). */
 const struct err *reader_damage(const struct reader *r);
 enum found reader_header(struct reader *r, struct qheight h, struct qheader *out,
                          struct err *err); /* wire_free */
@@ -87,6 +96,11 @@ enum found reader_block_by_hash(struct reader *r, const struct qhash *hash, stru
                                 struct err *err);
 enum found reader_tx(struct reader *r, const struct qtxid *id, struct tx_place *place, struct bytes *raw,
                      struct err *err);
+/* A transaction with this leaf (merkle_leaf() of its bytes) is where `place` says, by its block's Merkle root
+ * and certificate: FOUND, or FOUND_ERROR. Only where the reader proves. Dear, but for another one of the
+ * block that was asked for last. */
+enum found reader_prove_tx(struct reader *r, const struct qhash *leaf, const struct tx_place *place,
+                           struct err *err);
 /* The certificate that covers height h (its own or a descendant's); for receipts and catch-up. */
 enum found reader_cert_for(struct reader *r, struct qheight h, struct qcert *out, struct err *err);
 /* Who spent this output: FOUND with the spender; NOT_FOUND: unspent or unknown, told apart by *known. */

@@ -2,49 +2,28 @@
  * reader.c: answers from the ledger file for clients and peers, on read-only connections beside the writer's.
  *
  * Every answer is of one moment (a read transaction).  What is read may have been edited by the file's
- * operator: lengths and forms are checked so that nothing here can be broken by it; whether it is true, the
- * receiver proves by hashes and certificates.
+ * operator: lengths and forms are checked so that nothing here can be broken by it, and whatever hashes pin
+ * is compared with them: a header with its block's hash and its neighbours, a block's transactions with its
+ * Merkle root, a certificate with the block that it covers, a transaction's bytes with its id.  What that
+ * leaves open reader_proof.c closes, for readers that have a genesis.
  */
-#include "ledger.h"
+#include "reader_impl.h"
 
 #include <stdlib.h>
 
 #include "merkle.h"
-#include "rows.h"
-
-enum statement {
-	CHAIN,
-	HEIGHT,
-	HEADER,
-	HEIGHT_BY_HASH,
-	HEADERS,
-	BLOCK_TXS,
-	TX,
-	CERTIFIED_BY,
-	CERTIFICATE,
-	LAST_CERTIFICATE,
-	OUTPUT,
-	TXID,
-	UNSPENT_OF,
-	FIRST_CONVICTION,
-	LAST_CONVICTION,
-	STAKE_TABLE,
-	EVIDENCE,
-	OUTPUT_ROW,
-	ATTEMPT,
-	STATEMENT_CNT
-};
 
 static const struct db_sql statements[STATEMENT_CNT] = {
     [CHAIN] = {"read the chain id", "SELECT value FROM meta WHERE key = 'chain'"},
     [HEIGHT] = {"read the height", "SELECT ifnull(max(height), 0) FROM blocks"},
-    [HEADER] = {"read a header", "SELECT header, first_tx FROM blocks WHERE height = ?"},
+    [HEADER] = {"read a header", "SELECT header, first_tx, hash FROM blocks WHERE height = ?"},
     [HEIGHT_BY_HASH] = {"find a block", "SELECT height FROM blocks WHERE hash = ?"},
-    [HEADERS] = {"read headers", "SELECT header FROM blocks WHERE height BETWEEN ? AND ? ORDER BY height"},
+    [HEADERS] = {"read headers",
+                 "SELECT header, hash FROM blocks WHERE height BETWEEN ? AND ? ORDER BY height"},
     [BLOCK_TXS] = {"read a block's transactions",
                    "SELECT raw FROM transactions WHERE seq BETWEEN ? AND ? ORDER BY seq"},
     [TX] = {"read a transaction",
-            "SELECT height, position, raw FROM transactions WHERE txid = ? AND seq > 0"},
+            "SELECT height, position, raw, seq FROM transactions WHERE txid = ? AND seq > 0"},
     [CERTIFIED_BY] = {"find a certificate", "SELECT certified_by FROM blocks WHERE height = ?"},
     [CERTIFICATE] = {"read a certificate", "SELECT certificate FROM certificates WHERE height = ?"},
     [LAST_CERTIFICATE] = {"find a certificate", "SELECT height FROM certificates WHERE height BETWEEN ? AND ?"
@@ -73,11 +52,6 @@ static const struct db_sql statements[STATEMENT_CNT] = {
                  " ORDER BY seq LIMIT 1"},
 };
 
-struct reader {
-	struct db db;
-	struct qhash chain;
-};
-
 struct reader *reader_open(const char *path, const char *vfs, struct err *err)
 {
 	struct reader *r = xcalloc(1, sizeof *r);
@@ -102,6 +76,8 @@ void reader_close(struct reader *r)
 	if (!r)
 		return;
 	db_close(&r->db);
+	free(r->proven.leaves);
+	tx_unref(r->made.tx);
 	free(r);
 }
 
@@ -134,28 +110,46 @@ static enum found get_height(struct reader *r, struct qheight *h, struct err *er
 	return got;
 }
 
-static enum found get_header(struct reader *r, struct qheight h, struct qheader *out, int64_t *first_tx,
-                             struct err *err)
+/* The header and the hash of the block at `height`, in these columns of the current row, fit each other. */
+static bool take_header(struct reader *r, enum reader_statement which, uint64_t height, int hash_col,
+                        struct qheader *out, struct err *err)
 {
+	struct qhash said, is;
 	const uint8_t *data;
 	size_t len;
+
+	if (!db_get_blob(&r->db, which, 0, &data, &len, err) ||
+	    !db_get_fixed(&r->db, which, hash_col, said.b, sizeof said.b, err))
+		return false;
+	if (!wire_decode(WIRE(qheader), data, len, out))
+		return db_damaged(&r->db, err, "blocks(height=%llu).header cannot be read",
+		                  (unsigned long long)height);
+	block_hash(out, &is);
+	if (out->height.n == height && qhash_eq(&is, &said))
+		return true;
+	char said_hex[QHASH_HEX], is_hex[QHASH_HEX];
+	db_damaged(&r->db, err,
+	           "blocks(height=%llu).hash is %.16s..., but the header beside it is of block %.16s..., "
+	           "height %llu",
+	           (unsigned long long)height, hex_encode(said_hex, said.b, sizeof said.b),
+	           hex_encode(is_hex, is.b, sizeof is.b), (unsigned long long)out->height.n);
+	wire_free(WIRE(qheader), out);
+	return false;
+}
+
+enum found reader_get_header(struct reader *r, struct qheight h, struct qheader *out, int64_t *first_tx,
+                             struct err *err)
+{
 	enum found got = db_query(&r->db, HEADER, DB_ARGS(db_int(h.n)), err);
 
-	if (got != FOUND)
-		return got;
-	if (!db_get_blob(&r->db, HEADER, 0, &data, &len, err) ||
-	    !db_get_int(&r->db, HEADER, 1, first_tx, err)) {
+	if (got == FOUND &&
+	    (!db_get_int(&r->db, HEADER, 1, first_tx, err) || !take_header(r, HEADER, h.n, 2, out, err)))
 		got = FOUND_ERROR;
-	} else if (!wire_decode(WIRE(qheader), data, len, out)) {
-		db_damaged(&r->db, err, "block %llu: its header cannot be read", (unsigned long long)h.n);
-		got = FOUND_ERROR;
-	}
 	db_done(&r->db, HEADER);
 	return got;
 }
 
-/* Opens the statement BLOCK_TXS on the transactions of a block, which must be as many as the header says. */
-static enum found each_tx(struct reader *r, const struct qheader *header, int64_t first_tx, struct err *err,
+enum found reader_each_tx(struct reader *r, const struct qheader *header, int64_t first_tx, struct err *err,
                           bool (*f)(void *ctx, uint32_t i, const uint8_t *raw, size_t len), void *ctx)
 {
 	const uint8_t *raw;
@@ -165,7 +159,7 @@ static enum found each_tx(struct reader *r, const struct qheader *header, int64_
 
 	if (header->tx_count == 0 || header->tx_count > Q_BLOCK_TXS_MAX || first_tx < 1 ||
 	    first_tx > INT64_MAX - header->tx_count) {
-		db_damaged(&r->db, err, "block %llu: wrong number of transactions",
+		db_damaged(&r->db, err, "blocks(height=%llu): wrong number of transactions",
 		           (unsigned long long)header->height.n);
 		return FOUND_ERROR;
 	}
@@ -185,7 +179,7 @@ static enum found each_tx(struct reader *r, const struct qheader *header, int64_
 		return got;
 	if (i == header->tx_count && got == NOT_FOUND)
 		return FOUND;
-	db_damaged(&r->db, err, "block %llu: a transaction is missing or too long",
+	db_damaged(&r->db, err, "transactions of block %llu: one is missing or too long",
 	           (unsigned long long)header->height.n);
 	return FOUND_ERROR;
 }
@@ -201,7 +195,7 @@ static enum found get_certificate(struct reader *r, uint64_t height, struct qcer
 	if (!db_get_blob(&r->db, CERTIFICATE, 0, &data, &len, err)) {
 		got = FOUND_ERROR;
 	} else if (!wire_decode(WIRE(qcert), data, len, out)) {
-		db_damaged(&r->db, err, "the certificate at height %llu cannot be read",
+		db_damaged(&r->db, err, "certificates(height=%llu).certificate cannot be read",
 		           (unsigned long long)height);
 		got = FOUND_ERROR;
 	}
@@ -210,7 +204,7 @@ static enum found get_certificate(struct reader *r, uint64_t height, struct qcer
 }
 
 /* One integer column by one argument. */
-static enum found get_int(struct reader *r, enum statement which, struct db_value arg, int64_t *out,
+static enum found get_int(struct reader *r, enum reader_statement which, struct db_value arg, int64_t *out,
                           struct err *err)
 {
 	enum found got = db_query(&r->db, which, DB_ARGS(arg), err);
@@ -230,7 +224,8 @@ static enum found get_certified_by(struct reader *r, struct qheight h, uint64_t 
 	if (got != FOUND)
 		return got;
 	if (by < (int64_t)h.n || by - (int64_t)h.n >= Q_CHAIN_MAX) {
-		db_damaged(&r->db, err, "block %llu: wrong certified_by", (unsigned long long)h.n);
+		db_damaged(&r->db, err, "blocks(height=%llu).certified_by is %lld", (unsigned long long)h.n,
+		           (long long)by);
 		return FOUND_ERROR;
 	}
 	*out = (uint64_t)by;
@@ -243,18 +238,23 @@ static enum found get_headers(struct reader *r, uint64_t from, uint64_t to, stru
 {
 	uint32_t want = (uint32_t)(to - from + 1), have = 0;
 	struct qheader *headers = xcalloc(want, sizeof *headers);
-	const uint8_t *data;
-	size_t len;
+	struct qhash below;
 
 	enum found got = db_query(&r->db, HEADERS, DB_ARGS(db_int(from), db_int(to)), err);
 	for (; got == FOUND; got = db_next(&r->db, HEADERS, err)) {
-		if (!db_get_blob(&r->db, HEADERS, 0, &data, &len, err)) {
+		if (have == want)
+			break;
+		if (!take_header(r, HEADERS, from + have, 1, &headers[have], err)) {
 			got = FOUND_ERROR;
 			break;
 		}
-		if (have == want || !wire_decode(WIRE(qheader), data, len, &headers[have]))
+		if (have++ > 0 && !qhash_eq(&headers[have - 1].parent, &below)) {
+			db_damaged(&r->db, err, "blocks(height=%llu) is not the child of the one below",
+			           (unsigned long long)(from + have - 1));
+			got = FOUND_ERROR;
 			break;
-		have++;
+		}
+		block_hash(&headers[have - 1], &below);
 	}
 	db_done(&r->db, HEADERS);
 	if (got == NOT_FOUND && have == want) {
@@ -266,7 +266,7 @@ static enum found get_headers(struct reader *r, uint64_t from, uint64_t to, stru
 		wire_free(WIRE(qheader), &headers[i]);
 	free(headers);
 	if (got != FOUND_ERROR)
-		db_damaged(&r->db, err, "a header between heights %llu and %llu is missing or cannot be read",
+		db_damaged(&r->db, err, "blocks: one between heights %llu and %llu is missing",
 		           (unsigned long long)from, (unsigned long long)to);
 	return FOUND_ERROR;
 }
@@ -292,7 +292,7 @@ enum found reader_header(struct reader *r, struct qheight h, struct qheader *out
 {
 	int64_t first_tx;
 
-	return get_header(r, h, out, &first_tx, err);
+	return reader_get_header(r, h, out, &first_tx, err);
 }
 
 static bool keep_tx(void *ctx, uint32_t i, const uint8_t *raw, size_t len)
@@ -307,17 +307,59 @@ static bool keep_tx(void *ctx, uint32_t i, const uint8_t *raw, size_t len)
 	return true;
 }
 
+/* Are these its header's transactions? */
+static bool check_leaves(struct reader *r, const struct qheader *header, const struct qhash *leaves,
+                         size_t cnt, struct err *err)
+{
+	return block_leaves_match(header, leaves, cnt) ||
+	       db_damaged(&r->db, err,
+	                  "transactions of block %llu: they are not those that its Merkle root stands for",
+	                  (unsigned long long)header->height.n);
+}
+
+static bool check_txs(struct reader *r, const struct qblock *b, struct err *err)
+{
+	size_t cnt = b->txs.txs_len;
+	struct qhash *leaves = xcalloc(cnt, sizeof *leaves);
+
+	for (size_t i = 0; i < cnt; i++)
+		merkle_leaf(b->txs.txs_val[i].qtx_bytes_val, b->txs.txs_val[i].qtx_bytes_len, &leaves[i]);
+	bool ok = check_leaves(r, &b->header, leaves, cnt, err);
+	free(leaves);
+	return ok;
+}
+
+static bool keep_leaf(void *ctx, uint32_t i, const uint8_t *raw, size_t len)
+{
+	struct qhash *leaves = ctx;
+
+	if (i >= Q_BLOCK_TXS_MAX)
+		return false;
+	merkle_leaf(raw, len, &leaves[i]);
+	return true;
+}
+
+enum found reader_get_leaves(struct reader *r, const struct qheader *header, int64_t first_tx,
+                             struct qhash *leaves, struct err *err)
+{
+	enum found got = reader_each_tx(r, header, first_tx, err, keep_leaf, leaves);
+
+	return got == FOUND && !check_leaves(r, header, leaves, header->tx_count, err) ? FOUND_ERROR : got;
+}
+
 static enum found get_block(struct reader *r, struct qheight h, struct qblock *out, struct err *err)
 {
 	int64_t first_tx;
 
 	*out = (struct qblock){0};
-	enum found got = get_header(r, h, &out->header, &first_tx, err);
+	enum found got = reader_get_header(r, h, &out->header, &first_tx, err);
 	if (got != FOUND)
 		return got;
 	size_t room = out->header.tx_count < Q_BLOCK_TXS_MAX ? out->header.tx_count : Q_BLOCK_TXS_MAX;
 	out->txs.txs_val = xcalloc(room ? room : 1, sizeof *out->txs.txs_val);
-	got = each_tx(r, &out->header, first_tx, err, keep_tx, out);
+	got = reader_each_tx(r, &out->header, first_tx, err, keep_tx, out);
+	if (got == FOUND && !check_txs(r, out, err))
+		got = FOUND_ERROR;
 	if (got != FOUND)
 		wire_free(WIRE(qblock), out);
 	return got;
@@ -348,15 +390,58 @@ enum found reader_block_by_hash(struct reader *r, const struct qhash *hash, stru
 
 /* ---- certificates ------------------------------------------------------- */
 
-enum found reader_cert_for(struct reader *r, struct qheight h, struct qcert *out, struct err *err)
+/* Headers from h up to the certified one, and the certificate: for that one's block. */
+static enum found get_proof(struct reader *r, struct qheight h, struct qchain *out, struct err *err)
 {
 	uint64_t by;
+	struct qhash hash;
 
+	*out = (struct qchain){0};
+	enum found got = get_certified_by(r, h, &by, err);
+	if (got != FOUND)
+		return got;
+	got = get_headers(r, h.n, by, &out->headers.headers_val, &out->headers.headers_len, err);
+	if (got == FOUND)
+		got = get_certificate(r, by, &out->cert, err);
+	if (got == NOT_FOUND) {
+		db_damaged(&r->db, err, "certificates(height=%llu) is missing", (unsigned long long)by);
+		got = FOUND_ERROR;
+	}
+	if (got == FOUND) {
+		block_hash(&out->headers.headers_val[out->headers.headers_len - 1], &hash);
+		if (out->cert.vote.height.n != by || !qhash_eq(&out->cert.vote.block, &hash)) {
+			db_damaged(&r->db, err, "certificates(height=%llu) is for another block",
+			           (unsigned long long)by);
+			got = FOUND_ERROR;
+		}
+	}
+	if (got != FOUND)
+		wire_free(WIRE(qchain), out);
+	return got;
+}
+
+enum found reader_get_cert_for(struct reader *r, struct qheight h, struct qcert *out, struct err *err)
+{
+	struct qchain proof;
+	enum found got = get_proof(r, h, &proof, err);
+
+	if (got != FOUND)
+		return got;
+	if (!proof_certificate(r, &proof.cert, err)) {
+		wire_free(WIRE(qchain), &proof);
+		return FOUND_ERROR;
+	}
+	*out = proof.cert; /* moved */
+	proof.cert = (struct qcert){0};
+	wire_free(WIRE(qchain), &proof);
+	return FOUND;
+}
+
+enum found reader_cert_for(struct reader *r, struct qheight h, struct qcert *out, struct err *err)
+{
 	if (!db_view(&r->db, err))
 		return FOUND_ERROR;
-	enum found got = get_certified_by(r, h, &by, err);
-	if (got == FOUND)
-		got = get_certificate(r, by, out, err);
+	enum found got = reader_get_cert_for(r, h, out, err);
 	db_view_end(&r->db);
 	return got;
 }
@@ -409,10 +494,21 @@ enum found reader_chain(struct reader *r, struct qheight above, struct qchain *o
 
 /* ---- transactions and outputs ------------------------------------------- */
 
+/* Do these bytes have this id? */
+static bool is_tx(const struct reader *r, const uint8_t *raw, size_t len, const struct qtxid *id)
+{
+	enum tx_verdict verdict;
+	struct tx *tx = tx_parse(&r->chain, raw, len, &verdict);
+	bool is = tx && qtxid_eq(&tx->id, id);
+
+	tx_unref(tx);
+	return is;
+}
+
 static enum found get_tx(struct reader *r, const struct qtxid *id, struct tx_place *place, struct bytes *raw,
                          struct err *err)
 {
-	int64_t height, position;
+	int64_t height, position, seq;
 	const uint8_t *data;
 	size_t len;
 	enum found got = db_query(&r->db, TX, DB_ARGS(db_blob(id->b, sizeof id->b)), err);
@@ -420,10 +516,15 @@ static enum found get_tx(struct reader *r, const struct qtxid *id, struct tx_pla
 	if (got != FOUND)
 		return got;
 	if (!db_get_int(&r->db, TX, 0, &height, err) || !db_get_int(&r->db, TX, 1, &position, err) ||
-	    !db_get_blob(&r->db, TX, 2, &data, &len, err)) {
+	    !db_get_blob(&r->db, TX, 2, &data, &len, err) || !db_get_int(&r->db, TX, 3, &seq, err)) {
 		got = FOUND_ERROR;
 	} else if (height < 1 || position < 0 || position >= Q_BLOCK_TXS_MAX || len > Q_TX_BYTES_MAX) {
-		db_damaged(&r->db, err, "a transaction's height, position or length cannot be");
+		db_damaged(&r->db, err, "transactions(seq=%lld): its height, position or length cannot be",
+		           (long long)seq);
+		got = FOUND_ERROR;
+	} else if (raw && !is_tx(r, data, len, id)) {
+		db_damaged(&r->db, err, "transactions(seq=%lld).raw is not the transaction that txid names",
+		           (long long)seq);
 		got = FOUND_ERROR;
 	} else {
 		*place = (struct tx_place){qheight_of((uint64_t)height), (uint32_t)position};
@@ -473,7 +574,11 @@ static enum found get_spender(struct reader *r, const struct qoutpoint *p, struc
 	else if (!db_get_int(&r->db, OUTPUT, 0, &seq, err))
 		got = FOUND_ERROR;
 	db_done(&r->db, OUTPUT);
-	return got == FOUND ? get_txid(r, seq, spender, &height, err) : got;
+	if (got == FOUND)
+		got = get_txid(r, seq, spender, &height, err);
+	if (got == FOUND && !proof_spender(r, p, spender, err))
+		got = FOUND_ERROR;
+	return got;
 }
 
 enum found reader_spender(struct reader *r, const struct qoutpoint *p, struct qtxid *spender, bool *known,
@@ -518,6 +623,8 @@ enum found reader_output(struct reader *r, const struct qoutpoint *p, struct out
 	if (got == FOUND && !get_output_row(r, out, err))
 		got = FOUND_ERROR;
 	db_done(&r->db, OUTPUT_ROW);
+	if (got == FOUND && out->spent && !proof_spender(r, p, &out->spender, err))
+		got = FOUND_ERROR;
 	return got;
 }
 
@@ -537,9 +644,12 @@ static enum found get_conviction_since(struct reader *r, struct address_output *
 	return got == FOUND_ERROR ? got : FOUND;
 }
 
+/* Of an address that holds more, those that are not listed are only added up. */
+#define PROVEN_OUTPUTS 1000
+
 /* The current row of UNSPENT_OF. */
-static enum found get_address_output(struct reader *r, struct address_output *out, bool wanted,
-                                     struct err *err)
+static enum found get_address_output(struct reader *r, struct address_output *out,
+                                     const struct qaddress *owner, bool wanted, struct err *err)
 {
 	int64_t tx, position, amount, height = 0;
 
@@ -554,11 +664,13 @@ static enum found get_address_output(struct reader *r, struct address_output *ou
 		return FOUND_ERROR;
 	}
 	out->amount = (uint64_t)amount;
+	out->point.index = (uint32_t)position;
 	if (!wanted)
 		return FOUND;
-	out->point.index = (uint32_t)position;
 	enum found got = get_txid(r, tx, &out->point.tx, &height, err);
 	out->height = qheight_of((uint64_t)height);
+	if (got == FOUND && !proof_output(r, tx, owner, out, err))
+		got = FOUND_ERROR;
 	if (got == FOUND && out->lock.kind != QLOCK_NONE)
 		got = get_conviction_since(r, out, err);
 	return got;
@@ -598,7 +710,7 @@ enum found reader_address(struct reader *r, const struct qaddress *addr, size_t 
 	for (; got == FOUND; got = db_next(&r->db, UNSPENT_OF, err)) {
 		bool wanted = sums->outputs >= skip && *out_cnt < limit;
 		struct address_output out;
-		got = get_address_output(r, &out, wanted, err);
+		got = get_address_output(r, &out, addr, wanted || sums->outputs < PROVEN_OUTPUTS, err);
 		if (got == FOUND && !add_amount(r, sum_of(sums, out.lock.kind), (int64_t)out.amount, err))
 			got = FOUND_ERROR;
 		if (got != FOUND)
@@ -672,44 +784,29 @@ enum found reader_stakes(struct reader *r, const struct genesis *g, struct qheig
 
 /* ---- receipts ----------------------------------------------------------- */
 
-struct leaves {
-	struct qhash *hashes;
-	uint32_t cnt, max;
-};
-
-static bool keep_leaf(void *ctx, uint32_t i, const uint8_t *raw, size_t len)
-{
-	struct leaves *l = ctx;
-
-	if (i >= l->max)
-		return false;
-	merkle_leaf(raw, len, &l->hashes[i]);
-	l->cnt = i + 1;
-	return true;
-}
-
 /* The Merkle path of out->index in its block. */
 static enum found get_path(struct reader *r, struct qheight h, struct qreceipt *out, struct err *err)
 {
 	struct qheader header;
 	int64_t first_tx;
-	enum found got = get_header(r, h, &header, &first_tx, err);
+	enum found got = reader_get_header(r, h, &header, &first_tx, err);
 
 	if (got != FOUND)
 		return got;
-	struct leaves l = {.max = Q_BLOCK_TXS_MAX};
-	l.hashes = xcalloc(l.max, sizeof *l.hashes);
-	got = each_tx(r, &header, first_tx, err, keep_leaf, &l);
-	if (got == FOUND && out->index >= l.cnt) {
-		db_damaged(&r->db, err, "block %llu has no transaction at %u", (unsigned long long)h.n,
-		           out->index);
+	struct qhash *leaves = xcalloc(Q_BLOCK_TXS_MAX, sizeof *leaves), leaf;
+	got = reader_get_leaves(r, &header, first_tx, leaves, err);
+	merkle_leaf((const uint8_t *)out->tx.qtx_bytes_val, out->tx.qtx_bytes_len, &leaf);
+	if (got == FOUND && (out->index >= header.tx_count || !qhash_eq(&leaves[out->index], &leaf))) {
+		db_damaged(&r->db, err, "transactions(height=%llu,position=%u) is another in block %llu",
+		           (unsigned long long)h.n, out->index, (unsigned long long)h.n);
 		got = FOUND_ERROR;
 	}
 	if (got == FOUND) {
 		out->path.path_val = xcalloc(MERKLE_PATH_MAX, sizeof *out->path.path_val);
-		out->path.path_len = (u_int)merkle_path(l.hashes, l.cnt, out->index, out->path.path_val);
+		out->path.path_len =
+		    (u_int)merkle_path(leaves, header.tx_count, out->index, out->path.path_val);
 	}
-	free(l.hashes);
+	free(leaves);
 	wire_free(WIRE(qheader), &header);
 	return got;
 }
@@ -718,7 +815,7 @@ static enum found get_receipt(struct reader *r, const struct qtxid *id, struct q
 {
 	struct tx_place place;
 	struct bytes raw;
-	uint64_t by;
+	struct qchain proof;
 
 	enum found got = get_tx(r, id, &place, &raw, err);
 	if (got != FOUND)
@@ -729,16 +826,17 @@ static enum found get_receipt(struct reader *r, const struct qtxid *id, struct q
 	out->index = place.position;
 	got = get_path(r, place.height, out, err);
 	if (got == FOUND)
-		got = get_certified_by(r, place.height, &by, err);
-	if (got == FOUND)
-		got = get_headers(r, place.height.n, by, &out->headers.headers_val, &out->headers.headers_len,
-		                  err);
-	if (got == FOUND)
-		got = get_certificate(r, by, &out->cert, err);
+		got = get_proof(r, place.height, &proof, err);
+	if (got == FOUND) {
+		out->headers.headers_len = proof.headers.headers_len; /* moved, as the certificate */
+		out->headers.headers_val = proof.headers.headers_val;
+		out->cert = proof.cert;
+	}
+	if (got == FOUND && !proof_receipt(r, id, &place, out, err))
+		got = FOUND_ERROR;
 	if (got != NOT_FOUND)
 		return got;
-	db_damaged(&r->db, err, "block %llu or its certificate is missing",
-	           (unsigned long long)place.height.n);
+	db_damaged(&r->db, err, "blocks(height=%llu) is missing", (unsigned long long)place.height.n);
 	return FOUND_ERROR;
 }
 

@@ -1,8 +1,9 @@
 /*
  * fuzz_ledger.c: a ledger whose file is damaged: opening, reading, appending and the audit give an error or
- * an answer, and what the audit passes is the genuine chain.  An input is a list of edits: an offset of three
- * bytes, a length of one, and so many bytes; a length of 255 cuts the file there.  A length of 254 is an edit
- * by SQL instead, the last of them, made at the end: the offset's bytes are column, row and value.
+ * an answer; what a reader proves and what the audit passes is the genuine chain.  An input is a list of
+ * edits: an offset of three bytes, a length of one, and so many bytes; a length of 255 cuts the file there.
+ * A length of 254 is an edit by SQL instead, the last of them, made at the end: the offset's bytes are
+ * column, row and value.
  *
  * The ledger is the beginning of stakestory.h's, of a chain with seals: it has rows of every kind.
  *
@@ -222,7 +223,20 @@ static void check_found(enum found found, const struct err *err)
 	must(found == FOUND || found == NOT_FOUND || (found == FOUND_ERROR && err->text[0] != '\0'));
 }
 
-static void read_height(struct reader *r, uint64_t h)
+/* Who proves (reader_prove()) gives a block and its certificate only if they are the genuine ones. */
+static void check_block(bool proving, uint64_t h, const struct qblock *block, enum found certified,
+                        const struct qcert *cert)
+{
+	struct qhash hash;
+
+	if (!proving || certified != FOUND)
+		return;
+	block_hash(&block->header, &hash);
+	must(h <= HEIGHT && qhash_eq(&hash, &hashes[h]));
+	must(cert->vote.height.n <= HEIGHT && qhash_eq(&cert->vote.block, &hashes[cert->vote.height.n]));
+}
+
+static void read_height(struct reader *r, bool proving, uint64_t h)
 {
 	struct err err = {0};
 	struct qheight height = {h};
@@ -235,8 +249,13 @@ static void read_height(struct reader *r, uint64_t h)
 	check_found(found, &err);
 	found = reader_block(r, height, &block, &err);
 	check_found(found, &err);
-	if (found == FOUND)
+	if (found == FOUND) {
+		enum found certified = reader_cert_for(r, height, &cert, &err);
+		check_block(proving, h, &block, certified, &cert);
+		if (certified == FOUND)
+			wire_free(WIRE(qcert), &cert);
 		wire_free(WIRE(qblock), &block);
+	}
 	found = reader_block_by_hash(r, &hashes[h % (HEIGHT + 1)], &block, &err);
 	check_found(found, &err);
 	if (found == FOUND)
@@ -251,7 +270,20 @@ static void read_height(struct reader *r, uint64_t h)
 		wire_free(WIRE(qcert), &cert);
 }
 
-static void read_transaction(struct reader *r, const struct qtxid *id)
+/* In block `height`, if it can be proven. */
+static void check_tx(struct reader *r, uint64_t height, const struct tx_place *at, const struct bytes *raw)
+{
+	struct err err = {0};
+	struct qhash leaf;
+
+	merkle_leaf(raw->data, raw->len, &leaf);
+	enum found found = reader_prove_tx(r, &leaf, at, &err);
+	check_found(found, &err);
+	must(found != FOUND || at->height.n == height);
+}
+
+/* It stands in block `height`; 0: in none. */
+static void read_transaction(struct reader *r, bool proving, const struct qtxid *id, uint64_t height)
 {
 	struct err err = {0};
 	struct tx_place at;
@@ -262,12 +294,17 @@ static void read_transaction(struct reader *r, const struct qtxid *id)
 	enum found found = reader_tx(r, id, &at, &raw, &err);
 
 	check_found(found, &err);
-	if (found == FOUND)
+	if (found == FOUND) {
+		if (proving)
+			check_tx(r, height, &at, &raw);
 		bytes_free(&raw);
+	}
 	found = reader_receipt(r, id, &receipt, &err);
 	check_found(found, &err);
-	if (found == FOUND)
+	if (found == FOUND) {
+		must(!proving || receipt.headers.headers_val[0].height.n == height);
 		wire_free(WIRE(qreceipt), &receipt);
+	}
 	for (uint32_t i = 0; i < 2; i++)
 		check_found(reader_spender(r, &(struct qoutpoint){*id, i}, &spender, &known, &err), &err);
 }
@@ -292,7 +329,7 @@ static void read_stakes(struct reader *r, struct qheight tip)
 	check_found(found, &err);
 }
 
-static void read_all(void)
+static void read_all(bool proving)
 {
 	struct err err = {0};
 	struct reader *r = reader_open(place->path, NULL, &err);
@@ -301,12 +338,14 @@ static void read_all(void)
 	must(r || err.text[0] != '\0');
 	if (!r)
 		return;
+	if (proving)
+		reader_prove(r, &place->rules.g);
 	check_found(reader_height(r, &tip, &err), &err);
 	for (uint64_t h = 0; h <= HEIGHT + 1; h++)
-		read_height(r, h);
-	read_transaction(r, &place->rules.g.txid);
+		read_height(r, proving, h);
+	read_transaction(r, proving, &place->rules.g.txid, 0);
 	for (size_t i = 0; i < HEIGHT; i++)
-		read_transaction(r, &ids[i]);
+		read_transaction(r, proving, &ids[i], i + 1);
 	for (uint8_t i = 1; i <= 15; i++)
 		read_address(r, i);
 	read_stakes(r, tip);
@@ -393,7 +432,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	bool undamaged = put_damaged(data, len);
 
 	check_audit(undamaged);
-	read_all();
+	read_all(false);
+	read_all(true);
 	open_and_append();
 	return 0;
 }

@@ -421,6 +421,233 @@ static void absurd_values_are_errors(void **state)
 	assert_int_equal(reader_address(s->r, &five, 0, 4, outs, &cnt, &sums, &s->err), FOUND_ERROR);
 }
 
+/* ---- what does not fit ------------------------------------------------------------- */
+
+static enum found ask_header(struct telling *s, int at)
+{
+	struct qheader header;
+
+	return reader_header(s->r, qheight_of((uint64_t)at), &header, &s->err);
+}
+
+static enum found ask_block(struct telling *s, int at)
+{
+	struct qblock block;
+	enum found got = reader_block(s->r, qheight_of((uint64_t)at), &block, &s->err);
+
+	if (got == FOUND)
+		wire_free(WIRE(qblock), &block);
+	return got;
+}
+
+static enum found ask_chain(struct telling *s, int above)
+{
+	struct qchain chain;
+	enum found got = reader_chain(s->r, qheight_of((uint64_t)above), &chain, &s->err);
+
+	if (got == FOUND)
+		wire_free(WIRE(qchain), &chain);
+	return got;
+}
+
+static enum found ask_cert(struct telling *s, int at)
+{
+	struct qcert cert;
+	enum found got = reader_cert_for(s->r, qheight_of((uint64_t)at), &cert, &s->err);
+
+	if (got == FOUND)
+		wire_free(WIRE(qcert), &cert);
+	return got;
+}
+
+static enum found ask_receipt(struct telling *s, int i)
+{
+	struct qreceipt receipt;
+	enum found got = reader_receipt(s->r, &s->t[i], &receipt, &s->err);
+
+	if (got == FOUND)
+		wire_free(WIRE(qreceipt), &receipt);
+	return got;
+}
+
+static enum found ask_tx(struct telling *s, int i)
+{
+	struct tx_place place;
+	struct bytes raw;
+	struct qhash leaf;
+	enum found got = reader_tx(s->r, &s->t[i], &place, &raw, &s->err);
+
+	if (got != FOUND)
+		return got;
+	merkle_leaf(raw.data, raw.len, &leaf);
+	bytes_free(&raw);
+	return reader_prove_tx(s->r, &leaf, &place, &s->err);
+}
+
+/* Output 0 of a transaction: its spender, by both ways that lead there. */
+static enum found ask_output(struct telling *s, int i)
+{
+	struct qoutpoint p = {s->t[i], 0};
+	struct output_row row;
+	struct qtxid by;
+	bool known;
+	enum found got = reader_output(s->r, &p, &row, &s->err);
+
+	assert_int_equal(got == FOUND_ERROR, reader_spender(s->r, &p, &by, &known, &s->err) == FOUND_ERROR);
+	return got;
+}
+
+static enum found ask_address(struct telling *s, int number)
+{
+	struct qaddress address = rules_address((uint8_t)number);
+	struct address_output outs[4];
+	struct address_sums sums;
+	size_t cnt;
+
+	return reader_address(s->r, &address, 0, 4, outs, &cnt, &sums, &s->err);
+}
+
+static const struct misfit {
+	const char *sql, *says;
+	struct {
+		enum found (*ask)(struct telling *s, int what);
+		int what;
+		bool proving; /* only a reader with a genesis finds it */
+	} asked[4];
+	struct {
+		enum found (*ask)(struct telling *s, int what);
+		int what;
+	} whole; /* what the edit does not touch */
+} misfits[] = {
+    {"UPDATE blocks SET header = CAST(substr(header, 1, 80) || x'5a' || substr(header, 82) AS BLOB)"
+     " WHERE height = 2",
+     "blocks(height=2).hash",
+     {{ask_header, 2}, {ask_block, 2}, {ask_chain, 1}, {ask_receipt, 2}},
+     {ask_receipt, 3}},
+    {"UPDATE blocks SET hash = zeroblob(32) WHERE height = 3",
+     "blocks(height=3).hash",
+     {{ask_header, 3}, {ask_cert, 2}, {ask_chain, 0}, {ask_tx, 2, true}},
+     {ask_receipt, 1}},
+    {"UPDATE blocks SET height = 9 WHERE height = 3; UPDATE blocks SET certified_by = 9 WHERE height = 9",
+     "blocks(height=9)",
+     {{ask_header, 9}, {ask_block, 9}},
+     {ask_receipt, 1}},
+    {"UPDATE blocks SET hash = x'00' WHERE height = 1;"
+     "UPDATE blocks SET hash = (SELECT block FROM certificates WHERE height = 1),"
+     " header = (SELECT header FROM blocks WHERE height = 1) WHERE height = 2",
+     "blocks(height=2)",
+     {{ask_header, 2}},
+     {ask_block, 3}},
+    {"UPDATE transactions SET raw = CAST(substr(raw, 1, length(raw) - 1) || x'5a' AS BLOB) WHERE seq = 2",
+     "of block 1", /* a witness, which the id does not cover */
+     {{ask_block, 1}, {ask_receipt, 0}, {ask_receipt, 1}, {ask_tx, 1, true}},
+     {ask_receipt, 2}},
+    {"UPDATE transactions SET raw = b.raw FROM (SELECT raw FROM transactions WHERE seq = 1) b"
+     " WHERE transactions.seq = 2",
+     "transactions(seq=2).raw",
+     {{ask_tx, 1}, {ask_receipt, 1}, {ask_output, 0, true}},
+     {ask_tx, 3}},
+    {"UPDATE transactions SET height = 2 WHERE seq = 2", "in block 2", {{ask_tx, 1, true}}, {ask_block, 1}},
+    {"UPDATE transactions SET position = 0 WHERE seq = 2",
+     "transactions(height=1,position=0)",
+     {{ask_tx, 1, true}, {ask_receipt, 1}},
+     {ask_receipt, 0}},
+    {"UPDATE blocks SET first_tx = 1 WHERE height = 2",
+     "transactions of block 2",
+     {{ask_block, 2}, {ask_receipt, 2}, {ask_tx, 2, true}},
+     {ask_receipt, 3}},
+    {"UPDATE certificates SET certificate = b.certificate FROM (SELECT certificate FROM certificates WHERE "
+     "height = 1)"
+     " b WHERE certificates.height = 3",
+     "certificates(height=3) is for another block",
+     {{ask_cert, 2}, {ask_receipt, 2}, {ask_tx, 2, true}},
+     {ask_receipt, 1}},
+    {"UPDATE certificates SET certificate = CAST(substr(certificate, 1, length(certificate) - 1) || x'5a' AS "
+     "BLOB)"
+     " WHERE height = 3",
+     "certificates(height=3)",
+     {{ask_cert, 2, true}, {ask_receipt, 2, true}, {ask_tx, 2, true}},
+     {ask_receipt, 1}},
+    {"DELETE FROM certificates WHERE height = 3",
+     "certificates(height=3) is missing",
+     {{ask_cert, 2}, {ask_receipt, 2}},
+     {ask_receipt, 1}},
+    {"UPDATE outputs SET spent_by = 3 WHERE tx = 1 AND position = 0",
+     "spent_by",
+     {{ask_output, 0, true}},
+     {ask_address, 6}},
+    {"UPDATE outputs SET amount = 601 WHERE tx = 2",
+     "outputs(tx=2,position=0)",
+     {{ask_address, 4, true}},
+     {ask_address, 6}},
+    {"UPDATE outputs SET owner = (SELECT owner FROM outputs WHERE tx = 4 AND position = 0) WHERE tx = 2",
+     "outputs(tx=2,position=0)",
+     {{ask_address, 6, true}},
+     {ask_address, 5}},
+    {"UPDATE outputs SET lock = 'stake', replica = 1 WHERE tx = 2",
+     "outputs(tx=2,position=0)",
+     {{ask_address, 4, true}},
+     {ask_address, 6}},
+    {"UPDATE outputs SET amount = 499 WHERE tx = 0 AND position = 1",
+     "outputs(tx=0,position=1)",
+     {{ask_address, 2, true}},
+     {ask_address, 6}},
+    {"UPDATE transactions SET height = 1 WHERE seq = 4",
+     "transactions(seq=4).height",
+     {{ask_address, 5, true}},
+     {ask_address, 4}},
+};
+
+static void what_does_not_fit_is_damage(void **state)
+{
+	struct telling *s = *state;
+
+	for (size_t i = 0; i < sizeof misfits / sizeof *misfits; i++) {
+		const struct misfit *m = &misfits[i];
+		void *fresh;
+		tell(&fresh);
+		s = fresh;
+		edit(s, m->sql);
+		for (size_t k = 0; k < 4 && m->asked[k].ask; k++) {
+			if (m->asked[k].proving) {
+				assert_int_not_equal(m->asked[k].ask(s, m->asked[k].what), FOUND_ERROR);
+				assert_null(reader_damage(s->r));
+				reader_prove(s->r, &s->p->rules.g);
+			}
+			enum found got = m->asked[k].ask(s, m->asked[k].what);
+			if (got != FOUND_ERROR || !strstr(s->err.text, m->says) || !reader_damage(s->r) ||
+			    !strstr(s->err.text, s->p->path))
+				fail_msg("%s: question %zu: %d, not \"%s\": %s", m->sql, k, (int)got, m->says,
+				         s->err.text);
+			reader_close(s->r); /* as whoever met damage does */
+			s->r = open_reader(s->p);
+		}
+		reader_prove(s->r, &s->p->rules.g);
+		if (m->whole.ask(s, m->whole.what) != FOUND)
+			fail_msg("%s: hits what it does not touch: %s", m->sql, s->err.text);
+		untell(&fresh);
+	}
+}
+
+static void a_whole_ledger_proves_all_that_it_says(void **state)
+{
+	struct telling *s = *state;
+
+	reader_prove(s->r, &s->p->rules.g);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(ask_tx(s, i), FOUND);
+		assert_int_equal(ask_receipt(s, i), FOUND);
+		assert_int_equal(ask_output(s, i), FOUND);
+	}
+	for (int h = 1; h <= 3; h++) {
+		assert_int_equal(ask_cert(s, h), FOUND);
+		assert_int_equal(ask_block(s, h), FOUND);
+	}
+	for (int a = 2; a <= 6; a++)
+		assert_int_equal(ask_address(s, a), a == 3 ? NOT_FOUND : FOUND);
+	assert_null(reader_damage(s->r));
+}
+
 static void pages_of_garbage_are_clean_errors(void **state)
 {
 	struct telling *s = *state;
@@ -462,6 +689,8 @@ int main(void)
 	    TEST(a_block_with_a_missing_transaction_is_an_error),
 	    TEST(missing_rows_are_errors_where_they_are_needed),
 	    TEST(absurd_values_are_errors),
+	    TEST(a_whole_ledger_proves_all_that_it_says),
+	    TEST(what_does_not_fit_is_damage),
 	    TEST(pages_of_garbage_are_clean_errors),
 	};
 
