@@ -185,7 +185,8 @@ void check_envelope(struct sim *s, const struct qenvelope *env, enum open_verdic
 			sim_broken(s, "opened: an envelope that holds no message");
 		return;
 	}
-	bool holds = inside_holds(s->checks, env->sender, &m);
+	bool holds = m.kind == QEVIDENCE ? evidence_holds(s, &m.qmessage_u.evidence, verdict == OPEN_OK)
+	                                 : inside_holds(s->checks, env->sender, &m);
 	if ((verdict == OPEN_OK && !holds) || (verdict == OPEN_BAD_CERTIFICATE && holds))
 		sim_broken(s, "opened: a message of kind %d by replica %u whose inside %s is %s", (int)m.kind,
 		           env->sender, holds ? "holds" : "does not hold",

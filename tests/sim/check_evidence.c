@@ -7,6 +7,74 @@
 #include "check_impl.h"
 #include "network.h"
 
+/* ---- what is handed on ------------------------------------------------------------------------------- */
+
+static bool is_vote(const struct qmessage *m)
+{
+	return m->kind == QPREPARE || m->kind == QCOMMIT || m->kind == QCHECKPOINT;
+}
+
+/* Two votes at one place: 1, elsewhere: 0, else: -1 */
+static int votes_clash(const struct qmessage *a, const struct qmessage *b)
+{
+	const struct qvote *x = &a->qmessage_u.vote, *y = &b->qmessage_u.vote;
+	bool blank = a->kind == QCHECKPOINT ? x->view.n == 0 && y->view.n == 0
+	                                    : qhash_is_zero(&x->state) && qhash_is_zero(&y->state);
+
+	if (!is_vote(a) || a->kind != b->kind || !blank || x->height.n == 0)
+		return -1;
+	return x->view.n == y->view.n && x->height.n == y->height.n && memcmp(x, y, sizeof *x) != 0;
+}
+
+static bool says(const struct sim *s, const struct qenvelope *env, struct qmessage *m)
+{
+	return qhash_eq(&env->chain, &s->g.chain) && env->sender < s->n &&
+	       ident_verify(&s->g.g.replicas.replicas_val[env->sender].key, &s->g.chain, env->body.body_val,
+	                    env->body.body_len, &env->sig) &&
+	       wire_decode(WIRE(qmessage), env->body.body_val, env->body.body_len, m);
+}
+
+static int conflict_holds(const struct sim *s, const struct qconflict *c)
+{
+	struct qmessage a, b;
+	int verdict = 0;
+
+	if (c->first.sender != c->second.sender || !says(s, &c->first, &a))
+		return 0;
+	if (says(s, &c->second, &b)) {
+		verdict = votes_clash(&a, &b);
+		wire_free(WIRE(qmessage), &b);
+	}
+	wire_free(WIRE(qmessage), &a);
+	return verdict;
+}
+
+static int piece_holds(const struct sim *s, const struct qevidence *ev)
+{
+	const struct qenvelope *env = ev->kind == QEV_CONFLICT       ? &ev->qevidence_u.conflict.first
+	                              : ev->kind == QEV_BAD_PROPOSAL ? &ev->qevidence_u.proposal
+	                                                             : NULL;
+
+	if (env && (env->sender >= s->n || !(check_liars(s) >> env->sender & 1)))
+		return 0; /* nothing convicts the honest */
+	return ev->kind == QEV_CONFLICT ? conflict_holds(s, &ev->qevidence_u.conflict) : -1;
+}
+
+bool evidence_holds(const struct sim *s, const struct qevidences *e, bool otherwise)
+{
+	bool sure = true;
+
+	for (unsigned i = 0; i < e->list.list_len; i++) {
+		int holds = piece_holds(s, &e->list.list_val[i]);
+		if (holds == 0)
+			return false;
+		sure = sure && holds > 0;
+	}
+	return sure ? true : otherwise;
+}
+
+/* ---- what is kept ------------------------------------------------------------------------------------ */
+
 struct seen_piece {
 	struct piece_key key;
 	UT_hash_handle hh;

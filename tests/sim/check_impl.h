@@ -236,6 +236,8 @@ struct checks {
 
 /* ---- check_evidence.c ------------------------------------------------------------------------------- */
 
+/* Do all pieces convict those who did it?  `otherwise` where a naive look cannot tell. */
+bool evidence_holds(const struct sim *s, const struct qevidences *e, bool otherwise);
 /* Once the faults have ended. */
 void evidence_spreads(struct sim *s);
 void evidence_forget(struct checks *c);

@@ -476,6 +476,7 @@ void traitor_start(struct sim *s)
 	collect(t, view_tactics);
 	collect(t, lead_tactics);
 	collect(t, sync_tactics);
+	collect(t, evidence_tactics);
 	collect(t, wire_tactics);
 	collect(t, twins_tactics);
 	for (unsigned b = 0; b < BEHAVIOUR_CNT; b++)

@@ -153,7 +153,8 @@ struct tactic {
 	bool (*on_receive)(struct traitor *t, struct machine *m, struct packet *p);
 };
 extern const struct tactic primary_tactics[], stake_tactics[], backup_tactics[], view_tactics[],
-    lead_tactics[], sync_tactics[], wire_tactics[], twins_tactics[]; /* ended by BEHAVIOUR_CNT */
+    lead_tactics[], sync_tactics[], evidence_tactics[], wire_tactics[],
+    twins_tactics[]; /* ended by BEHAVIOUR_CNT */
 #define K(kind) (1u << (kind))
 #define ALL_KINDS (~0u)
 

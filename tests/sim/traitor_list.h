@@ -84,6 +84,8 @@
 	X(B_REQUEST_FLOOD, "request-flood", "Y41: asks for everything again and again [serving has a budget]") \
 	X(B_FLOOD_TXS, "flood-transactions", "Y43 (as a peer): replayed, doubled, malformed transactions [verify, pool bounds]") \
 	X(B_COLLUDE, "collude", "Y44: with a client: transactions dealt out to some, and proposed [PP10]") \
+	/* traitor_evidence.c */ \
+	X(B_FALSE_EVIDENCE, "false-evidence", "new: hands on what convicts nobody, or the honest, or itself without end [message_open, bounds]") \
 	/* traitor_wire.c, traitor_twins.c */ \
 	X(B_MUTATE, "mutate", "Y19 for every field of every message: off by one, 0, max, an old or another's value; lists") \
 	X(B_FOREIGN_ENVELOPE, "foreign-envelope", "new: another chain's, a stranger's, not canonical [message_open]") \
