@@ -427,7 +427,7 @@ enum found reader_get_cert_for(struct reader *r, struct qheight h, struct qcert 
 
 	if (got != FOUND)
 		return got;
-	if (!proof_certificate(r, &proof.cert, err)) {
+	if (!reader_proves_certificate(r, &proof.cert, err)) {
 		wire_free(WIRE(qchain), &proof);
 		return FOUND_ERROR;
 	}
@@ -576,7 +576,7 @@ static enum found get_spender(struct reader *r, const struct qoutpoint *p, struc
 	db_done(&r->db, OUTPUT);
 	if (got == FOUND)
 		got = get_txid(r, seq, spender, &height, err);
-	if (got == FOUND && !proof_spender(r, p, spender, err))
+	if (got == FOUND && !reader_proves_spender(r, p, spender, err))
 		got = FOUND_ERROR;
 	return got;
 }
@@ -623,7 +623,7 @@ enum found reader_output(struct reader *r, const struct qoutpoint *p, struct out
 	if (got == FOUND && !get_output_row(r, out, err))
 		got = FOUND_ERROR;
 	db_done(&r->db, OUTPUT_ROW);
-	if (got == FOUND && out->spent && !proof_spender(r, p, &out->spender, err))
+	if (got == FOUND && out->spent && !reader_proves_spender(r, p, &out->spender, err))
 		got = FOUND_ERROR;
 	return got;
 }
@@ -669,7 +669,7 @@ static enum found get_address_output(struct reader *r, struct address_output *ou
 		return FOUND;
 	enum found got = get_txid(r, tx, &out->point.tx, &height, err);
 	out->height = qheight_of((uint64_t)height);
-	if (got == FOUND && !proof_output(r, tx, owner, out, err))
+	if (got == FOUND && !reader_proves_output(r, tx, owner, out, err))
 		got = FOUND_ERROR;
 	if (got == FOUND && out->lock.kind != QLOCK_NONE)
 		got = get_conviction_since(r, out, err);
@@ -832,7 +832,7 @@ static enum found get_receipt(struct reader *r, const struct qtxid *id, struct q
 		out->headers.headers_val = proof.headers.headers_val;
 		out->cert = proof.cert;
 	}
-	if (got == FOUND && !proof_receipt(r, id, &place, out, err))
+	if (got == FOUND && !reader_proves_receipt(r, id, &place, out, err))
 		got = FOUND_ERROR;
 	if (got != NOT_FOUND)
 		return got;

@@ -63,14 +63,15 @@ enum found reader_get_cert_for(struct reader *r, struct qheight h, struct qcert 
 /* ---- reader_proof.c: true where the reader has no genesis ------------------------------------- */
 
 /* Its signatures hold. */
-bool proof_certificate(struct reader *r, const struct qcert *cert, struct err *err);
+bool reader_proves_certificate(struct reader *r, const struct qcert *cert, struct err *err);
 /* This transaction, which is in the ledger, spends the output. */
-bool proof_spender(struct reader *r, const struct qoutpoint *p, const struct qtxid *spender, struct err *err);
+bool reader_proves_spender(struct reader *r, const struct qoutpoint *p, const struct qtxid *spender,
+                           struct err *err);
 /* The transaction out->point.tx, which has this number (0: the genesis), made the output, at out->height. */
-bool proof_output(struct reader *r, int64_t seq, const struct qaddress *owner, struct address_output *out,
-                  struct err *err);
+bool reader_proves_output(struct reader *r, int64_t seq, const struct qaddress *owner,
+                          struct address_output *out, struct err *err);
 /* receipt_verify(), with what it does not compare. */
-bool proof_receipt(struct reader *r, const struct qtxid *id, const struct tx_place *place,
-                   const struct qreceipt *receipt, struct err *err);
+bool reader_proves_receipt(struct reader *r, const struct qtxid *id, const struct tx_place *place,
+                           const struct qreceipt *receipt, struct err *err);
 
 #endif

@@ -20,7 +20,7 @@ void reader_prove(struct reader *r, const struct genesis *g)
 
 /* ---- certificates --------------------------------------------------------- */
 
-bool proof_certificate(struct reader *r, const struct qcert *cert, struct err *err)
+bool reader_proves_certificate(struct reader *r, const struct qcert *cert, struct err *err)
 {
 	unsigned long long height = cert->vote.height.n;
 	int bad = -1;
@@ -34,8 +34,8 @@ bool proof_certificate(struct reader *r, const struct qcert *cert, struct err *e
 	                  height, bad);
 }
 
-bool proof_receipt(struct reader *r, const struct qtxid *id, const struct tx_place *place,
-                   const struct qreceipt *receipt, struct err *err)
+bool reader_proves_receipt(struct reader *r, const struct qtxid *id, const struct tx_place *place,
+                           const struct qreceipt *receipt, struct err *err)
 {
 	struct qtxid proven_id;
 	struct qheight proven_height;
@@ -166,7 +166,8 @@ static bool look_up(struct reader *r, const struct qtxid *id, struct err *err)
 	return false;
 }
 
-bool proof_spender(struct reader *r, const struct qoutpoint *p, const struct qtxid *spender, struct err *err)
+bool reader_proves_spender(struct reader *r, const struct qoutpoint *p, const struct qtxid *spender,
+                           struct err *err)
 {
 	char hex[QHASH_HEX];
 
@@ -197,8 +198,8 @@ static const struct qoutput *made_output(const struct reader *r, int64_t seq, ui
 	return index < body->outputs.outputs_len ? &body->outputs.outputs_val[index] : NULL;
 }
 
-bool proof_output(struct reader *r, int64_t seq, const struct qaddress *owner, struct address_output *out,
-                  struct err *err)
+bool reader_proves_output(struct reader *r, int64_t seq, const struct qaddress *owner,
+                          struct address_output *out, struct err *err)
 {
 	if (!r->genesis)
 		return true;
