@@ -18,8 +18,9 @@
  * newline.  receipt_parse() takes nothing else, so whatever single bit of a file is changed, it is refused
  * there, or receipt_verify() refuses what it says.
  *
- * A program that wants to know whether a payment is final needs three calls:
+ * A program that wants to know whether a payment is final calls crypto_init() once, and then:
  *     genesis_load(), receipt_read(), receipt_verify()
+ * docs/examples/is_final.c is one.
  */
 #ifndef QUORATE_RECEIPT_FILE_H
 #define QUORATE_RECEIPT_FILE_H

@@ -1,7 +1,8 @@
 /*
- * liar.c: what `quorate send` believes. Between the program and a node stands a proxy that hands on what it
- * is asked and lies about the answers: a payment that it says was refused is not taken for refused, nor is
- * one that was refused taken for open once there is proof of it.
+ * liar.c: what `quorate send` and `quorate receipt` believe. Between the program and a node stands a proxy
+ * that hands on what it is asked and lies about the answers: a payment that it says was refused is not taken
+ * for refused, nor is one that was refused taken for open once there is proof of it; and no receipt of its
+ * making proves anything.
  */
 #include "chain.h"
 
@@ -9,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -21,8 +23,10 @@ static struct liar {
 	const char *node; /* whom it asks */
 	const char *code; /* why it says that a payment was refused; NULL: it tells the truth */
 	char spent_by[QHASH_HEX];
-	char *coins;           /* answers what an address holds, whatever it holds now; NULL: asks */
-	atomic_uint submitted; /* payments handed on */
+	const struct bend *bend; /* what it does to receipts; NULL: nothing */
+	char *other;             /* the receipt of another payment */
+	char *coins;             /* answers what an address holds, whatever it holds now; NULL: asks */
+	atomic_uint submitted;   /* payments handed on */
 	struct http_server *server;
 	char url[64];
 } liar;
@@ -92,6 +96,60 @@ static void on_address(void *ctx, const struct http_request *r, struct http_repl
 		hand_on(r, "limit", reply);
 }
 
+/* A lie about a receipt, and what is said of it by who is lied to. */
+struct bend {
+	void (*bend)(struct http_reply *reply);
+	int code; /* of `quorate receipt` */
+	const char *says;
+};
+
+/* The last hex digit of a member is another one. */
+static void bend_member(struct http_reply *reply, const char *key)
+{
+	char *p = strstr(reply->body, key) + strlen(key);
+	p = strchr(p, '"') - 1;
+	*p = *p == '0' ? '1' : '0';
+}
+static void bend_certificate(struct http_reply *reply)
+{
+	bend_member(reply, "\"certificate\": \"");
+}
+static void bend_transaction(struct http_reply *reply)
+{
+	bend_member(reply, "\"transaction\": \"");
+}
+static void bend_txid(struct http_reply *reply)
+{
+	bend_member(reply, "\"txid\": \"");
+}
+static void give_another(struct http_reply *reply)
+{
+	free(reply->body);
+	reply->body = xstrdup(liar.other);
+	reply->body_len = strlen(reply->body);
+}
+static void give_nothing(struct http_reply *reply)
+{
+	say(reply, json_pack("{s:s}", "receipt", "\033[2J"));
+}
+
+static const struct bend bends[] = {
+    {bend_certificate, 1, "gave a receipt that does not hold: the signature of replica"},
+    {give_another, 1, "gave a receipt that does not hold: the receipt is of another transaction"},
+    {bend_transaction, 1, "gave a receipt that does not hold: the receipt's Merkle path"},
+    {bend_txid, 3, "is not as expected: txid: is not that of the transaction in this receipt"},
+    {give_nothing, 3, "is not as expected: this is no receipt: receipt: unknown field"},
+};
+enum { BENDS = sizeof bends / sizeof *bends, BENDS_SENT = 2 }; /* so many are tried on payments, too */
+
+static void on_receipt(void *ctx, const struct http_request *r, struct http_reply *reply)
+{
+	(void)ctx;
+	hand_on(r, NULL, reply);
+	if (liar.bend && reply->status == 200)
+		liar.bend->bend(reply);
+}
+
 static void on_other(void *ctx, const struct http_request *r, struct http_reply *reply)
 {
 	(void)ctx;
@@ -101,7 +159,7 @@ static void on_other(void *ctx, const struct http_request *r, struct http_reply 
 static void liar_begin(struct chain *c)
 {
 	static const struct http_route routes[] = {
-	    {"GET", "/v1/status", on_other},         {"GET", "/v1/receipts/*", on_other},
+	    {"GET", "/v1/status", on_other},         {"GET", "/v1/receipts/*", on_receipt},
 	    {"GET", "/v1/addresses/*", on_address},  {"GET", "/v1/transactions/*", on_transaction},
 	    {"POST", "/v1/transactions", on_submit}, {0},
 	};
@@ -119,6 +177,7 @@ static void liar_end(void)
 {
 	http_stop(liar.server);
 	free(liar.coins);
+	free(liar.other);
 }
 
 /* From now on it says that alice holds what she holds now. */
@@ -256,6 +315,59 @@ static void an_expired_payment_is_expired_when_more_nodes_say_so_than_may_lie(vo
 	chain_down(c);
 }
 
+/* ---- receipts -------------------------------------------------------------------- */
+
+/* `quorate receipt` through the liar and, unless NULL, one more node; into a file that was not there. */
+static void assert_receipt(struct chain *c, const char *txid, const char *node, int want, const char *says)
+{
+	char *out, *errs;
+	const char *file = chain_path(c, "receipt.json");
+	int code = quorate(&out, &errs, "receipt", txid, "-o", file, "--node", liar.url, "--node",
+	                   node ? node : liar.url, "--genesis", chain_path(c, "genesis.json"), NULL);
+	if (code != want || !strstr(want == 0 ? out : errs, says))
+		fail_msg("exit %d, not %d: %s%s", code, want, out, errs);
+	assert_int_equal(unlink(file), want == 0 ? 0 : -1);
+	free(out);
+	free(errs);
+}
+
+static void no_altered_receipt_is_believed(void **state)
+{
+	struct chain *c = chain_up(4, NULL, 0);
+	char *errs;
+	int code;
+	(void)state;
+	liar_begin(c);
+	json_t *first = pay_by(c, NULL, "1", LONG, NULL, &code);
+	assert_outcome(first, code, 0, "committed", "holds against the genesis");
+	assert_int_equal(quorate(&liar.other, &errs, "receipt", json_text(first, "txid"), "--node", liar.url,
+	                         "--genesis", chain_path(c, "genesis.json"), NULL),
+	                 0);
+	free(errs);
+	json_t *second = pay_by(c, NULL, "2", LONG, NULL, &code);
+	assert_outcome(second, code, 0, "committed", "holds against the genesis");
+	for (size_t i = 0; i < BENDS; i++) {
+		liar.bend = &bends[i];
+		assert_receipt(c, json_text(second, "txid"), NULL, bends[i].code, bends[i].says);
+		assert_receipt(c, json_text(second, "txid"), c->http[1], 0, "holds against the genesis");
+	}
+	for (size_t i = 0; i < BENDS_SENT; i++) {
+		liar.bend = &bends[i];
+		json_t *sent = pay_by(c, NULL, "3", SHORT, NULL, &code);
+		assert_outcome(sent, code, 3, "unknown", bends[i].says);
+		assert_paid_once(c, sent);
+		json_decref(sent);
+		sent = pay_by(c, c->http[1], "3", LONG, NULL, &code);
+		assert_outcome(sent, code, 0, "committed", "holds against the genesis");
+		assert_paid_once(c, sent);
+		json_decref(sent);
+	}
+	json_decref(first);
+	json_decref(second);
+	liar_end();
+	chain_down(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +375,7 @@ int main(void)
 	    cmocka_unit_test(another_node_proves_the_payment_that_a_liar_calls_refused),
 	    cmocka_unit_test(a_double_spend_is_rejected_once_the_winner_is_final),
 	    cmocka_unit_test(an_expired_payment_is_expired_when_more_nodes_say_so_than_may_lie),
+	    cmocka_unit_test(no_altered_receipt_is_believed),
 	};
 	return cmocka_run_group_tests_name("liar", tests, chain_setup, NULL);
 }
