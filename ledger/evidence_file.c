@@ -220,9 +220,10 @@ static bool set_stranger(const char *text, size_t len, struct err *err)
 	if (len == 0)
 		return err_set(err, ERR_INPUT, "is empty");
 	if (begins(text, len, "SQLite format 3"))
-		return err_set(err, ERR_INPUT,
-		               "is a database, no evidence file; what evidence is in a ledger, "
-		               "`quorate evidence LEDGER` lists");
+		return err_set(
+		    err, ERR_INPUT,
+		    "is a database, no evidence file; `quorate evidence LEDGER` lists what is in a "
+		    "ledger");
 	if (mentions(text, len, "quorate receipt"))
 		return err_set(err, ERR_INPUT,
 		               "is a receipt, no evidence; `quorate verify FILE` checks receipts");

@@ -23,6 +23,7 @@ static const struct command commands[] = {
     {"block", cmd_block, "show a block"},
     {"status", cmd_status, "what a node says of itself and its peers"},
     {"audit", cmd_audit, "prove that ledgers are whole, or say where they are not"},
+    {"evidence", cmd_evidence, "who did what no honest one does: list, export and verify the proofs"},
     {"key", cmd_key, "make and show account keys"},
     {"genesis", cmd_genesis, "make, check and show a chain's constitution"},
     {"node", cmd_node, "run one replica, or prepare its home"},

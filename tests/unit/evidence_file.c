@@ -379,7 +379,7 @@ static void what_is_something_else_is_named(void **state)
 	(void)state;
 
 	assert_stranger("", 0, "is empty");
-	assert_stranger(database, sizeof database, "`quorate evidence LEDGER` lists");
+	assert_stranger(database, sizeof database, "`quorate evidence LEDGER` lists what");
 	assert_stranger(receipt, strlen(receipt), "`quorate verify FILE` checks receipts");
 	assert_stranger(genesis, strlen(genesis), "is a genesis");
 	assert_stranger(other, strlen(other), "it does not begin as one");
