@@ -37,14 +37,6 @@ const struct argp proof_argp = {.options = options, .parser = parse, .children =
 
 /* ---- opening ------------------------------------------------------------------- */
 
-/* To a node it is the world's fault that a ledger cannot be read; here it is the file that was named. */
-static bool bad_ledger(struct err *err)
-{
-	if (err != NULL)
-		err->kind = ERR_INPUT;
-	return false;
-}
-
 static bool open_source(struct proof *p, const struct proof_args *args, struct err *err)
 {
 	if (args->ledger == NULL) {
@@ -53,7 +45,13 @@ static bool open_source(struct proof *p, const struct proof_args *args, struct e
 	}
 	p->ledger = access_ledger_path(args->ledger);
 	p->reader = reader_open(p->ledger, NULL, err);
-	return p->reader != NULL || bad_ledger(err);
+	if (p->reader == NULL) {
+		err->kind = ERR_INPUT; /* to a node it is the world's fault; here, the file that was named */
+		return false;
+	}
+	if (p->genesis != NULL)
+		reader_prove(p->reader, p->genesis);
+	return true;
 }
 
 bool proof_open(struct proof *p, const struct proof_args *args, struct err *err)
@@ -110,9 +108,10 @@ static bool from_ledger(struct proof *p, const struct qtxid *id, struct qreceipt
 	case NOT_FOUND:
 		return err_set(err, ERR_NO, "%s: no final transaction has this id", p->ledger);
 	case FOUND_ERROR:
+		err->kind = reader_damage(p->reader) != NULL ? ERR_NO : ERR_INPUT;
 		break;
 	}
-	return bad_ledger(err);
+	return false;
 }
 
 /* Of the current node. */

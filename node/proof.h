@@ -26,7 +26,8 @@ struct proof {
 	char *ledger;            /* its path */
 };
 
-/* Zeroes *p; proof_close() it, also where this fails.  A home's directory stands for the ledger in it. */
+/* Zeroes *p; proof_close() it, also where this fails.  A home's directory stands for the ledger in it.  With
+ * a genesis the reader proves what it gives (reader_prove()). err is not NULL. */
 bool proof_open(struct proof *p, const struct proof_args *args, struct err *err);
 void proof_close(struct proof *p);
 
@@ -37,7 +38,8 @@ bool proof_holds(const struct genesis *g, const struct qtxid *id, const struct q
 /*
  * The receipt of a final transaction: proof_holds() for it, and it has a header. Nodes are asked in turn
  * until one gives such a receipt. wire_free(WIRE(qreceipt), out). False with *err: ERR_NO, it is not known
- * there, or what was given proves nothing; ERR_WORLD: no answer; ERR_INPUT: the ledger cannot be read.
+ * there, or what was given proves nothing, a damaged ledger included; ERR_WORLD: no answer; ERR_INPUT: the
+ * ledger cannot be read.  err is not NULL.
  */
 bool proof_receipt(struct proof *p, const struct qtxid *id, struct qreceipt *out, struct err *err);
 

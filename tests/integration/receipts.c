@@ -237,26 +237,25 @@ static void what_is_no_ledger_gives_no_receipt(void **state)
 static void an_edited_ledger_gives_no_receipt_that_holds(void **state)
 {
 	static const struct {
-		const char *sql;
-		int code;
-		const char *says;
+		const char *sql, *says;
 	} edits[] = {
 	    {"UPDATE certificates SET certificate = "
 	     "CAST(substr(certificate, 1, length(certificate) - 1) || x'ff' AS BLOB) WHERE height = 1",
-	     1, "edited.db: its receipt does not hold: the signature of replica"},
-	    {"UPDATE blocks SET header = zeroblob(length(header)) WHERE height = 1", 2, "edited.db"},
+	     "certificates(height=1): the signature of replica"},
+	    {"UPDATE blocks SET header = zeroblob(length(header)) WHERE height = 1", "height=1"},
 	    {"UPDATE transactions SET raw = (SELECT raw FROM transactions WHERE height = 2) WHERE height = 1",
-	     1, "edited.db: its receipt does not hold: the receipt's Merkle path"},
-	    {"UPDATE transactions SET txid = randomblob(32) WHERE height = 1", 1, "edited.db: no final"},
-	    {"DELETE FROM certificates WHERE height = 1", 2, "edited.db"},
+	     "transactions"},
+	    {"UPDATE transactions SET txid = randomblob(32) WHERE height = 1",
+	     "no final transaction has this id"},
+	    {"DELETE FROM certificates WHERE height = 1", "certificate"},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
 		unlink("edited.db");
 		chain_sql("node0/ledger.db", "VACUUM INTO 'edited.db'", NULL, 0);
 		chain_sql("edited.db", edits[i].sql, NULL, 0);
-		ASSERT_RUN(edits[i].code, edits[i].says,
-		           "receipt %s -o none --genesis genesis.json --ledger edited.db", first);
+		ASSERT_RUN(1, edits[i].says, "receipt %s -o none --genesis genesis.json --ledger edited.db",
+		           first);
 		assert_int_equal(access("none", F_OK), -1);
 	}
 }
