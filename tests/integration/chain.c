@@ -3,6 +3,8 @@
  */
 #include "chain.h"
 
+#include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -12,6 +14,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -21,6 +24,7 @@
 
 #include "crypto.h"
 #include "hash.h"
+#include "ident.h"
 
 static char running[16][256]; /* directories of chains that are up: stopped when the process ends */
 
@@ -755,6 +759,53 @@ uint64_t purse_pay(struct purse *p, struct chain *c, unsigned node)
 	tx_unref(tx);
 	return height;
 }
+
+/* ---- liars ------------------------------------------------------------------ */
+
+struct qenvelope chain_forge(struct chain *c, unsigned replica, uint64_t height, uint8_t which)
+{
+	struct err err = {0};
+	struct qenvelope env = {.chain = c->genesis->chain, .sender = replica};
+	struct qmessage m = {.kind = QPREPARE};
+	struct bytes body;
+	m.qmessage_u.vote.height.n = height;
+	memset(m.qmessage_u.vote.block.b, which, sizeof m.qmessage_u.vote.block.b);
+	assert_true(wire_encode(WIRE(qmessage), &m, &body));
+	struct ident *id = keyfile_read_ident(chain_path(c, "node%u/replica.key", replica), NULL, NULL, &err);
+	if (!id)
+		fail_msg("%s", err.text);
+	ident_sign(id, &env.chain, body.data, body.len, &env.sig);
+	ident_free(id);
+	env.body.body_len = (u_int)body.len;
+	env.body.body_val = body.data;
+	return env;
+}
+
+void chain_tell(struct chain *c, unsigned node, struct qenvelope *envelopes, unsigned cnt)
+{
+	static const uint8_t push[8] = {0, 'S', 'P', 0, 0, 0x50, 0, 0};
+	struct qframe frame = {.envelopes = {cnt, envelopes}};
+	struct sockaddr_in a = {.sin_family = AF_INET};
+	struct bytes out;
+	const char *url = c->genesis->g.replicas.replicas_val[node].address;
+	assert_true(wire_encode(WIRE(qframe), &frame, &out));
+	uint64_t len = htobe64(out.len);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	a.sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1));
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+	assert_int_equal(send(fd, push, sizeof push, MSG_NOSIGNAL), sizeof push);
+	assert_int_equal(send(fd, &len, sizeof len, MSG_NOSIGNAL), sizeof len);
+	assert_int_equal(send(fd, out.data, out.len, MSG_NOSIGNAL), out.len);
+	bytes_free(&out);
+	char scrap[64];
+	shutdown(fd, SHUT_WR);
+	while (recv(fd, scrap, sizeof scrap, 0) > 0)
+		;
+	close(fd);
+}
+
+/* ---- accounts ---------------------------------------------------------------- */
 
 struct account *chain_account(struct chain *c, const char *name)
 {

@@ -100,6 +100,11 @@ void chain_each_header(struct chain *c, unsigned node, void (*f)(void *ctx, cons
 /* No replica has signed two statements for one (kind, view, height): reads all vote logs and certificates. */
 void chain_check_votes(struct chain *c);
 
+/* A PREPARE of `replica`, signed with the key in its home: block `which` at (view 0, height); wire_free(). */
+struct qenvelope chain_forge(struct chain *c, unsigned replica, uint64_t height, uint8_t which);
+/* Envelopes to the peers' port of a node, as a peer would send them. */
+void chain_tell(struct chain *c, unsigned node, struct qenvelope *envelopes, unsigned cnt);
+
 /* A deterministic account for a number. */
 struct account *account_number(unsigned n);
 struct qaddress address_number(unsigned n);

@@ -6,19 +6,15 @@
  */
 #include "chain.h"
 
-#include <arpa/inet.h>
-#include <endian.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "block.h"
-#include "ident.h"
 #include "schedule.h"
 
 #define EPOCH 12u
@@ -349,55 +345,10 @@ static void locked_value_cannot_be_spent(void **state)
 
 /* ---- conviction ------------------------------------------------------------------------------ */
 
-/* A signed vote of `replica`, made with the key in its home: block `which` at (view 0, height). */
-static struct qenvelope forge(struct chain *c, unsigned replica, uint64_t height, uint8_t which)
-{
-	struct err err = {0};
-	struct qenvelope env = {.chain = c->genesis->chain, .sender = replica};
-	struct qmessage m = {.kind = QPREPARE};
-	struct bytes body;
-	m.qmessage_u.vote.height.n = height;
-	memset(m.qmessage_u.vote.block.b, which, sizeof m.qmessage_u.vote.block.b);
-	assert_true(wire_encode(WIRE(qmessage), &m, &body));
-	struct ident *id = keyfile_read_ident(chain_path(c, "node%u/replica.key", replica), NULL, NULL, &err);
-	if (!id)
-		fail_msg("%s", err.text);
-	ident_sign(id, &env.chain, body.data, body.len, &env.sig);
-	ident_free(id);
-	env.body.body_len = (u_int)body.len;
-	env.body.body_val = body.data; /* forget() it */
-	return env;
-}
-
 static void forget(struct qenvelope votes[2])
 {
 	wire_free(WIRE(qenvelope), &votes[0]);
 	wire_free(WIRE(qenvelope), &votes[1]);
-}
-
-/* Both votes to the peers' port of a node, as its peer would send them. */
-static void tell_node(struct chain *c, unsigned node, struct qenvelope votes[2])
-{
-	static const uint8_t push[8] = {0, 'S', 'P', 0, 0, 0x50, 0, 0};
-	struct qframe frame = {.envelopes = {2, votes}};
-	struct sockaddr_in a = {.sin_family = AF_INET};
-	struct bytes out;
-	const char *url = c->genesis->g.replicas.replicas_val[node].address;
-	assert_true(wire_encode(WIRE(qframe), &frame, &out));
-	uint64_t len = htobe64(out.len);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	a.sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1));
-	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
-	assert_int_equal(send(fd, push, sizeof push, MSG_NOSIGNAL), sizeof push);
-	assert_int_equal(send(fd, &len, sizeof len, MSG_NOSIGNAL), sizeof len);
-	assert_int_equal(send(fd, out.data, out.len, MSG_NOSIGNAL), out.len);
-	bytes_free(&out);
-	char scrap[64];
-	shutdown(fd, SHUT_WR);
-	while (recv(fd, scrap, sizeof scrap, 0) > 0)
-		;
-	close(fd);
 }
 
 /* Until the evidence is in the journal of that node. */
@@ -469,8 +420,8 @@ static void who_signs_two_votes_is_convicted_once_and_loses_the_penalty(void **s
 
 	/* Replica 2 stops; its key signs two blocks for the height to come. */
 	chain_signal(c, "kill", 2);
-	struct qenvelope votes[2] = {forge(c, 2, height + 1, 1), forge(c, 2, height + 1, 2)};
-	tell_node(c, 0, votes);
+	struct qenvelope votes[2] = {chain_forge(c, 2, height + 1, 1), chain_forge(c, 2, height + 1, 2)};
+	chain_tell(c, 0, votes, 2);
 	await_evidence(c, 0, &purse);
 	json_t *none = convict(c, 1, TRAVELLER, &code, &said); /* node 1 was not told */
 	assert_int_equal(code, 1);
@@ -508,7 +459,8 @@ static void who_signs_two_votes_is_convicted_once_and_loses_the_penalty(void **s
 	struct qoutput out = {.owner = purse.address, .amount = purse.amount};
 	struct qtx_body body = {.inputs = {1, &purse.at}, .outputs = {1, &out}, .offence = {1, &offence}};
 	assert_null(tx_make(&c->genesis->chain, &body, &(const struct account *){purse.account}, 1, &err));
-	struct qenvelope ahead[2] = {forge(c, 2, height + 1000, 1), forge(c, 2, height + 1000, 2)};
+	struct qenvelope ahead[2] = {chain_forge(c, 2, height + 1000, 1),
+	                             chain_forge(c, 2, height + 1000, 2)};
 	offence = offence_from(ahead);
 	submit_offence(c, &purse, &offence, code_text);
 	assert_string_equal(code_text, "early_offence");
@@ -556,7 +508,7 @@ static void who_signs_two_votes_is_convicted_once_and_loses_the_penalty(void **s
 /* A line of hex with evidence that `replica` signed twice. */
 static void add_evidence(struct chain *c, unsigned replica, uint64_t height, char *lines)
 {
-	struct qenvelope votes[2] = {forge(c, replica, height, 1), forge(c, replica, height, 2)};
+	struct qenvelope votes[2] = {chain_forge(c, replica, height, 1), chain_forge(c, replica, height, 2)};
 	struct qevidence ev = {.kind = QEV_CONFLICT, .qevidence_u.conflict = {votes[0], votes[1]}};
 	struct bytes raw;
 	assert_true(wire_encode(WIRE(qevidence), &ev, &raw));
