@@ -74,6 +74,14 @@ char *access_ledger_path(const char *arg)
 	return xstrdup(arg);
 }
 
+struct reader *access_reader(const char *path, struct err *err)
+{
+	struct reader *r = reader_open(path, NULL, err);
+	if (r == NULL)
+		err->kind = ERR_INPUT;
+	return r;
+}
+
 bool access_address(const char *text, const char *what, struct qaddress *out, struct err *err)
 {
 	char kind[KEYFILE_KIND], address[KEYFILE_TEXT];

@@ -6,6 +6,7 @@
 
 #include "client.h"
 #include "cmd.h"
+#include "ledger.h"
 
 #define ACCESS_TIMEOUT_MS 5000 /* for one answer of a node */
 
@@ -20,6 +21,10 @@ const char *access_genesis_path(const struct cmd_common *common);
 
 /* The path of a ledger: a home's directory stands for the ledger in it. free() it. */
 char *access_ledger_path(const char *arg);
+
+/* reader_open() of a ledger that somebody named: that it cannot be opened is bad input (ERR_INPUT), though to
+ * a node it is the world's fault. */
+struct reader *access_reader(const char *path, struct err *err);
 
 /* An address, or a key file whose address is meant; the error names `what`. */
 bool access_address(const char *text, const char *what, struct qaddress *out, struct err *err);

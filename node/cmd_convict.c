@@ -1,5 +1,6 @@
 /*
- * cmd_convict.c: `quorate stake convict`: evidence from a ledger's journal becomes transactions that convict.
+ * cmd_convict.c: `quorate stake convict`: evidence, of a ledger's journal or from files, becomes transactions
+ * that convict.
  *
  * Of each replica one offence is enough: a conviction covers all that the replica did up to the block that
  * holds it. A transaction carries one; it is a payment of the submitter to itself.
@@ -12,7 +13,7 @@
 
 #include "access.h"
 #include "cmd_stake.h"
-#include "evidence.h"
+#include "evidence_file.h"
 #include "ledger.h"
 #include "offence.h"
 #include "out.h"
@@ -25,7 +26,9 @@ enum { INPUT_MAX = 256 << 20, LOST_PAGE = 1000, LOST_COINS_MAX = 10000 };
 
 struct convict_args {
 	struct settle_args settle;
-	const char *key, *from;
+	const char *key;
+	char **from; /* of argv */
+	size_t from_cnt;
 };
 
 static error_t parse_convict(int key, char *arg, struct argp_state *state)
@@ -38,16 +41,13 @@ static error_t parse_convict(int key, char *arg, struct argp_state *state)
 	case 'k':
 		args->key = arg;
 		return 0;
-	case ARGP_KEY_ARG:
-		if (args->from != NULL)
-			argp_error(state, "one LEDGER, not also \"%s\"", arg);
-		args->from = arg;
+	case ARGP_KEY_ARGS:
+		args->from = state->argv + state->next;
+		args->from_cnt = (size_t)(state->argc - state->next);
 		return 0;
 	case ARGP_KEY_END:
-		if (args->key == NULL || args->from == NULL)
-			argp_error(state, "--key and LEDGER are needed");
-		if (args->settle.no_wait)
-			argp_error(state, "--no-wait: what was lost is known once the conviction is final");
+		if (args->key == NULL || args->from_cnt == 0)
+			argp_error(state, "--key and LEDGER or FILE are needed");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -58,32 +58,30 @@ static error_t parse_convict(int key, char *arg, struct argp_state *state)
 
 struct brief {
 	const struct genesis *genesis;
+	const char *from;            /* for people: what was given */
 	uint64_t height;             /* of the chain */
 	struct client_stakes stakes; /* who was convicted when */
 	unsigned read, no_conflict, unproven;
-	unsigned atoned, early; /* offences that do not count any more, or not yet */
-	struct err why;         /* why one was unproven */
+	unsigned atoned, early;    /* offences that do not count any more, or not yet */
+	struct err why;            /* why one was unproven */
+	struct qoffence *offences; /* all that are proven */
+	size_t cnt, cap;
 	struct {
 		bool guilty;
 		struct qoffence offence; /* the lowest that counts */
 	} of[Q_REPLICAS_MAX];
 };
 
-static void weigh_offence(struct brief *b, const struct qoffence *o)
+static void add_offence(struct brief *b, const struct qoffence *o)
 {
-	uint64_t height = o->first.height.n;
-	bool *guilty = &b->of[o->replica].guilty;
-	if (height <= b->stakes.replica[o->replica].convicted) {
-		b->atoned++;
-	} else if (height > b->height + 1) {
-		b->early++;
-	} else if (!*guilty || height < b->of[o->replica].offence.first.height.n) {
-		*guilty = true;
-		b->of[o->replica].offence = *o;
+	if (b->cnt == b->cap) {
+		b->cap = b->cap == 0 ? 64 : 2 * b->cap;
+		b->offences = xrealloc(b->offences, b->cap * sizeof *b->offences);
 	}
+	b->offences[b->cnt++] = *o;
 }
 
-static void weigh(struct brief *b, const struct qevidence *ev)
+static void add_evidence(struct brief *b, const struct qevidence *ev)
 {
 	struct qoffence offence;
 	b->read++;
@@ -94,26 +92,45 @@ static void weigh(struct brief *b, const struct qevidence *ev)
 	else if (!offence_of(b->genesis, ev, &offence))
 		b->no_conflict++;
 	else
-		weigh_offence(b, &offence);
+		add_offence(b, &offence);
+}
+
+static bool read_journal(struct brief *b, struct reader *r, struct err *err)
+{
+	struct qevidence ev;
+	int64_t seq = 0, before;
+	for (;;) {
+		before = seq;
+		switch (reader_evidence(r, &seq, &ev, err)) {
+		case FOUND:
+			add_evidence(b, &ev);
+			wire_free(WIRE(qevidence), &ev);
+			break;
+		case NOT_FOUND:
+			return true;
+		case FOUND_ERROR:
+			if (seq == before)
+				return false;
+			b->read++; /* an entry that somebody has edited hides no other */
+			b->unproven++;
+			b->why = *err;
+			*err = (struct err){0};
+			break;
+		}
+	}
 }
 
 static bool read_ledger(struct brief *b, const char *arg, struct err *err)
 {
-	struct stat st;
-	bool home = stat(arg, &st) == 0 && S_ISDIR(st.st_mode);
-	char *path = text_format("%s%s", arg, home ? "/ledger.db" : "");
-	struct reader *r = reader_open(path, NULL, err);
-	free(path);
-	if (r == NULL)
-		return false;
-	struct qevidence ev;
-	enum found found;
-	for (int64_t seq = 0; (found = reader_evidence(r, &seq, &ev, err)) == FOUND;) {
-		weigh(b, &ev);
-		wire_free(WIRE(qevidence), &ev);
-	}
+	char *path = access_ledger_path(arg);
+	struct reader *r = access_reader(path, err);
+	bool ok = r != NULL;
+	if (ok && !qhash_eq(reader_chain_id(r), &b->genesis->chain))
+		ok = err_set(err, ERR_INPUT, "%s is the ledger of another chain than the genesis", path);
+	ok = ok && read_journal(b, r, err);
 	reader_close(r);
-	return found == NOT_FOUND;
+	free(path);
+	return ok;
 }
 
 /* A line of hex: an encoded qevidence. */
@@ -126,31 +143,108 @@ static bool read_line(struct brief *b, char *hex, size_t len, struct err *err)
 	free(data);
 	if (!ok)
 		return err_set(err, ERR_INPUT, "not evidence in hex");
-	weigh(b, &ev);
+	add_evidence(b, &ev);
 	wire_free(WIRE(qevidence), &ev);
 	return true;
 }
 
-static bool read_lines(struct brief *b, struct err *err)
+static bool read_lines(struct brief *b, char *text, struct err *err)
 {
 	unsigned line = 1;
-	char *text = wholefile_read("-", INPUT_MAX, NULL, err);
-	bool ok = text != NULL;
+	bool ok = true;
 	for (char *p = text; ok && *p != '\0'; line++) {
 		size_t len = strcspn(p, "\n"), hex = len;
 		bool last = p[len] == '\0';
 		while (hex > 0 && isspace((unsigned char)p[hex - 1]))
 			hex--;
 		if (hex > 0 && p[0] != '#')
-			ok = read_line(b, p, hex, err) || err_prefix(err, "standard input: line %u", line);
+			ok = read_line(b, p, hex, err) || err_prefix(err, "line %u", line);
 		p += len + !last;
 	}
+	return ok;
+}
+
+static bool read_file(struct brief *b, const char *text, size_t len, struct err *err)
+{
+	struct qevidence ev;
+	if (!evidence_parse(b->genesis, text, len, &ev, err))
+		return false;
+	add_evidence(b, &ev);
+	wire_free(WIRE(qevidence), &ev);
+	return true;
+}
+
+/* An evidence file, or lines of hex. */
+static bool read_stdin(struct brief *b, struct err *err)
+{
+	size_t len;
+	char *text = wholefile_read("-", INPUT_MAX, &len, err);
+	bool ok = text != NULL && (text[0] == '{' ? read_file(b, text, len, err) : read_lines(b, text, err));
+	free(text);
+	return ok || text == NULL || err_prefix(err, "standard input");
+}
+
+static bool is_ledger(const char *path)
+{
+	static const char head[] = "SQLite format 3"; /* with its zero */
+	char have[sizeof head] = "";
+	struct stat st;
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return true;
+	FILE *f = fopen(path, "re");
+	bool ok = f != NULL && fread(have, sizeof have, 1, f) == 1 && memcmp(have, head, sizeof head) == 0;
+	if (f != NULL)
+		fclose(f);
+	return ok;
+}
+
+static bool read_from(struct brief *b, const char *arg, struct err *err)
+{
+	if (strcmp(arg, "-") == 0)
+		return read_stdin(b, err);
+	if (is_ledger(arg))
+		return read_ledger(b, arg, err);
+	size_t len;
+	char *text = wholefile_read(arg, EVIDENCE_FILE_MAX, &len, err);
+	bool ok = text != NULL;
+	if (ok && text[0] != '{')
+		ok = err_set(err, ERR_INPUT, "%s: is neither a ledger nor an evidence file", arg);
+	else if (ok)
+		ok = read_file(b, text, len, err) || err_prefix(err, "%s", arg);
 	free(text);
 	return ok;
 }
 
+static bool read_all(struct brief *b, const struct convict_args *args, struct err *err)
+{
+	bool is_stdin = strcmp(args->from[0], "-") == 0;
+	b->from = args->from_cnt > 1 ? "all that was given" : is_stdin ? "standard input" : args->from[0];
+	for (size_t i = 0; i < args->from_cnt; i++)
+		if (!read_from(b, args->from[i], err))
+			return false;
+	return true;
+}
+
+/* Which of them count where the chain is now. */
+static void weigh(struct brief *b)
+{
+	for (size_t i = 0; i < b->cnt; i++) {
+		const struct qoffence *o = &b->offences[i];
+		uint64_t height = o->first.height.n;
+		bool *guilty = &b->of[o->replica].guilty;
+		if (height <= b->stakes.replica[o->replica].convicted) {
+			b->atoned++;
+		} else if (height > b->height + 1) {
+			b->early++;
+		} else if (!*guilty || height < b->of[o->replica].offence.first.height.n) {
+			*guilty = true;
+			b->of[o->replica].offence = *o;
+		}
+	}
+}
+
 /* Nobody to convict: says why. */
-static bool any_guilty(const struct brief *b, const char *from, struct err *err)
+static bool any_guilty(const struct brief *b, struct err *err)
 {
 	for (unsigned i = 0; i < b->genesis->n; i++) {
 		if (b->of[i].guilty)
@@ -161,18 +255,18 @@ static bool any_guilty(const struct brief *b, const char *from, struct err *err)
 		    err, ERR_NO,
 		    "%s: of %u pieces of evidence none counts any more: who did that was convicted "
 		    "for that time already (`quorate stake show`)",
-		    from, b->read);
+		    b->from, b->read);
 	if (b->early > 0)
 		return err_set(err, ERR_NO,
 		               "%s: the chain is at height %llu and has not reached that of the offence",
-		               from, (unsigned long long)b->height);
+		               b->from, (unsigned long long)b->height);
 	if (b->unproven > 0)
-		return err_set(err, ERR_NO, "%s: no evidence holds against this genesis: %s", from,
+		return err_set(err, ERR_NO, "%s: no evidence holds against this genesis: %s", b->from,
 		               b->why.text);
 	return err_set(err, ERR_NO,
 	               "%s: %u pieces of evidence, none of two contradicting votes (PREPARE, COMMIT, "
 	               "CHECKPOINT) of one replica",
-	               from, b->read);
+	               b->from, b->read);
 }
 
 /* ---- convicting ------------------------------------------------------------------------ */
@@ -307,19 +401,22 @@ static bool stakes_of_all(struct settle *s, struct client_stakes *out, struct er
 	                client_url(s->client), out->n, s->genesis->n));
 }
 
+/* What was given is read before any node is asked. */
 static int convict_with(struct settle *s, const struct convict_args *args, struct err *err)
 {
 	struct account *a = NULL;
 	struct brief *b = xcalloc(1, sizeof *b);
-	bool ok = stake_open(s, &args->settle, err) && (a = pass_read_account(args->key, err)) != NULL &&
-	          settle_begin(s, err);
+	bool ok = stake_open(s, &args->settle, err);
 	b->genesis = s->genesis;
+	ok = ok && read_all(b, args, err) && (a = pass_read_account(args->key, err)) != NULL &&
+	     settle_begin(s, err) && stakes_of_all(s, &b->stakes, err);
 	b->height = s->view.height;
-	ok = ok && stakes_of_all(s, &b->stakes, err) &&
-	     (strcmp(args->from, "-") == 0 ? read_lines(b, err) : read_ledger(b, args->from, err)) &&
-	     any_guilty(b, strcmp(args->from, "-") == 0 ? "standard input" : args->from, err);
+	if (ok)
+		weigh(b);
+	ok = ok && any_guilty(b, err);
 	int code = ok ? convict_all(s, b, a, err) : cmd_fail(err);
 	account_free(a);
+	free(b->offences);
 	free(b);
 	return code;
 }
@@ -331,17 +428,18 @@ int cmd_stake_convict(int argc, char **argv)
 	     "The key file of who submits it (it pays nothing, but needs an output to spend)", 1},
 	    {0},
 	};
-	static const struct argp_child children[] = {{.argp = &settle_argp}, {0}};
+	static const struct argp_child children[] = {{.argp = &settle_wait_argp}, {0}};
 	static const struct argp argp = {
 	    .options = options,
 	    .parser = parse_convict,
-	    .args_doc = "LEDGER|-",
+	    .args_doc = "LEDGER|FILE|-...",
 	    .doc =
-	        "Convicts replicas that signed two contradicting votes: reads the evidence in the journal "
-	        "of a ledger (a file, or a home; -: lines of hex on standard input, each an encoded "
-	        "qevidence), and submits one transaction for each guilty replica whose offence still "
-	        "counts. Its stake, as far as it was locked till then, stops counting at once, and whoever "
-	        "moves it leaves the penalty behind. Exit code 1 if there is nobody to convict.",
+	        "Convicts replicas that signed two contradicting votes: takes the evidence in the journal of "
+	        "a ledger (its file, or a home), evidence files (`quorate evidence export`), and from "
+	        "standard input (-) an evidence file or lines of hex, each an encoded qevidence; and submits "
+	        "one transaction for each guilty replica whose offence still counts. Its stake, as far as it "
+	        "was locked till then, stops counting at once, and whoever moves it leaves the penalty "
+	        "behind. Exit code 1 if there is nobody to convict.",
 	    .children = children,
 	};
 	struct convict_args args = {.settle.timeout_s = SETTLE_TIMEOUT_S};

@@ -51,7 +51,7 @@ static bool open_ledger(struct evidence_source *s, const struct cmd_common *comm
                         struct err *err)
 {
 	s->name = s->path = access_ledger_path(ledger);
-	s->reader = reader_open(s->path, NULL, err);
+	s->reader = access_reader(s->path, err);
 	if (s->reader == NULL)
 		return false;
 	char *own = common->genesis == NULL ? home_genesis(ledger) : NULL;

@@ -44,11 +44,9 @@ static bool open_source(struct proof *p, const struct proof_args *args, struct e
 		return p->client != NULL;
 	}
 	p->ledger = access_ledger_path(args->ledger);
-	p->reader = reader_open(p->ledger, NULL, err);
-	if (p->reader == NULL) {
-		err->kind = ERR_INPUT; /* to a node it is the world's fault; here, the file that was named */
+	p->reader = access_reader(p->ledger, err);
+	if (p->reader == NULL)
 		return false;
-	}
 	if (p->genesis != NULL)
 		reader_prove(p->reader, p->genesis);
 	return true;

@@ -34,9 +34,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		CMD_CHILD_INIT(state);
 		return 0;
-	case KEY_NO_WAIT:
-		args->no_wait = true;
-		return 0;
 	case KEY_EXPIRY:
 		args->expiry_given = true;
 		if (!text_u64(arg, INT64_MAX, &args->expiry))
@@ -51,15 +48,31 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
+static error_t parse_no_wait(int key, char *arg, struct argp_state *state)
+{
+	struct settle_args *args = state->input;
+	(void)arg;
+	if (key == ARGP_KEY_INIT)
+		CMD_CHILD_INIT(state);
+	else if (key == KEY_NO_WAIT)
+		args->no_wait = true;
+	return key == ARGP_KEY_INIT || key == KEY_NO_WAIT ? 0 : ARGP_ERR_UNKNOWN;
+}
+
 static const struct argp_option options[] = {
-    {"no-wait", KEY_NO_WAIT, NULL, 0, "Return once a node has accepted it", 2},
     {"timeout", KEY_TIMEOUT, "SECONDS", 0, "How long to wait for finality (default 30)", 2},
     {"expiry", KEY_EXPIRY, "HEIGHT", 0,
      "The last block that may hold it; 0: any (default: 1000 blocks from now)", 2},
     {0},
 };
 static const struct argp_child children[] = {{.argp = &cmd_chain_argp}, {0}};
-const struct argp settle_argp = {.options = options, .parser = parse, .children = children};
+const struct argp settle_wait_argp = {.options = options, .parser = parse, .children = children};
+
+static const struct argp_option no_wait_options[] = {
+    {"no-wait", KEY_NO_WAIT, NULL, 0, "Return once a node has accepted it", 2}, {0}};
+static const struct argp_child wait_children[] = {{.argp = &settle_wait_argp}, {0}};
+const struct argp settle_argp = {
+    .options = no_wait_options, .parser = parse_no_wait, .children = wait_children};
 
 /* ---- beginning ----------------------------------------------------------------------- */
 

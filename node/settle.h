@@ -38,6 +38,8 @@ struct settle_args {
 /* argp child with the options of cmd_chain_argp and --no-wait, --timeout, --expiry; its input is a struct
  * settle_args (CMD_CHILD_INIT, where the parent's input begins with one). */
 extern const struct argp settle_argp;
+/* The same without --no-wait. */
+extern const struct argp settle_wait_argp;
 
 enum outcome { COMMITTED, REJECTED, EXPIRED, SUBMITTED, UNKNOWN };
 
