@@ -1,0 +1,202 @@
+/*
+ * exchange.c: evidence between replicas: what one keeps all keep, within bounds, and nothing unasked.
+ *
+ * Links: q_replica
+ */
+#include "cluster.h"
+#include "evidence.h"
+#include "replica_impl.h"
+
+/* Pieces in the journal of a member. */
+static unsigned rows(struct cluster *c, unsigned i)
+{
+	struct qevidence ev;
+	struct err err = {0};
+	unsigned cnt = 0;
+
+	for (int64_t seq = 0; reader_evidence(c->members[i].replica->reader, &seq, &ev, &err) == FOUND; cnt++)
+		wire_free(WIRE(qevidence), &ev);
+	assert_int_equal(err.kind, ERR_NONE);
+	return cnt;
+}
+
+/* Output i of the genesis is paid through member 0; then member 1 hears of another payment of it. */
+static void spend_twice(struct cluster *c, unsigned i)
+{
+	struct tx *rival = pay_allocation(&c->rules, i, 9, "rival");
+
+	cluster_pay(c, 0, pay_allocation(&c->rules, i, 9, "first"));
+	cluster_run(c, 50);
+	assert_int_equal(cluster_submit(c, 1, rival, NULL), TX_DOUBLE_SPEND);
+	tx_unref(rival);
+}
+
+static void what_one_refused_all_keep(void **state)
+{
+	struct cluster *c = cluster_new(4, 3, NULL);
+
+	(void)state;
+	spend_twice(c, 0);
+	cluster_turn(c, 1);
+	assert_int_equal(rows(c, 1), 1);
+	assert_int_equal(rows(c, 0), 0);
+	cluster_run(c, EVIDENCE_ASK_MS + 1100); /* a turn comes every second */
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(rows(c, i), 1);
+	/* Who starts again is told all of it once more, and keeps it once. */
+	cluster_crash(c, 2);
+	cluster_start(c, 2);
+	spend_twice(c, 1);
+	cluster_run(c, 2 * EVIDENCE_ASK_MS);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(rows(c, i), 2);
+	cluster_free(c);
+}
+
+static bool evidence_is_lost(struct cluster *c, unsigned from, unsigned to, const struct message *m)
+{
+	(void)c;
+	(void)from;
+	(void)to;
+	return m->m.kind == QEVIDENCE;
+}
+
+static void what_was_lost_is_asked_for_again(void **state)
+{
+	struct cluster *c = cluster_new(4, 1, NULL);
+
+	(void)state;
+	c->drop = evidence_is_lost;
+	spend_twice(c, 0);
+	cluster_run(c, 2 * EVIDENCE_ASK_MS);
+	assert_int_equal(rows(c, 0), 0);
+	c->drop = NULL;
+	cluster_run(c, EVIDENCE_ASK_MS + 1100); /* a turn comes every second */
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(rows(c, i), 1);
+	cluster_free(c);
+}
+
+static void much_comes_in_several_answers(void **state)
+{
+	struct cluster *c = cluster_new(4, Q_EVIDENCES_MAX + 6, NULL);
+
+	(void)state;
+	for (unsigned i = 0; i < Q_EVIDENCES_MAX + 6; i++)
+		spend_twice(c, i);
+	cluster_run(c, EVIDENCE_ASK_MS + 1100);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(rows(c, i), Q_EVIDENCES_MAX + 6);
+	cluster_free(c);
+}
+
+static void one_client_fills_no_journal(void **state)
+{
+	struct cluster *c = cluster_new(4, 1, NULL);
+
+	(void)state;
+	spend_twice(c, 0);
+	for (unsigned i = 0; i < 2 * EVIDENCE_SIGNER_MAX; i++) {
+		char memo[16];
+		snprintf(memo, sizeof memo, "rival %u", i);
+		struct tx *rival = pay_allocation(&c->rules, 0, 9, memo);
+		assert_int_equal(cluster_submit(c, 1 + i % 3, rival, NULL), TX_DOUBLE_SPEND);
+		tx_unref(rival);
+	}
+	cluster_run(c, 2 * EVIDENCE_ASK_MS);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(rows(c, i), EVIDENCE_SIGNER_MAX);
+	cluster_free(c);
+}
+
+/* ---- what a traitor hands on ------------------------------------------------------------------- */
+
+static struct qenvelope commit_of(const struct rules *r, unsigned who, uint64_t height, uint8_t block)
+{
+	struct qmessage m = {.kind = QCOMMIT};
+	struct qenvelope env = {.chain = r->g.chain, .sender = who};
+
+	m.qmessage_u.vote = (struct qvote){.view = {1}, .height = {height}, .block = rules_hash(block)};
+	struct bytes body = rules_encode(WIRE(qmessage), &m);
+	env.body.body_val = body.data;
+	env.body.body_len = (unsigned)body.len;
+	rules_sign(r, who, &m, &env.sig);
+	return env;
+}
+
+/* `cnt` pairs of COMMITs of replica 3, from this height up, as its EVIDENCE to member 0. */
+static void hand_on(struct cluster *c, uint64_t from, unsigned cnt, uint64_t upto)
+{
+	struct qmessage m = {.kind = QEVIDENCE};
+	struct qevidences *e = &m.qmessage_u.evidence;
+	struct signer signer = {cluster_sign, &c->members[3]};
+	enum open_verdict verdict;
+
+	e->upto = upto;
+	e->list.list_val = xcalloc(cnt, sizeof *e->list.list_val);
+	for (; e->list.list_len < cnt; e->list.list_len++) {
+		struct qevidence *ev = &e->list.list_val[e->list.list_len];
+		uint64_t height = from + e->list.list_len;
+		ev->kind = QEV_CONFLICT;
+		ev->qevidence_u.conflict = (struct qconflict){commit_of(&c->rules, 3, height, 1),
+		                                              commit_of(&c->rules, 3, height, 2)};
+	}
+	struct message *made = message_make(&c->rules.g, 3, &signer, &m);
+	struct message *opened = message_open(&c->rules.g, &made->env, &verdict);
+	assert_non_null(opened);
+	replica_message(c->members[0].replica, opened, NULL, 0);
+	cluster_turn(c, 0);
+	message_unref(opened);
+	message_unref(made);
+	wire_free(WIRE(qmessage), &m);
+}
+
+static void one_replica_fills_no_journal(void **state)
+{
+	struct cluster *c = cluster_new(4, 1, NULL);
+
+	(void)state;
+	cluster_crash(c, 3);
+	cluster_run(c, 1);
+	hand_on(c, 10, EVIDENCE_REPLICA_MAX + 5, 1);
+	assert_int_equal(rows(c, 0), EVIDENCE_REPLICA_MAX);
+	cluster_crash(c, 0);
+	cluster_start(c, 0);
+	cluster_run(c, 1);
+	hand_on(c, 100, 1, 2); /* nor by waiting for a restart */
+	assert_int_equal(rows(c, 0), EVIDENCE_REPLICA_MAX);
+	cluster_run(c, EVIDENCE_ASK_MS + 1100); /* a turn comes every second */
+	assert_int_equal(rows(c, 1), EVIDENCE_REPLICA_MAX);
+	cluster_free(c);
+}
+
+static void nothing_is_taken_unasked_or_twice(void **state)
+{
+	struct cluster *c = cluster_new(4, 1, NULL);
+
+	(void)state;
+	cluster_crash(c, 3);
+	cluster_run(c, 1);
+	hand_on(c, 10, 2, 2); /* there may be more: it is asked again at once */
+	hand_on(c, 20, 2, 2); /* no */
+	assert_int_equal(rows(c, 0), 4);
+	hand_on(c, 30, 2, 4);
+	assert_int_equal(rows(c, 0), 4);
+	cluster_run(c, EVIDENCE_ASK_MS + 1100);
+	hand_on(c, 10, 3, 5); /* one of them is new */
+	assert_int_equal(rows(c, 0), 5);
+	cluster_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_one_refused_all_keep),
+	    cmocka_unit_test(what_was_lost_is_asked_for_again),
+	    cmocka_unit_test(much_comes_in_several_answers),
+	    cmocka_unit_test(one_client_fills_no_journal),
+	    cmocka_unit_test(one_replica_fills_no_journal),
+	    cmocka_unit_test(nothing_is_taken_unasked_or_twice),
+	};
+	return cmocka_run_group_tests_name("evidence between replicas", tests, NULL, NULL);
+}
