@@ -7,16 +7,10 @@
  * 500, and JSON where it says so: a refusal has code and message.  Then the same server answers an honest
  * request.
  *
- * Links: q_conf q_replica q_http
+ * Links: q_program
  */
-#include "api.c" /* of the program, not of a library; below is as much of a node as they need */
-#include "api_metrics.c"
-#include "api_stakes.c"
-#include "api_status.c"
-#include "api_tx.c"
-#define fate submit_fate
-#include "api_submit.c"
-#undef fate
+#include "api_impl.h"
+#include "jread.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -125,7 +119,10 @@ bool node_call(struct node *n, struct call *c)
 struct reader *node_reader(struct node *n, struct err *err)
 {
 	(void)n;
-	return reader_open(place->path, NULL, err); /* each connection has a thread of its own */
+	struct reader *r = reader_open(place->path, NULL, err); /* each connection has a thread of its own */
+	if (r != NULL)
+		reader_prove(r, node_genesis(n));
+	return r;
 }
 
 void node_reader_back(struct node *n, struct reader *r, bool broken)
