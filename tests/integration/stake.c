@@ -363,13 +363,24 @@ static void await_evidence(struct chain *c, unsigned node, struct purse *purse)
 	}
 }
 
-/* `quorate stake convict` from the ledger of a node. */
-static json_t *convict(struct chain *c, unsigned node, unsigned account, int *code, char **said)
+/* All evidence of a node as files. */
+static void export_evidence(struct chain *c, unsigned node, const char *dir)
+{
+	char *said;
+	int code = quorate(NULL, &said, "evidence", "export", "--all", "-o", dir,
+	                   chain_path(c, "node%u", node), NULL);
+	if (code != 0)
+		fail_msg("export: exit %d, %s", code, said);
+	free(said);
+}
+
+/* `quorate stake convict` from a ledger or a file. */
+static json_t *convict(struct chain *c, const char *from, unsigned account, int *code, char **said)
 {
 	char *out, *errs;
 	*code = quorate(&out, &errs, "stake", "convict", "--json", "--node", c->http[0], "--genesis",
 	                chain_path(c, "genesis.json"), "--key", key_number(c, account), "--timeout", "60",
-	                chain_path(c, "node%u", node), NULL);
+	                from, NULL);
 	json_t *json = json_loads(out, 0, NULL);
 	*said = errs;
 	free(out);
@@ -418,16 +429,19 @@ static void who_signs_two_votes_is_convicted_once_and_loses_the_penalty(void **s
 	uint64_t height = grow(c, &purse, EPOCH);
 	chain_wait_height(c, 0xf, height);
 
+	json_t *none = convict(c, chain_path(c, "node0"), TRAVELLER, &code, &said);
+	assert_int_equal(code, 1);
+	assert_null(none);
+	free(said);
+
 	/* Replica 2 stops; its key signs two blocks for the height to come. */
 	chain_signal(c, "kill", 2);
 	struct qenvelope votes[2] = {chain_forge(c, 2, height + 1, 1), chain_forge(c, 2, height + 1, 2)};
 	chain_tell(c, 0, votes, 2);
 	await_evidence(c, 0, &purse);
-	json_t *none = convict(c, 1, TRAVELLER, &code, &said); /* node 1 was not told */
-	assert_int_equal(code, 1);
-	assert_null(none);
-	free(said);
-	json_t *done = convict(c, 0, TRAVELLER, &code, &said);
+	export_evidence(c, 0, chain_path(c, "evidence"));
+	chain_sql(chain_path(c, "node0/ledger.db"), "SELECT min(seq) FROM evidence", text, sizeof text);
+	json_t *done = convict(c, chain_path(c, "evidence/evidence-%s.json", text), TRAVELLER, &code, &said);
 	if (code != 0)
 		fail_msg("convict: exit %d, %s", code, said);
 	free(said);
@@ -446,7 +460,7 @@ static void who_signs_two_votes_is_convicted_once_and_loses_the_penalty(void **s
 	assert_stake(c, 2, 0, 0);
 
 	/* Twice is once too often: for the command, and for a node. */
-	done = convict(c, 0, TRAVELLER, &code, &said);
+	done = convict(c, chain_path(c, "node0/ledger.db"), TRAVELLER, &code, &said);
 	assert_int_equal(code, 1);
 	assert_null(done);
 	assert_non_null(strstr(said, "convicted for that time already"));
@@ -518,6 +532,43 @@ static void add_evidence(struct chain *c, unsigned replica, uint64_t height, cha
 	forget(votes);
 }
 
+static void write_text(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "we");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* Before any node is asked. */
+static void assert_no_evidence(struct chain *c, const char *from, const char *says)
+{
+	char *said;
+	int code = quorate(NULL, &said, "stake", "convict", "--node", "http://127.0.0.1:1", "--genesis",
+	                   chain_path(c, "genesis.json"), "--key", key_number(c, TRAVELLER), from, NULL);
+	if (code != 2 || !strstr(said, says))
+		fail_msg("convict %s: exit %d, %s", from, code, said);
+	free(said);
+}
+
+static void what_is_neither_a_ledger_nor_evidence_is_refused(struct chain *c)
+{
+	char *help;
+	write_text(chain_path(c, "nonsense"), "root:x:0:0:root:/root:/bin/sh\n");
+	write_text(chain_path(c, "empty"), "");
+	write_text(chain_path(c, "object"), "{\"format\": \"quorate evidence 1\"}\n");
+	assert_no_evidence(c, chain_path(c, "nonsense"), "is neither a ledger nor an evidence file");
+	assert_no_evidence(c, chain_path(c, "empty"), "is neither a ledger nor an evidence file");
+	assert_no_evidence(c, chain_path(c, "object"), "is evidence whose text was changed");
+	assert_no_evidence(c, chain_path(c, "genesis.json"), "is a genesis");
+	assert_no_evidence(c, chain_path(c, "node0/votes.db"), "not a quorate ledger");
+	assert_no_evidence(c, chain_path(c, "accounts"), "ledger.db: ");
+	assert_no_evidence(c, chain_path(c, "missing"), "cannot be opened");
+	assert_int_equal(quorate(&help, NULL, "stake", "convict", "--help", NULL), 0);
+	assert_null(strstr(help, "--no-wait"));
+	free(help);
+}
+
 static void evidence_on_standard_input_convicts_everybody_that_it_names(void **state)
 {
 	struct chain *c = chain_up_edited(4, by_stake);
@@ -567,6 +618,7 @@ static void evidence_on_standard_input_convicts_everybody_that_it_names(void **s
 	assert_non_null(strstr(errs, "standard input: line 1: not evidence in hex"));
 	free(out);
 	free(errs);
+	what_is_neither_a_ledger_nor_evidence_is_refused(c);
 	chain_assert_audit(c, chain_wait_quiet(c));
 	purse_close(&purse);
 	chain_down(c);
