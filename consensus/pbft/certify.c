@@ -265,7 +265,7 @@ void on_chain(struct engine *e, struct message *m) /* CE4 */
 {
 	const struct qchain *c = &m->m.qmessage_u.chain;
 	uint64_t base = chain_end(e), top = c->cert.vote.height.n;
-	own_watch(e, &c->cert);
+	cert_watch(e, &c->cert);
 	if (c->headers.headers_len && top > base && c->headers.headers_val[0].height.n <= base + 1 &&
 	    top - base <= 2 * Q_CHAIN_MAX - e->chain_cnt) {
 		for (u_int i = 0; i < c->headers.headers_len; i++)

@@ -93,14 +93,14 @@ void pbft_try_new_view(struct engine *e) /* VC4 */
 	message_unref(made);
 }
 
-void watch_certificates(struct engine *e, const struct qview_change *vc) /* OWN1 */
+void watch_certificates(struct engine *e, const struct qview_change *vc) /* V2, OWN1 */
 {
 	if (vc->tip.tip_len)
-		own_watch(e, vc->tip.tip_val);
+		cert_watch(e, vc->tip.tip_val);
 	if (vc->stable.stable_len)
-		own_watch(e, vc->stable.stable_val);
+		cert_watch(e, vc->stable.stable_val);
 	for (u_int i = 0; i < vc->prepared.prepared_len; i++)
-		own_watch(e, &vc->prepared.prepared_val[i].cert);
+		cert_watch(e, &vc->prepared.prepared_val[i].cert);
 }
 
 void on_view_change(struct engine *e, struct message *m)

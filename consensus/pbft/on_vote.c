@@ -2,7 +2,8 @@
  * on_vote.c: PREPARE and COMMIT.
  *
  *   V1  within the window; votes of any view are kept, one a replica and height: that of the highest view
- *   V2  a second vote for another block at one (view, height) is evidence; the first one stays
+ *   V2  a second vote for another block at one (view, height) is evidence, alone or in a certificate; the
+ *       first one stays
  *
  * Votes may come before their block or view: they count once these are here. After: advance.c.
  */
@@ -25,6 +26,41 @@ bool votes_to_cert(const struct engine *e, const struct vote *votes, enum qkind 
 	return true;
 }
 
+static void votes_conflict_found(struct engine *e, unsigned replica, enum qkind kind, const struct qvote *x,
+                                 const struct qsig *x_sig, const struct qvote *y, const struct qsig *y_sig)
+{
+	struct qenvelope first, second;
+	vote_envelope(e, replica, kind, x, x_sig, &first);
+	vote_envelope(e, replica, kind, y, y_sig, &second);
+	evidence_conflict(e, &first, &second);
+	wire_free(WIRE(qenvelope), &first);
+	wire_free(WIRE(qenvelope), &second);
+}
+
+/* Each vote in the certificate against the one of the same replica and view that is here. */
+static void watch_signers(struct engine *e, const struct qcert *cert)
+{
+	const struct qvote *vote = &cert->vote;
+	const struct slot *s = slot_at(e, vote->height);
+	if (!s || cert->kind == QCHECKPOINT)
+		return;
+	for (u_int i = 0; i < cert->sigs.sigs_len; i++) {
+		const struct qcert_sig *sig = &cert->sigs.sigs_val[i];
+		const struct vote *v = &(cert->kind == QPREPARE ? s->prepares : s->commits)[sig->replica];
+		if (!v->set || v->view.n != vote->view.n || qhash_eq(&v->block, &vote->block) ||
+		    sig->replica == e->self)
+			continue;
+		struct qvote have = {.view = v->view, .height = s->height, .block = v->block};
+		votes_conflict_found(e, sig->replica, cert->kind, &have, &v->sig, vote, &sig->sig);
+	}
+}
+
+void cert_watch(struct engine *e, const struct qcert *cert)
+{
+	own_watch(e, cert);
+	watch_signers(e, cert);
+}
+
 void on_vote(struct engine *e, struct message *m)
 {
 	const struct qvote *vote = &m->m.qmessage_u.vote;
@@ -35,10 +71,7 @@ void on_vote(struct engine *e, struct message *m)
 	switch (vote_note(v, vote->view, &vote->block, &m->env.sig)) {
 	case VOTE_CONFLICT: { /* V2 */
 		struct qvote first = {.view = v->view, .height = s->height, .block = v->block};
-		struct qenvelope env;
-		vote_envelope(e, m->sender, m->m.kind, &first, &v->sig, &env);
-		evidence_conflict(e, &env, &m->env);
-		wire_free(WIRE(qenvelope), &env);
+		votes_conflict_found(e, m->sender, m->m.kind, &first, &v->sig, vote, &m->env.sig);
 		return;
 	}
 	case VOTE_KNOWN:

@@ -216,6 +216,9 @@ void mute(struct engine *e, const char *reason);
 void own_note(struct engine *e, enum qkind kind, struct qview v, struct qheight h, const struct qhash *block);
 /* Own signatures in a certificate that this replica does not remember: rule OWN1. */
 void own_watch(struct engine *e, const struct qcert *cert);
+/* The same, and others' signatures that contradict votes that are here (V2): of every certificate that came
+ * in. */
+void cert_watch(struct engine *e, const struct qcert *cert);
 
 /* ---- handlers ------------------------------------------------------------- */
 

@@ -115,6 +115,30 @@ static void two_votes_of_one_replica_convict_it_and_count_once(void **state)
 	world_end(w, __func__);
 }
 
+/* V2: 2 alone has heard the traitor's PREPARE for another block; what it said to the others is in a
+ * certificate. */
+static void a_vote_in_a_certificate_convicts_who_signed_another(void **state)
+{
+	struct world *w = world_new(4, ONLY(1));
+	(void)state;
+	world_rule(w, DROP, ALL, ALL, KIND(QCOMMIT) | KIND(QSTATUS), 0);
+	world_rule(w, DROP, ONLY(2), ALL, KIND(QPREPARE), 0);
+	const struct wblock *b = traitor_block(w, 1, 1, &w->g.chain);
+	traitor_vote(w, 1, QPREPARE, 0, b, ONLY(2));
+	const struct wblock *a = world_propose(w, 0);
+	traitor_vote(w, 1, QPREPARE, 0, a, ONLY(0) | ONLY(3));
+	world_settle(w);
+	assert_int_equal(w->r[2].conflicts, 0);
+	w->pending = ALL;
+	world_time_out(w, ONLY(0));
+	world_settle(w);
+	assert_true(w->r[2].conflict_culprits == ONLY(1));
+	world_clear_rules(w);
+	world_goes_on(w);
+	assert_ptr_equal(world_executed(w, 2, 1), a);
+	world_end(w, __func__);
+}
+
 /* NV2, with different but each valid V */
 static void two_new_views_of_one_view_convict_their_maker(void **state)
 {
@@ -393,6 +417,7 @@ int main(void)
 	    cmocka_unit_test(a_block_certified_at_one_replica_alone_survives),
 	    cmocka_unit_test(three_proposals_for_three_replicas_come_to_nothing),
 	    cmocka_unit_test(two_votes_of_one_replica_convict_it_and_count_once),
+	    cmocka_unit_test(a_vote_in_a_certificate_convicts_who_signed_another),
 	    cmocka_unit_test(two_new_views_of_one_view_convict_their_maker),
 	    cmocka_unit_test(two_view_changes_for_one_view_convict_their_maker),
 	    cmocka_unit_test(two_checkpoints_of_one_height_convict_their_maker),
