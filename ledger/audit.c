@@ -133,6 +133,7 @@ static void conclude(struct audit *a)
 			r->height = l->height;
 			r->transactions = l->transactions;
 		}
+		r->ledgers[i].standing = book_standing(&a->books[i], r);
 		if (l->double_spends > r->double_spends)
 			r->double_spends = l->double_spends;
 	}
@@ -188,9 +189,6 @@ void audit_report_free(struct audit_report *report)
 		free(l->path);
 	}
 	free(report->ledgers);
-	if (report->divergence.a.certified)
-		wire_free(WIRE(qcert), &report->divergence.a.cert);
-	if (report->divergence.b.certified)
-		wire_free(WIRE(qcert), &report->divergence.b.cert);
+	audit_divergence_free(&report->divergence);
 	*report = (struct audit_report){0};
 }

@@ -13,7 +13,8 @@
  *   - a transaction with a bad signature, that makes or loses value, or spends what is not unspent;
  *   - any row changed, removed or added by hand; a changed index, trigger or view; a damaged page.
  * With several ledgers, all must hold one chain as far as each goes; the first height at which they do
- * not is the divergence.
+ * not is the divergence.  If both blocks there are certified, more than f replicas lied, and their own
+ * signatures say which: audit_blame.c has the argument.
  *
  * Files are opened read-only and read in one transaction each: a running node's ledger can be audited.
  * Memory does not grow with transactions and outputs, spent or not: some 60 MB a ledger.  What grows is
@@ -33,6 +34,8 @@
  *                  audit_turns.c   who had the turn to propose
  *                  audit_pool.c    signature checks on all cores
  *                  audit_compare.c several ledgers side by side
+ *                  audit_blame.c   who made them differ
+ *                  audit_standing.c what became of each
  *                  audit.c         all of it in order
  */
 #ifndef QUORATE_AUDIT_H
@@ -134,22 +137,29 @@ struct audit_branch {
 	struct qcert cert; /* meaningful if certified; owned */
 };
 
-/* The lowest height at which two ledgers hold different blocks. */
+/*
+ * The lowest height at which two ledgers hold different blocks that are both certified; without such a one,
+ * the lowest at which they hold different blocks.
+ */
 struct audit_divergence {
 	struct qheight height;
-	struct audit_branch a, b;
+	struct audit_branch a, b; /* with the certificates that convict, where there are such */
 	enum audit_blame {
 		BLAME_EDITED,      /* one side or both have no certificate that holds: nobody signed it */
-		BLAME_SAME_VIEW,   /* the culprits signed both certificates, of one kind, in one view (or two
-		                      CHECKPOINTs) */
-		BLAME_VIEW_CHANGE, /* the culprits' VIEW-CHANGEs hide what their COMMITs prove */
-		BLAME_UNKNOWN, /* more than f lied; the NEW-VIEW that would show who is in none of the ledgers
-		                */
+		BLAME_SAME_VIEW,   /* the culprits signed COMMITs of both sides in one view, or CHECKPOINTs of
+		                      both at one height */
+		BLAME_VIEW_CHANGE, /* of two views: the culprits' VIEW-CHANGEs hide what their COMMITs prove,
+		                      or they signed PREPAREs for two blocks, either of which a NEW-VIEW could
+		                      take */
+		BLAME_UNKNOWN,     /* more than f lied; what would show who is in none of the ledgers */
 	} blame;
-	uint64_t culprits; /* bit i: replica i lied; at least f + 1 where the blame is one of the two above */
-	struct qview dropped_in; /* BLAME_VIEW_CHANGE: the first later view whose NEW-VIEW drops the block */
-	struct qevidence
-	    *evidence; /* a fork, which stands alone; NULL where there are not two certificates. Owned */
+	uint64_t culprits; /* bit i: replica i lied, as the evidence shows; at least f + 1 where the blame is
+	                      one of the two above, else maybe fewer */
+	struct qview dropped_in; /* BLAME_VIEW_CHANGE: the view whose NEW-VIEW shows it: the first, in these
+	                            ledgers, that drops the block */
+	struct qevidence *evidence; /* a fork, which stands alone; NULL where no two certificates are near
+	                               enough to the divergence. Owned */
+	char *unknown;              /* BLAME_UNKNOWN: what is missing, one line without a full stop; owned */
 };
 
 struct audit_report {

@@ -72,6 +72,7 @@ void book_find(struct book *b, enum audit_kind kind, struct qheight height, cons
 	char message[512];
 	va_list ap;
 
+	b->kinds |= 1u << kind;
 	if (audit_kind_fails(kind))
 		out->ok = false;
 	if (kind == AUDIT_DOUBLE_SPEND)

@@ -64,6 +64,7 @@ struct book {
 	bool stopped;   /* the chain could not be replayed to its end */
 	bool illegible; /* damaged, or not the schema's tables: found and noted, no more can be read */
 	struct err err;
+	uint32_t kinds; /* bit k: something of this enum audit_kind was found, kept or only counted */
 
 	struct qhash *hashes; /* [h]: hash of block h as replayed; [0]: the chain id */
 	size_t hash_cnt, hash_cap;
@@ -304,3 +305,54 @@ void turns_close(struct turns *t);
 void audit_compare(struct book *books, size_t cnt, struct audit_report *report);
 
 #endif
+void audit_divergence_free(struct audit_divergence *d);
+
+/* Up a ledger's chain by its headers, from a block whose hash was replayed: as far as they follow one from
+ * the other.  False: there is nothing to walk, or no more.  book_walk_close() in any case. */
+struct book_walk {
+	struct book *b;
+	sqlite3_stmt *stmt;
+	uint64_t height, walked; /* of the first; so many until now */
+	struct qheader header;   /* of the last */
+	struct qhash hash;
+};
+bool book_walk_open(struct book *b, uint64_t h, struct book_walk *w);
+bool book_walk_next(struct book_walk *w);
+/* The certificate at the block at hand, if one stands there that is for it; its signatures may not hold. */
+bool book_walk_cert(struct book_walk *w, struct qcert *cert);
+void book_walk_close(struct book_walk *w);
+/* The first certificate that makes block h final and holds. */
+#define PROOF_HEIGHTS_MAX (2 * Q_CHAIN_MAX) /* above any run that a node executes at once */
+bool book_proof(struct book *b, uint64_t h, struct qcert *cert);
+
+/* Is that block, at that height, of the chain that was replayed? */
+bool book_holds(const struct book *b, const struct qvote *at);
+
+/* audit_views.c: NEW-VIEWs. */
+struct opened;
+/* NULL: its signature does not hold, or it has not the shape of one that can be entered. */
+struct opened *new_view_open(const struct genesis *g, const struct qenvelope *env);
+void new_view_close(struct opened *o); /* NULL is allowed */
+struct qview new_view_of(const struct opened *o);
+bool new_view_holds(struct opened *o); /* all signatures inside */
+/* The certificates of tips and stable checkpoints, verified or not. */
+void new_view_certs(const struct opened *o, void (*each)(void *ctx, const struct qcert *cert), void *ctx);
+/* What it shows against those who signed a certificate of COMMITs of an earlier view, if it holds. Borrows.
+ */
+struct charge {
+	struct qview view;
+	bool drops; /* the certificate's block */
+	uint64_t culprits;
+	const struct qenvelope *hiding[Q_REPLICAS_MAX]; /* their VIEW-CHANGEs */
+	size_t hiding_cnt;
+	const struct qcert *prepared[2]; /* that contradict each other, or NULL */
+};
+/* `b` holds the certificate's block. */
+void new_view_charge(const struct opened *o, const struct qcert *cert, const struct book *b,
+                     struct charge *out);
+
+/* audit_blame.c: of a divergence whose sides are both certified: blame, culprits, evidence. */
+void audit_blame(struct book *books, size_t cnt, struct audit_divergence *d);
+
+/* audit_standing.c: after everything else. */
+enum audit_standing book_standing(struct book *b, const struct audit_report *report);

@@ -80,6 +80,15 @@ bool cert_verify(const struct genesis *g, const struct qcert *cert, int *bad)
 	return true;
 }
 
+uint64_t cert_signers(const struct qcert *cert)
+{
+	uint64_t mask = 0;
+
+	for (unsigned i = 0; i < cert->sigs.sigs_len; i++)
+		mask |= UINT64_C(1) << (cert->sigs.sigs_val[i].replica % Q_REPLICAS_MAX);
+	return mask;
+}
+
 bool cert_chain_well_formed(const struct genesis *g, const struct qchain *c)
 {
 	const struct qheader *headers = c->headers.headers_val;

@@ -35,6 +35,9 @@ bool cert_well_formed(const struct genesis *g, const struct qcert *cert);
 /* Shape and every signature. *bad (may be NULL): the replica whose signature fails, or -1. */
 bool cert_verify(const struct genesis *g, const struct qcert *cert, int *bad);
 
+/* Bit i: replica i signed; of a well-formed one. */
+uint64_t cert_signers(const struct qcert *cert);
+
 /* Shape only: the certificate makes a block final; the headers, if there are any, are linked, one height
  * after the other, and the last is that block's. */
 bool cert_chain_well_formed(const struct genesis *g, const struct qchain *c);

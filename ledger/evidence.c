@@ -232,11 +232,9 @@ static bool double_spend_verify(const struct genesis *g, const struct qdouble_sp
 static bool hides(const struct qfork *f, const struct qenvelope *env, const struct qmessage *m)
 {
 	const struct qcert *cert = &f->first.cert;
-	bool signer = false;
 
-	for (unsigned i = 0; i < cert->sigs.sigs_len; i++)
-		signer |= cert->sigs.sigs_val[i].replica == env->sender;
-	return signer && cert->kind == QCOMMIT && m->kind == QVIEW_CHANGE &&
+	return env->sender < Q_REPLICAS_MAX && cert_signers(cert) >> env->sender & 1 &&
+	       cert->kind == QCOMMIT && m->kind == QVIEW_CHANGE &&
 	       view_change_hides(&cert->vote, &m->qmessage_u.view_change);
 }
 
@@ -450,15 +448,6 @@ static bool double_spend_facts(const struct genesis *g, const struct qdouble_spe
 	return ok;
 }
 
-static uint64_t signers_of(const struct qcert *cert)
-{
-	uint64_t mask = 0;
-
-	for (unsigned i = 0; i < cert->sigs.sigs_len; i++)
-		mask |= UINT64_C(1) << (cert->sigs.sigs_val[i].replica & 63);
-	return mask;
-}
-
 /*
  * An honest replica's COMMITs of one view lie on one chain (CO3), and so do its CHECKPOINTs; of these
  * only those of one height count, for an operator may have replaced a ledger.
@@ -468,7 +457,7 @@ static uint64_t signed_both(const struct qcert *a, const struct qcert *b)
 	bool commits = a->kind == QCOMMIT && a->vote.view.n == b->vote.view.n;
 	bool checkpoints = a->kind == QCHECKPOINT && a->vote.height.n == b->vote.height.n;
 
-	return a->kind == b->kind && (commits || checkpoints) ? signers_of(a) & signers_of(b) : 0;
+	return a->kind == b->kind && (commits || checkpoints) ? cert_signers(a) & cert_signers(b) : 0;
 }
 
 /* The block at height h that the chain shows; false: it does not. */
@@ -500,7 +489,7 @@ static bool fork_facts(const struct genesis *g, const struct qfork *f, struct ev
 	out->culprits = signed_both(&a->cert, &b->cert);
 	if (prepared_conflict(f))
 		out->culprits |=
-		    signers_of(&f->prepared.prepared_val[0]) & signers_of(&f->prepared.prepared_val[1]);
+		    cert_signers(&f->prepared.prepared_val[0]) & cert_signers(&f->prepared.prepared_val[1]);
 	uint64_t low = a->cert.vote.height.n - a->headers.headers_len;
 	for (uint64_t h = low; h <= a->cert.vote.height.n; h++)
 		if (block_at(a, h, &out->first) && block_at(b, h, &out->second) &&
