@@ -9,6 +9,10 @@
 class Refused extends Error {}
 
 const DEPTH_MAX = 16; /* our files have four levels */
+const LIST_MAX = 1 << 20; /* the allocations of a genesis */
+const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?/y;
+const WORD = /true|false|null/y;
+const STRING_END = /["\\\u0000-\u001f]/g;
 
 class JsonReader {
 	constructor(text) {
@@ -24,13 +28,14 @@ class JsonReader {
 	/* Takes what the sticky pattern matches here; undefined: nothing. */
 	take(pattern) {
 		pattern.lastIndex = this.at;
-		const found = pattern.exec(this.text);
-		this.at += found ? found[0].length : 0;
-		return found?.[0];
+		const found = pattern.exec(this.text)?.[0];
+		this.at += found?.length ?? 0;
+		return found;
 	}
 
 	space() {
-		this.take(/[ \t\n\r]*/y);
+		while (" \t\n\r".includes(this.text[this.at] ?? "end"))
+			this.at++;
 	}
 
 	is(char) {
@@ -40,11 +45,27 @@ class JsonReader {
 		return yes;
 	}
 
+	/* Where a string may end, from `at`: at its quote, an escape, or what must not be in it. */
+	stringEnd(at) {
+		STRING_END.lastIndex = at;
+		return STRING_END.exec(this.text)?.index ?? this.text.length;
+	}
+
 	string() {
-		const raw = this.take(/"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y);
-		if (raw === undefined)
-			this.wrong("a string was expected, or one does not end");
-		const text = JSON.parse(raw);
+		const from = this.at;
+		if (this.text[from] !== "\"")
+			this.wrong("a string was expected");
+		let end = this.stringEnd(from + 1), text;
+		while (this.text[end] === "\\")
+			end = this.stringEnd(end + 2);
+		if (this.text[end] !== "\"")
+			this.wrong("a string does not end");
+		this.at = end + 1;
+		try {
+			text = JSON.parse(this.text.slice(from, this.at)); /* which knows the escapes */
+		} catch {
+			this.wrong("a string with an escape that there is not");
+		}
 		if (text.includes("\0") || !text.isWellFormed())
 			this.wrong("a string with a NUL, or with half a character");
 		return text;
@@ -57,7 +78,10 @@ class JsonReader {
 			this.wrong("brackets within brackets within brackets: no file of ours");
 		if (this.is(end))
 			return;
+		let count = 0;
 		do {
+			if (++count > LIST_MAX)
+				this.wrong("a list longer than any of ours");
 			this.space();
 			read();
 		} while (this.is(","));
@@ -85,12 +109,13 @@ class JsonReader {
 	}
 
 	number() {
-		const text = this.take(/-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?/y);
+		const text = this.take(NUMBER);
 		if (text === undefined)
 			this.wrong("a value was expected");
-		if (!/^-?[0-9]{1,19}$/.test(text))
-			return NaN;
-		return BigInt(text);
+		const real = /[.eE]/.test(text), value = real ? NaN : BigInt(text.slice(0, 20));
+		if (value > INT64_MAX || value < -INT64_MAX - 1n || (real ? !isFinite(text) : text.length > 20))
+			this.wrong("a number that is too large");
+		return value;
 	}
 
 	value(depth) {
@@ -102,7 +127,7 @@ class JsonReader {
 			return this.array(depth);
 		if (first === "\"")
 			return this.string();
-		const word = this.take(/true|false|null/y);
+		const word = this.take(WORD);
 		return word === undefined ? this.number() : JSON.parse(word);
 	}
 }
@@ -116,6 +141,9 @@ function jsonOf(bytes) {
 		throw new Refused("line 1, column 1: this is no text");
 	}
 	const reader = new JsonReader(text);
+	reader.space();
+	if (!"[{".includes(text[reader.at] ?? "end"))
+		reader.wrong("\"{\" was expected");
 	const value = reader.value(0);
 	reader.space();
 	if (reader.at < text.length)
@@ -125,8 +153,21 @@ function jsonOf(bytes) {
 
 const textBytes = (text) => new TextEncoder().encode(text);
 const HEX_DIGITS = /^(?:[0-9a-f]{2})*$/;
-const hexOf = (bytes) => Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
-const bytesOfHex = (hex) => Uint8Array.from({length: hex.length / 2}, (_, i) => parseInt(hex.slice(2 * i, 2 * i + 2), 16));
+const HEX = Array.from({length: 256}, (_, b) => b.toString(16).padStart(2, "0"));
+
+function hexOf(bytes) {
+	let text = "";
+	for (const b of bytes)
+		text += HEX[b];
+	return text;
+}
+
+function bytesOfHex(hex) {
+	const bytes = new Uint8Array(hex.length / 2);
+	for (let i = 0; i < bytes.length; i++)
+		bytes[i] = parseInt(hex[2 * i] + hex[2 * i + 1], 16);
+	return bytes;
+}
 
 /* A value and where it stands; every reader below throws when it is not as expected. */
 class Field {

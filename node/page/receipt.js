@@ -91,15 +91,25 @@ function transactionOf(chain, raw) {
 
 /* ---- the file ------------------------------------------------------------------------ */
 
+/* What is said of something that is not even like a receipt. */
+function noReceipt(read) {
+	try {
+		return read();
+	} catch (e) {
+		throw e instanceof Refused ? new Refused(`this is no receipt: ${e.message}`) : e;
+	}
+}
+
+/* What else of ours it may be is said, for that is the likeliest mistake. */
 function checkFormat(root) {
-	if (root.value instanceof Map && root.value.has("kind") && root.value.has("proof"))
+	const members = root.value instanceof Map ? root.value : new Map(), name = members.get("format");
+	if (typeof name === "string" && name.startsWith("quorate evidence"))
 		throw new Refused("this is evidence, no receipt; see `quorate evidence verify FILE`");
-	if (root.value instanceof Map && root.value.has("allocations"))
-		throw new Refused("this is a genesis, no receipt; see `quorate genesis check`");
-	root.object("format chain txid height block transaction index path headers certificate");
-	const format = root.field("format");
-	if (format.string(64) !== RECEIPT_FORMAT)
-		format.wrong(`must be "${RECEIPT_FORMAT}"`);
+	if (members.has("allocations"))
+		throw new Refused("this is a genesis, no receipt; see `quorate genesis show FILE`");
+	noReceipt(() => root.object("format chain txid height block transaction index path headers certificate"));
+	if (name !== RECEIPT_FORMAT)
+		root.field("format").wrong(`must be "${RECEIPT_FORMAT}"`);
 }
 
 function readEncoded(field, max, type, what) {
@@ -156,7 +166,7 @@ function checkText(bytes, own) {
 	if (at === own.length && at === bytes.length)
 		return;
 	const lines = own.slice(0, at).split("\n");
-	const member = own.lastIndexOf("\n  \"", at);
+	const member = own.lastIndexOf("\n  \"", at - 1);
 	const where = at === own.length ? "the end"
 		: member < 0 ? "the beginning" : own.slice(member + 4, own.indexOf("\"", member + 4));
 	throw new Refused(`${where}: line ${lines.length}, column ${lines.at(-1).length + 1} is not as this receipt is ` +
@@ -165,12 +175,7 @@ function checkText(bytes, own) {
 
 /* Throws Refused. */
 function receiptOf(bytes) {
-	let root;
-	try {
-		root = jsonOf(bytes);
-	} catch (e) {
-		throw e instanceof Refused ? new Refused(`this is no receipt: ${e.message}`) : e;
-	}
+	const root = noReceipt(() => jsonOf(bytes));
 	checkFormat(root);
 	const r = {chain: root.field("chain").hex(32), raw: root.field("transaction").bytes(TX_BYTES_MAX)};
 	r.index = Number(root.field("index").integer(0n, UINT32_MAX));
