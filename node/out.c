@@ -127,10 +127,13 @@ static size_t column_width(const struct out_table *t, size_t column)
 
 void out_table_end(struct out_table *t)
 {
+	size_t *widths = xcalloc(t->columns, sizeof *widths);
+	for (size_t i = 0; i < t->columns; i++)
+		widths[i] = column_width(t, i);
 	for (size_t i = 0; i < t->cell_cnt; i++) {
 		const struct cell *cell = &t->cells[i];
 		bool last = i % t->columns == t->columns - 1 || i == t->cell_cnt - 1;
-		int pad = last ? 0 : (int)(column_width(t, i % t->columns) - strlen(cell->text)) + 2;
+		int pad = last ? 0 : (int)(widths[i % t->columns] - strlen(cell->text)) + 2;
 		const char *off = cell->style == OUT_PLAIN ? "" : out_style(stdout, OUT_PLAIN);
 		const char *on = cell->style == OUT_PLAIN ? "" : out_style(stdout, cell->style);
 		printf("%s%s%s%*s%s", on, cell->text, off, pad, "", last ? "\n" : "");
@@ -138,5 +141,6 @@ void out_table_end(struct out_table *t)
 	for (size_t i = 0; i < t->cell_cnt; i++)
 		free(t->cells[i].text);
 	free(t->cells);
+	free(widths);
 	free(t);
 }

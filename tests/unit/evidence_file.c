@@ -293,6 +293,7 @@ static void words_cannot_lie_and_the_field_is_named(void **state)
 	assert_changed(PROOF_PREPARES, "signed two", "did not sign two", "what: ");
 	assert_changed(PROOF_PREPARES, "\"conflict\"", "\"fork\"", "kind: ");
 	assert_changed(PROOF_PREPARES, "  \"view\": 3,\n", "", "view: ");
+	assert_changed(PROOF_HIDDEN, "  \"second_view\": 4,\n", "", "second_view: "); /* the last one */
 	assert_changed(PROOF_PREPARES, "  \"view\": 3,\n", "  \"view\": 3,\n  \"view\": 3,\n", "height: ");
 	assert_changed(PROOF_PREPARES, "  \"proof\": \"", "  \"note\": 1,\n  \"proof\": \"",
 	               "line 17: the proof would stand here");
