@@ -70,11 +70,12 @@ static struct offender *offender(struct dossier *d, const struct qaddress *signe
 	return o;
 }
 
-/* Votes of the kinds that a conviction can be made of. */
+/* Votes that a conviction can be made of, if there is none for them yet. */
 static bool costs_stake(const struct replica *r, qevidence_kind kind, const struct evidence_facts *f)
 {
 	return stake_rules(r->g) && kind == QEV_CONFLICT &&
-	       (f->statement == QPREPARE || f->statement == QCOMMIT || f->statement == QCHECKPOINT);
+	       (f->statement == QPREPARE || f->statement == QCOMMIT || f->statement == QCHECKPOINT) &&
+	       f->height.n <= ledger_height(r->ledger).n + r->g->g.params.window;
 }
 
 static void note(struct replica *r, const struct qevidence *ev, const struct evidence_facts *f)
@@ -154,14 +155,11 @@ void evidence_free(struct replica *r)
 static bool first_that_counts(const struct replica *r, qevidence_kind kind, const struct evidence_facts *f)
 {
 	unsigned i = lowest(f->culprits);
-	struct engine_status s;
 
 	if (!costs_stake(r, kind, f))
 		return false;
 	uint64_t convicted = state_staking(ledger_state(r->ledger))->convicted.convicted_val[i].n;
-	r->ops->status(r->engine, &s);
-	return f->height.n > convicted && f->height.n <= s.tip.n + r->g->g.params.window &&
-	       r->dossier.offence[i].n <= convicted;
+	return f->height.n > convicted && r->dossier.offence[i].n <= convicted;
 }
 
 /* `from`: who brought it; this replica itself for what it found. */

@@ -190,51 +190,6 @@ static void a_restart_in_any_epoch_finds_the_turns(void **state)
 	world_free(w);
 }
 
-/* Two COMMITs of replica 3 at this height. */
-static void vote_twice(struct world *w, uint64_t height, const struct qhash *parent)
-{
-	traitor_vote(w, 3, QCOMMIT, 0, traitor_block(w, 3, height, parent), ALL);
-	traitor_vote(w, 3, QCOMMIT, 0, traitor_block(w, 3, height, parent), ALL);
-	world_settle(w);
-}
-
-static void everybody_keeps(const struct world *w, unsigned conflicts)
-{
-	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(w->r[i].conflicts, conflicts);
-}
-
-/* What is kept against one culprit is bounded; but who fills that with lies that cost nothing must not be
- * free to sign two votes.  And a conviction covers what was done till then: from there on one more is kept.
- */
-static void nobody_lies_so_often_that_two_votes_of_his_go_unnoticed(void **state)
-{
-	struct world_modes m = by_stake(equal);
-	struct qparams p = params();
-	m.convicted = 3;
-	struct world *w = world_new_in(4, ONLY(3), &p, 1, &m);
-	const struct claim nothing = {0};
-	(void)state;
-	propose_up_to(w, 1);
-	const struct claim tip = {.tip = world_executed(w, 0, 1)};
-	for (unsigned k = 0; k <= 40; k++)
-		traitor_view_change(w, 3, 1, k % 2 ? &tip : &nothing, ALL);
-	world_settle(w);
-	everybody_keeps(w, 16);
-	vote_twice(w, 2, &world_executed(w, 0, 1)->hash);
-	everybody_keeps(w, 17);
-	propose_up_to(w, 2);
-	vote_twice(w, 3, &world_executed(w, 0, 2)->hash); /* one is enough */
-	everybody_keeps(w, 17);
-	propose_up_to(w, 3);
-	vote_twice(w, 4, &world_executed(w, 0, 3)->hash); /* above the conviction */
-	everybody_keeps(w, 18);
-	propose_up_to(w, 4);
-	vote_twice(w, 5, &world_executed(w, 0, 4)->hash);
-	everybody_keeps(w, 18);
-	world_free(w);
-}
-
 /* ---- sealed ------------------------------------------------------------------------- */
 
 #define BITS 6
@@ -590,7 +545,6 @@ int main(void)
 	    cmocka_unit_test(stakes_that_move_decide_two_epochs_later),
 	    cmocka_unit_test(who_slept_through_epochs_learns_the_turns_by_executing),
 	    cmocka_unit_test(a_restart_in_any_epoch_finds_the_turns),
-	    cmocka_unit_test(nobody_lies_so_often_that_two_votes_of_his_go_unnoticed),
 	    cmocka_unit_test(every_block_is_mined),
 	    cmocka_unit_test(a_proposal_without_its_seal_convicts_its_proposer),
 	    cmocka_unit_test(a_target_that_does_not_follow_is_refused),

@@ -170,7 +170,6 @@ struct world_modes {
 	struct qseal_rules seal;
 	struct qproposer_rules proposer;
 	void (*stakes)(uint64_t height, struct qstake stakes[Q_REPLICAS_MAX]);
-	uint64_t convicted; /* height at which every replica is, by stake; 0: none ever */
 };
 
 struct world {

@@ -144,8 +144,6 @@ struct qstaking world_staking(const struct world *w, uint64_t height)
 		return s;
 	s.convicted.convicted_len = w->n;
 	s.convicted.convicted_val = xcalloc(Q_REPLICAS_MAX, sizeof(struct qheight));
-	for (unsigned i = 0; i < w->n && height >= w->modes.convicted; i++)
-		s.convicted.convicted_val[i] = qheight_of(w->modes.convicted);
 	uint64_t epoch = height / r->epoch;
 	s.settled.settled_val = xcalloc(Q_TABLES_MAX, sizeof(struct qtable));
 	if (epoch > 0)

@@ -188,6 +188,54 @@ static void nothing_is_taken_unasked_or_twice(void **state)
 	cluster_free(c);
 }
 
+/* ---- what costs stake ---------------------------------------------------------------------------- */
+
+static void by_stake(struct qgenesis *g)
+{
+	rules_by_stake(g);
+	for (unsigned i = 0; i < 4; i++)
+		g->allocations.allocations_val[8 + i] =
+		    locked((uint8_t)(101 + i), PAY_AMOUNT, QLOCK_STAKE, i);
+}
+
+static bool has_executed(struct cluster *c)
+{
+	return cluster_status(c, 0).height.n > 0;
+}
+
+/*
+ * Who fills what is kept against him with votes that cost nothing, far above the tip, must not be free to
+ * sign two that do. And a conviction covers what was done till then: from there on one more is kept.
+ */
+static void nobody_lies_so_often_that_two_votes_of_his_go_unnoticed(void **state)
+{
+	struct cluster *c = cluster_new_chain(4, 12, NULL, by_stake, 0);
+	struct qoffence o = rules_offence(&c->rules, 3, 1, 1);
+	struct qoutput out = {rules_address(8), PAY_AMOUNT, {.kind = QLOCK_NONE}};
+	struct qoutpoint in = allocation(&c->rules, 0);
+
+	(void)state;
+	cluster_run(c, 1);
+	hand_on(c, 1000, EVIDENCE_REPLICA_MAX + 1, 1);
+	assert_int_equal(rows(c, 0), EVIDENCE_REPLICA_MAX);
+	hand_on(c, 1, 1, 2);
+	assert_int_equal(rows(c, 0), EVIDENCE_REPLICA_MAX + 1);
+	hand_on(c, 2, 1, 3); /* one is enough */
+	assert_int_equal(rows(c, 0), EVIDENCE_REPLICA_MAX + 1);
+	cluster_pay(c, 0, pay_outputs(&c->rules, account_of(0), &in, 1, &out, 1, &o));
+	assert_true(cluster_run_until(c, has_executed, 20000));
+	hand_on(c, 1, 1, 4);
+	assert_int_equal(rows(c, 0), EVIDENCE_REPLICA_MAX + 1);
+	hand_on(c, 3, 1, 5); /* above the conviction */
+	assert_int_equal(rows(c, 0), EVIDENCE_REPLICA_MAX + 2);
+	cluster_crash(c, 0);
+	cluster_start(c, 0);
+	cluster_run(c, 1);
+	hand_on(c, 4, 1, 6);
+	assert_int_equal(rows(c, 0), EVIDENCE_REPLICA_MAX + 2);
+	cluster_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +245,7 @@ int main(void)
 	    cmocka_unit_test(one_client_fills_no_journal),
 	    cmocka_unit_test(one_replica_fills_no_journal),
 	    cmocka_unit_test(nothing_is_taken_unasked_or_twice),
+	    cmocka_unit_test(nobody_lies_so_often_that_two_votes_of_his_go_unnoticed),
 	};
 	return cmocka_run_group_tests_name("evidence between replicas", tests, NULL, NULL);
 }
