@@ -94,9 +94,50 @@ static void keeps_its_recorded_digests(void **state)
 	                    "48b90ba3dfb8456ba3be87b8c3e237ed478471752dcacc116daf6f64a35edd2a");
 }
 
+/*
+ * By a second implementation, in Python, of what lthash.h says: the key is the tagged SHA-256 of the element,
+ * its ChaCha20 key stream (RFC 8439, zero nonce, counter from 0) are 1024 little-endian numbers, added modulo
+ * 2^16.
+ */
+static void the_digests_are_those_of_another_implementation(void **state)
+{
+	static const char *const want[] = {
+	    "71a338e6ca1995af8158a7193eeffbbc956f0f2c4572dd5a3ffa82ac2cbeb230",
+	    "e1cf50f861b23c2dfbe0c2e36b85be1f56d22c1ba9360ab49b29c9bdca439579",
+	    "41210a31af7e237da3d4ca30551d98be2a084d13e50bbe7b3d8bce0262b45773",
+	    "f9a4bcaf8a1598054c420d4e32223a46211db77edbef982b8c8c57d1bbcf4cf9",
+	    "858df935f1fe3c1d8b421e7824c3f774a65eca019dc12f80b252b7f3e944647c",
+	    "d7f6e182f5cd56c77c0717856dfa8a6056726f42fe06d1a3707262d6bb8df7ef",
+	};
+	uint8_t long_one[80];
+	struct lthash h = {0};
+	struct qhash digest;
+	char hex[QHASH_HEX];
+	(void)state;
+	for (uint8_t i = 0; i < sizeof long_one; i++)
+		long_one[i] = i;
+	const struct {
+		const void *element;
+		size_t len;
+		bool anew; /* into the empty set */
+	} steps[] = {{"", 0, true},    {"abc", 3, true},      {"abc", 3, false},
+	             {"abc", 3, true}, {"quorate", 7, false}, {long_one, sizeof long_one, false}};
+	static const unsigned expected[] = {1, 2, 3, 2, 4, 5};
+	lthash_digest(&h, &digest);
+	assert_string_equal(hex_encode(hex, digest.b, sizeof digest.b), want[0]);
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		if (steps[i].anew)
+			h = (struct lthash){0};
+		lthash_add(&h, steps[i].element, steps[i].len);
+		lthash_digest(&h, &digest);
+		assert_string_equal(hex_encode(hex, digest.b, sizeof digest.b), want[expected[i]]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_digests_are_those_of_another_implementation),
 	    cmocka_unit_test(order_does_not_matter),
 	    cmocka_unit_test(removing_undoes_adding),
 	    cmocka_unit_test(it_is_a_multiset),
