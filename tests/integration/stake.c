@@ -553,7 +553,12 @@ static void assert_no_evidence(struct chain *c, const char *from, const char *sa
 
 static void what_is_neither_a_ledger_nor_evidence_is_refused(struct chain *c)
 {
-	char *help;
+	char *help, sql[512];
+	snprintf(sql, sizeof sql, "VACUUM INTO '%s'", chain_path(c, "other.db"));
+	chain_sql(chain_path(c, "node3/ledger.db"), sql, NULL, 0);
+	chain_sql(chain_path(c, "other.db"), "UPDATE meta SET value = zeroblob(32) WHERE key = 'chain'", NULL,
+	          0);
+	assert_no_evidence(c, chain_path(c, "other.db"), "is the ledger of another chain");
 	write_text(chain_path(c, "nonsense"), "root:x:0:0:root:/root:/bin/sh\n");
 	write_text(chain_path(c, "empty"), "");
 	write_text(chain_path(c, "object"), "{\"format\": \"quorate evidence 1\"}\n");
