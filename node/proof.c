@@ -37,6 +37,16 @@ const struct argp proof_argp = {.options = options, .parser = parse, .children =
 
 /* ---- opening ------------------------------------------------------------------- */
 
+static bool same_chain(const struct proof *p, const char *genesis_path, struct err *err)
+{
+	const struct qhash *its = reader_chain_id(p->reader), *ours = &p->genesis->chain;
+	char its_text[QHASH_HEX], our_text[QHASH_HEX];
+	return qhash_eq(its, ours) ||
+	       err_set(err, ERR_INPUT, "ledger %s belongs to chain %s, but %s is the genesis of chain %s",
+	               p->ledger, hex_encode(its_text, its->b, sizeof its->b), genesis_path,
+	               hex_encode(our_text, ours->b, sizeof ours->b));
+}
+
 static bool open_source(struct proof *p, const struct proof_args *args, struct err *err)
 {
 	if (args->ledger == NULL) {
@@ -47,9 +57,10 @@ static bool open_source(struct proof *p, const struct proof_args *args, struct e
 	p->reader = access_reader(p->ledger, err);
 	if (p->reader == NULL)
 		return false;
-	if (p->genesis != NULL)
-		reader_prove(p->reader, p->genesis);
-	return true;
+	if (p->genesis == NULL)
+		return true;
+	reader_prove(p->reader, p->genesis);
+	return same_chain(p, access_genesis_path(&args->common), err);
 }
 
 bool proof_open(struct proof *p, const struct proof_args *args, struct err *err)

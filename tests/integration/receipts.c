@@ -189,8 +189,8 @@ static void what_cannot_be_got_is_not_written(void **state)
 	           "receipt " UNKNOWN_ID " -o none --genesis genesis.json --ledger node0");
 	ASSERT_RUN(1, "another chain", "receipt %s -o none --genesis other/genesis.json --node %s", first,
 	           c->http[0]);
-	ASSERT_RUN(1, "another chain", "receipt %s -o none --genesis other/genesis.json --ledger node0",
-	           first);
+	ASSERT_RUN(2, "ledger node0/ledger.db belongs to chain ",
+	           "receipt %s -o none --genesis other/genesis.json --ledger node0", first);
 	ASSERT_RUN(3, "is the node running?",
 	           "receipt %s -o none --genesis genesis.json --node http://127.0.0.1:1", first);
 	ASSERT_RUN(2, "missing", "receipt %s -o none --genesis missing --node %s", first, c->http[0]);
