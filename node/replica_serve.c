@@ -5,8 +5,13 @@
  * Each peer has an allowance of bytes that fills up with time.  An answer costs what it weighs, a
  * look-up a little: so one peer cannot make this replica work without end, and one that lags gets as much
  * as it can use.  What is not answered is asked again, here or elsewhere.
+ *
+ * A disk that gave back something else than what was written, or whoever edited the file, makes this replica
+ * a liar to its peers, under its own signature: what comes from the ledger is sent only if it is what its
+ * hash (the reader compares) or its certificate says.
  */
-#include "merkle.h"
+#include <stdio.h>
+
 #include "replica_impl.h"
 #include "verify.h"
 
@@ -78,31 +83,6 @@ void serve_get_txs(struct replica *r, const struct message *m)
 	free(found.txs.txs_val);
 }
 
-/*
- * A disk that gave back something else than what was written makes this replica a liar to its peers, under
- * its own signature: what comes from the ledger is sent only if it is what its hash or its certificate says.
- */
-static void damaged(struct replica *r, const char *what)
-{
-	struct err err = {0};
-
-	reader_damaged(r->reader, what, &err);
-	replica_stop(r, &err);
-}
-
-static bool is_block(const struct qhash *hash, const struct qblock *q)
-{
-	size_t cnt = q->txs.txs_len;
-	struct qhash *leaves = xcalloc(cnt ? cnt : 1, sizeof *leaves), is;
-
-	block_hash(&q->header, &is);
-	for (size_t i = 0; i < cnt; i++)
-		merkle_leaf(q->txs.txs_val[i].qtx_bytes_val, q->txs.txs_val[i].qtx_bytes_len, &leaves[i]);
-	bool same = qhash_eq(&is, hash) && block_leaves_match(&q->header, leaves, cnt);
-	free(leaves);
-	return same;
-}
-
 static void answer_body(struct replica *r, unsigned peer, const struct qhash *hash, const struct qblock *q)
 {
 	struct qmessage m = {.kind = QBODY};
@@ -128,10 +108,7 @@ static void serve_body(struct replica *r, unsigned peer, const struct qhash *has
 	serve_charge(r, peer, SERVE_LOOKUP_DISK);
 	switch (reader_block_by_hash(r->reader, hash, &q, &err)) {
 	case FOUND:
-		if (is_block(hash, &q))
-			answer_body(r, peer, hash, &q);
-		else
-			damaged(r, "a block is not the one that its hash names");
+		answer_body(r, peer, hash, &q);
 		wire_free(WIRE(qblock), &q);
 		break;
 	case NOT_FOUND:
@@ -150,6 +127,27 @@ void serve_get_bodies(struct replica *r, const struct message *m)
 		serve_body(r, m->sender, &q->blocks.blocks_val[i]);
 }
 
+/* Its headers are one chain, of the hashes that stand beside them: so far the reader has seen to it. */
+static bool certified(struct replica *r, const struct qchain *c)
+{
+	unsigned long long height = c->cert.vote.height.n;
+	struct err err = {0};
+	char text[128];
+	int bad = -1;
+
+	if (!cert_chain_well_formed(r->g, c))
+		snprintf(text, sizeof text, "certificates(height=%llu) is not for the headers up to there",
+		         height);
+	else if (!cert_verify(r->g, &c->cert, &bad))
+		snprintf(text, sizeof text,
+		         "certificates(height=%llu): the signature of replica %d does not hold", height, bad);
+	else
+		return true;
+	reader_damaged(r->reader, text, &err);
+	replica_stop(r, &err);
+	return false;
+}
+
 void serve_get_chain(struct replica *r, const struct message *m)
 {
 	struct qmessage reply = {.kind = QCHAIN};
@@ -160,11 +158,8 @@ void serve_get_chain(struct replica *r, const struct message *m)
 	serve_charge(r, m->sender, SERVE_LOOKUP_DISK);
 	switch (reader_chain(r->reader, m->m.qmessage_u.get_chain.above, &reply.qmessage_u.chain, &err)) {
 	case FOUND:
-		if (cert_chain_well_formed(r->g, &reply.qmessage_u.chain) &&
-		    cert_verify(r->g, &reply.qmessage_u.chain.cert, NULL))
+		if (certified(r, &reply.qmessage_u.chain))
 			serve_answer(r, m->sender, &reply);
-		else
-			damaged(r, "headers and the certificate over them do not hold");
 		wire_free(WIRE(qchain), &reply.qmessage_u.chain);
 		break;
 	case NOT_FOUND:

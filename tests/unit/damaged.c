@@ -16,6 +16,7 @@ enum { PATIENCE_MS = 20000 }; /* of virtual time */
 static const char nothing[] = "SELECT 1";
 static const char transaction[] = "UPDATE transactions" SPOILT("raw", "length(raw)");
 static const char header[] = "UPDATE blocks" SPOILT("header", "90");
+static const char other[] = "UPDATE certificates" SPOILT("certificate", "40");
 static const char signature[] = "UPDATE certificates" SPOILT("certificate", "length(certificate)");
 
 static void edit(const char *path, const char *sql)
@@ -65,8 +66,10 @@ static bool goes_on(struct cluster *c, enum qkind kind, struct qhash *block, str
 	return replica_turn(c->members[1].replica, err);
 }
 
-static void try_damage(const char *sql, enum qkind kind, bool goes)
+/* `says`: the row that is named; NULL: nothing is wrong. */
+static void try_damage(const char *sql, enum qkind kind, const char *says)
 {
+	bool goes = !says;
 	struct cluster *c = cluster_new(4, 1, NULL);
 	struct err err = {0};
 
@@ -83,6 +86,8 @@ static void try_damage(const char *sql, enum qkind kind, bool goes)
 	if (!goes) {
 		assert_non_null(strstr(err.text, c->members[1].ledger));
 		assert_non_null(strstr(err.text, "quorate audit"));
+		if (!strstr(err.text, says))
+			fail_msg("%s: not \"%s\": %s", sql, says, err.text);
 	}
 	cluster_free(c);
 }
@@ -90,22 +95,23 @@ static void try_damage(const char *sql, enum qkind kind, bool goes)
 static void says_what_is_whole(void **state)
 {
 	(void)state;
-	try_damage(nothing, QGET_BODIES, true);
-	try_damage(nothing, QGET_CHAIN, true);
+	try_damage(nothing, QGET_BODIES, NULL);
+	try_damage(nothing, QGET_CHAIN, NULL);
 }
 
 static void hands_no_damaged_body_on(void **state)
 {
 	(void)state;
-	try_damage(transaction, QGET_BODIES, false);
-	try_damage(header, QGET_BODIES, false);
+	try_damage(transaction, QGET_BODIES, "transactions of block 1");
+	try_damage(header, QGET_BODIES, "blocks(height=1).hash");
 }
 
 static void hands_no_damaged_header_on(void **state)
 {
 	(void)state;
-	try_damage(header, QGET_CHAIN, false);
-	try_damage(signature, QGET_CHAIN, false);
+	try_damage(header, QGET_CHAIN, "blocks(height=1).hash");
+	try_damage(signature, QGET_CHAIN, "certificates(height=1): the signature of replica");
+	try_damage(other, QGET_CHAIN, "certificates(height=1) is not for the headers up to there");
 }
 
 int main(void)
