@@ -54,8 +54,11 @@ static json_t *ask(struct proof *p, const struct qtxid *id, struct err *err)
 		snprintf(path, sizeof path, "/v1/transactions/%s", hex_encode(text, id->b, sizeof id->b));
 		return client_get(p->client, path, err);
 	}
-	if (story_read(p->reader, p->genesis, id, &json, err) == NOT_FOUND)
+	enum found found = story_read(p->reader, p->genesis, id, &json, err);
+	if (found == NOT_FOUND)
 		err_set(err, ERR_NO, "%s: nothing is known of this transaction there", p->ledger);
+	else if (found == FOUND_ERROR)
+		proof_ledger_fails(p, err);
 	return json;
 }
 

@@ -83,6 +83,12 @@ void proof_close(struct proof *p)
 	free(p->ledger);
 }
 
+bool proof_ledger_fails(const struct proof *p, struct err *err)
+{
+	err->kind = reader_damage(p->reader) != NULL ? ERR_NO : ERR_INPUT;
+	return false;
+}
+
 /* ---- receipts ------------------------------------------------------------------ */
 
 static bool is_of(const struct qreceipt *r, const struct qtxid *id, struct err *err)
@@ -117,10 +123,9 @@ static bool from_ledger(struct proof *p, const struct qtxid *id, struct qreceipt
 	case NOT_FOUND:
 		return err_set(err, ERR_NO, "%s: no final transaction has this id", p->ledger);
 	case FOUND_ERROR:
-		err->kind = reader_damage(p->reader) != NULL ? ERR_NO : ERR_INPUT;
 		break;
 	}
-	return false;
+	return proof_ledger_fails(p, err);
 }
 
 /* Of the current node. */

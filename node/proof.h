@@ -31,6 +31,12 @@ struct proof {
 bool proof_open(struct proof *p, const struct proof_args *args, struct err *err);
 void proof_close(struct proof *p);
 
+/*
+ * What an error of the reader is to a command: to a node it is the world's fault, but here somebody named the
+ * file.  Its kind becomes ERR_NO where the ledger holds what cannot be, else ERR_INPUT. Returns false.
+ */
+bool proof_ledger_fails(const struct proof *p, struct err *err);
+
 /* Does it hold against the genesis (NULL: only whose it is, is looked at), and is it this transaction's? */
 bool proof_holds(const struct genesis *g, const struct qtxid *id, const struct qreceipt *receipt,
                  struct err *err);
