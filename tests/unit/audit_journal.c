@@ -190,6 +190,25 @@ static void finds_evidence_that_convicts_nobody(void **state)
 	c->second.body.body_val = xmemdup(c->first.body.body_val, c->first.body.body_len);
 	struct audit_report r = audit_entry(f, j);
 	assert_found(&r, 0, AUDIT_JOURNAL, "journal(seq=1).entry");
+	assert_int_equal(r.ledgers[0].finding_cnt, 1); /* its rows are what it says */
+	audit_report_free(&r);
+}
+
+/* What is no evidence at all has no rows; whoever adds some is found. */
+static void finds_rows_about_an_entry_that_says_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct qmessage vote = {.kind = QCOMMIT, .qmessage_u.vote = {.height = {7}, .block = rules_hash(1)}};
+	struct qjournal j = {.kind = QJ_EVIDENCE, .qjournal_u.evidence.kind = QEV_BAD_PROPOSAL};
+
+	j.qjournal_u.evidence.qevidence_u.proposal = envelope(&f->other.rules, 2, &vote);
+	struct audit_report r = audit_entry(f, j);
+	assert_found(&r, 0, AUDIT_JOURNAL, "journal(seq=1).entry");
+	assert_int_equal(r.ledgers[0].finding_cnt, 1);
+	audit_report_free(&r);
+	edit(&f->other, "INSERT INTO evidence (seq, kind, first) VALUES (1, 'bad_proposal', zeroblob(32))");
+	r = audit(f, (const char *[]){f->other.path}, 1);
+	assert_found(&r, 0, AUDIT_EXTRA, "evidence(seq=1)");
 	audit_report_free(&r);
 }
 
@@ -214,6 +233,7 @@ int main(void)
 	    TEST(finds_view_changes_whose_certificates_do_not_hold),
 	    TEST(finds_a_conflict_inside_a_view_change),
 	    TEST(finds_evidence_that_convicts_nobody),
+	    TEST(finds_rows_about_an_entry_that_says_nothing),
 	    TEST(finds_a_fork_that_is_none),
 	};
 
