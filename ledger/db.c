@@ -52,9 +52,10 @@ const struct db_kind db_votes = {
     .model = &votes_model,
 };
 
-#define OPEN_WAIT_MS 250         /* another process may just be recovering the WAL or leaving */
-#define ROW_BYTES_MAX (64 << 20) /* above any entry of the schema: bounds what a row can make us allocate */
-#define FOLD_PAGES 16000         /* 64 MiB of WAL: blocks touch the same index pages again; few rewrites */
+#define OPEN_WAIT_MS 250          /* another process may just be recovering the WAL or leaving */
+#define ROW_BYTES_MAX (64 << 20)  /* above any entry of the schema: bounds what a row can make us allocate */
+#define FOLD_PAGES 16000          /* 64 MiB of WAL: blocks touch the same index pages again; few rewrites */
+#define WAL_BYTES_MAX "134217728" /* twice that, which only a reader that stays long makes it exceed */
 #define WRITER_CACHE_KIB (-64 * 1024) /* negative: KiB; holds the upper levels of the random-key indexes */
 
 /* ---- errors ------------------------------------------------------------- */
@@ -190,7 +191,9 @@ static bool set_pragmas(struct db *db, enum db_mode mode, struct err *err)
 		return pragma(db, "query_only", "ON", "1", err);
 	snprintf(text, sizeof text, "PRAGMA cache_size = %d", WRITER_CACHE_KIB);
 	return pragma(db, "journal_mode", "WAL", "wal", err) && pragma(db, "synchronous", "FULL", "2", err) &&
-	       pragma(db, "wal_autocheckpoint", "0", "0", err) && exec(db, text, "open", err);
+	       pragma(db, "wal_autocheckpoint", "0", "0", err) &&
+	       pragma(db, "journal_size_limit", WAL_BYTES_MAX, WAL_BYTES_MAX, err) &&
+	       exec(db, text, "open", err);
 }
 
 /* Is this a file of our kind and of a version that we know? *version is -1 where it is fresh. */
@@ -346,7 +349,8 @@ static int wal_grew(void *ctx, sqlite3 *handle, const char *name, int pages)
 
 /*
  * Folds a long WAL into the database. SQLite would do it by itself, but it passes over what goes wrong; here
- * an error of the disk fails the writer like any other. A reader in the way is none: then it is done later.
+ * an error of the disk fails the writer like any other. A reader in the way is none: then it is done later,
+ * and the file, which has grown meanwhile, is cut back to WAL_BYTES_MAX by the commit that begins it anew.
  */
 static bool fold(struct db *db, struct err *err)
 {

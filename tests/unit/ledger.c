@@ -382,6 +382,43 @@ static void checkpoints_do_not_disturb_the_writer(void **state)
 	db_close(&db);
 }
 
+static off_t wal_size(const struct place *p)
+{
+	char path[128];
+	struct stat st;
+
+	snprintf(path, sizeof path, "%s-wal", p->path);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size;
+}
+
+/* Whoever reads for long keeps the WAL from being folded, but nobody from writing; the room is given back. */
+static void a_wal_that_a_long_reader_made_grow_shrinks_again(void **state)
+{
+	static const struct db_sql sql[] = {{"write", "INSERT INTO log VALUES (2, ?, 0, zeroblob(?))"}};
+	enum { BIG = 50000000, LIMIT = 128 << 20 };
+	struct place *p = *state;
+	struct err err = {0};
+	struct db db;
+
+	assert_true(db_open(&db, &db_votes, DB_WRITE, p->path, NULL, sql, 1, NULL, &err));
+	assert_true(db_commit(&db, &err));
+	sqlite3 *reader = place_sqlite(p);
+	sqlite_do(reader, "BEGIN; SELECT count(*) FROM log");
+	for (uint64_t i = 0; i < 6; i++) {
+		if (i == 3) {
+			assert_true(wal_size(p) > LIMIT);
+			sqlite3_close(reader);
+		}
+		if (!db_begin(&db, &err) ||
+		    !db_run(&db, 0, DB_ARGS(db_int(i), db_int(i < 3 ? BIG : 1)), &err) ||
+		    !db_commit(&db, &err))
+			fail_msg("%s", err.text);
+	}
+	assert_true(wal_size(p) <= LIMIT);
+	db_close(&db);
+}
+
 /* ---- files that are not this chain's ledger ----------------------------------- */
 
 static void assert_refused(const struct place *p, const struct genesis *g, enum err_kind kind, const char *a,
@@ -740,6 +777,7 @@ int main(void)
 	    TEST(evidence_has_rows_that_say_what_it_is_about),
 	    TEST(a_ledger_names_the_replicas_of_its_genesis),
 	    TEST(checkpoints_do_not_disturb_the_writer),
+	    TEST(a_wal_that_a_long_reader_made_grow_shrinks_again),
 	    TEST(refuses_another_chain_and_names_both),
 	    TEST(refuses_a_newer_schema_and_an_older_one),
 	    TEST(refuses_what_is_no_database_or_not_ours_and_leaves_it_alone),
