@@ -42,6 +42,15 @@ static bool is_covered(struct book *b, uint64_t h)
 	return true;
 }
 
+/*
+ * Its parent is not the block below, though a certificate of its own makes that one final (or it is the
+ * genesis): the two certificates are the quorums' own, whatever else is in the file.
+ */
+static bool is_torn(struct book *b, uint64_t h)
+{
+	return !is_linked(b, h) && (h == 1 || (is_linked(b, h - 1) && is_covered(b, h - 1)));
+}
+
 /* The certificate that stands at h: of this very block, and it holds. */
 static bool has_checkpoint(struct book *b, uint64_t h)
 {
@@ -98,6 +107,7 @@ static bool tells_of_betrayal(struct book *b, const struct audit_finding *f)
 
 	switch (f->kind) {
 	case AUDIT_LINKAGE:
+		return is_covered(b, h) && (is_linked(b, h) || is_torn(b, h));
 	case AUDIT_SEAL:
 	case AUDIT_PROPOSER:
 	case AUDIT_SIGNATURE:
