@@ -50,6 +50,11 @@ static const char *const words[] = {
     "unbond",
     "convict",
     "audit",
+    "receipt",
+    "verify",
+    "trace",
+    "evidence",
+    "export",
     "help",
     "--json",
     "--genesis",
@@ -64,6 +69,7 @@ static const char *const words[] = {
     "l.db",
     "u.tx",
     "s.tx",
+    "r.json",
     "none",
     ".",
     "out",
@@ -89,6 +95,7 @@ static const char *const words[] = {
     "--address",
     "--threads",
     "--findings",
+    "--ledger",
     "0",
     "1",
     "3",
@@ -160,7 +167,7 @@ static int run_words(char *const *list, int cnt)
 /* What a command may have left, but for what it was given. */
 static void tidy(bool all)
 {
-	static const char *const given[] = {"g.json", "a.key", "b.key", "l.db", "u.tx", "s.tx"};
+	static const char *const given[] = {"g.json", "a.key", "b.key", "l.db", "u.tx", "s.tx", "r.json"};
 	DIR *d = opendir(files);
 	struct dirent *e;
 
@@ -224,6 +231,8 @@ static void make_files(void)
 	         "tx make --genesis g.json --expiry 0 --input %s --to %s --amount 5 -o u.tx", input, address);
 	run_line(line);
 	run_line("tx sign --key a.key u.tx -o s.tx");
+	snprintf(line, sizeof line, "receipt %s -o r.json --ledger l.db --genesis g.json", id);
+	run_line(line);
 }
 
 /* ---- genuine lines ---------------------------------------------------------------------------------- */
@@ -268,6 +277,10 @@ static void setup(void)
 	    "balance --json x",
 	    "tx submit s.tx",
 	    "tx show 0",
+	    "verify r.json --genesis g.json",
+	    "verify --json --genesis g.json r.json g.json s.tx -",
+	    "evidence l.db --json",
+	    "evidence verify r.json --genesis g.json",
 	    "help audit",
 	    "tx make --help",
 	    "",
@@ -295,6 +308,14 @@ static void setup(void)
 	snprintf(line, sizeof line,
 	         "tx make --genesis g.json --json --expiry 0 --input %s --to %s --amount 5", input, address);
 	add(line);
+	static const char *const about[] = {
+	    "receipt %s --ledger l.db --genesis g.json", "receipt %s --ledger l.db -o out --json",
+	    "tx show %s --ledger l.db --genesis g.json --json", "trace %s --ledger l.db --genesis g.json"};
+	for (size_t i = 0; i < sizeof about / sizeof *about; i++) {
+		char *text = text_format(about[i], id);
+		add(text);
+		free(text);
+	}
 	snprintf(line, sizeof line, "genesis new --name x --allocate %s --replica %s", pays,
 	         words[WORD_CNT - 1]);
 	add(line);
@@ -375,7 +396,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	int status = run_words(list, cnt);
 	size_t err_len = output(err_fd, out, sizeof out);
 	must(WIFEXITED(status) && WEXITSTATUS(status) <= EXIT_WORLD);
-	must(WEXITSTATUS(status) == EXIT_DONE || err_len > 0 || has(list, "audit"));
+	must(WEXITSTATUS(status) == EXIT_DONE || err_len > 0 || has(list, "audit") || has(list, "verify"));
 	size_t out_len = output(out_fd, out, sizeof out);
 	if (plain && WEXITSTATUS(status) == EXIT_DONE && has(list, "--json") && out_len > 0) {
 		json_t *json = json_loadb(out, out_len, JSON_DECODE_ANY, NULL);
