@@ -1,31 +1,36 @@
 /*
  * lthash.c: the homomorphic digest of the unspent set and whatever else is replicated.
  */
-#include "lthash.h"
+#include <endian.h>
+
 #include "hash.h"
+#include "lthash.h"
 #include "primitives.h"
 
 #define EXPANSION (2 * LTHASH_LANES)
 
-static uint16_t lane_at(const uint8_t *bytes, size_t i)
+/* The expansion as numbers, which are little endian: most processors then have nothing to do but to copy. */
+static void expand(const void *element, size_t len, uint16_t lanes[LTHASH_LANES])
 {
-	return (uint16_t)(bytes[2 * i] | bytes[2 * i + 1] << 8);
+	primitives->expand(element, len, (uint8_t *)lanes, EXPANSION);
+	for (size_t i = 0; i < LTHASH_LANES; i++)
+		lanes[i] = le16toh(lanes[i]);
 }
 
 void lthash_add(struct lthash *h, const void *element, size_t len)
 {
-	uint8_t bytes[EXPANSION];
-	primitives->expand(element, len, bytes, sizeof bytes);
+	uint16_t lanes[LTHASH_LANES];
+	expand(element, len, lanes);
 	for (size_t i = 0; i < LTHASH_LANES; i++)
-		h->lane[i] = (uint16_t)(h->lane[i] + lane_at(bytes, i));
+		h->lane[i] = (uint16_t)(h->lane[i] + lanes[i]);
 }
 
 void lthash_remove(struct lthash *h, const void *element, size_t len)
 {
-	uint8_t bytes[EXPANSION];
-	primitives->expand(element, len, bytes, sizeof bytes);
+	uint16_t lanes[LTHASH_LANES];
+	expand(element, len, lanes);
 	for (size_t i = 0; i < LTHASH_LANES; i++)
-		h->lane[i] = (uint16_t)(h->lane[i] - lane_at(bytes, i));
+		h->lane[i] = (uint16_t)(h->lane[i] - lanes[i]);
 }
 
 void lthash_digest(const struct lthash *h, struct qhash *out)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "audit_impl.h"
+#include "clock.h"
 
 struct audit {
 	const struct genesis *g;
@@ -26,12 +27,16 @@ struct audit {
 
 static void audit_book(struct book *b)
 {
+	struct integrity *integrity = book_ends(b) ? NULL : integrity_start(b);
+
 	book_check_schema(b);
 	book_check_journal(b);
 	book_check_meta(b);
 	book_check_replicas(b);
 	if (!book_ends(b))
 		book_replay(b);
+	if (integrity)
+		integrity_end(integrity, b);
 }
 
 static void *audit_books(void *arg)
@@ -141,6 +146,9 @@ static void conclude(struct audit *a)
 
 static bool audit(struct audit *a, const char *const *paths, const struct audit_options *o, struct err *err)
 {
+	struct audit_speed *speed = &a->report->speed;
+	uint64_t from = clock_ms(CLOCK_MONOTONIC);
+
 	if (!open_all(a, paths, o, err))
 		return false;
 	audit_all(a);
@@ -148,6 +156,8 @@ static bool audit(struct audit *a, const char *const *paths, const struct audit_
 	if (!all_readable(a, err))
 		return false;
 	conclude(a);
+	speed->seconds = (double)(clock_ms(CLOCK_MONOTONIC) - from) / 1000;
+	audit_pool_measure(a->pool, o->measure, speed);
 	return all_readable(a, err);
 }
 

@@ -179,11 +179,13 @@ static bool is_file(const char *path, struct err *err)
 	return true;
 }
 
-/* The file is not trusted: its schema may call nothing, and nothing here may write. */
-static const char guards[] = "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0;"
+/* The file is not trusted: its schema may call nothing, and nothing here may write.  It is not mapped into
+ * memory either: whoever cut it off meanwhile would end this process. */
+static const char guards[] = "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = "
+                             "0; PRAGMA cache_size = -16384;"
                              "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; BEGIN";
 
-bool book_open(struct book *b, struct err *err)
+bool book_open_file(struct book *b, struct err *err)
 {
 	const char *path = b->out->path;
 
@@ -201,11 +203,14 @@ bool book_open(struct book *b, struct err *err)
 		failed(b);
 	/* The first read fixes the view of the file that all others share. */
 	book_int(b, "SELECT count(*) FROM sqlite_schema", 0);
-	if (b->unusable) {
+	if (b->unusable)
 		*err = b->err;
-		return false;
-	}
-	return b->illegible || book_identify(b, err);
+	return !b->unusable;
+}
+
+bool book_open(struct book *b, struct err *err)
+{
+	return book_open_file(b, err) && (b->illegible || book_identify(b, err));
 }
 
 void book_close(struct book *b)

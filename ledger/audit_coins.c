@@ -12,7 +12,8 @@
  * one output the second is found, whatever spent_by says.  A row that names a spender is counted when it is
  * made and when that spender has come; at the end, none may be left over.
  *
- * The outputs that were made last are kept, for most are spent soon.
+ * The outputs that were made last are kept, for most are spent soon; each at the place that its maker's seq
+ * gives, where the next one that wants it comes after so many others.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,13 +23,7 @@
 #include "map.h"
 
 #define OUTPUTS_KEPT (1 << 17)
-#define LIES_MAX \
-	(1 << 16) /* of lies and of names; whoever made so many wrong rows made the ledger worthless */
-
-struct coin_recent {
-	struct coin coin;
-	UT_hash_handle hh; /* by coin.u.point; the oldest first */
-};
+#define LIES_MAX (1 << 16) /* of lies and of names; whoever made so many made the ledger worthless */
 
 struct coin_lie {
 	struct qoutpoint point;
@@ -46,7 +41,8 @@ struct coin_name {
 void coins_open(struct coins *c, struct book *b)
 {
 	*c = (struct coins){.b = b, .horizon = INT64_MAX};
-	c->kept = b->options->outputs_kept ? b->options->outputs_kept : OUTPUTS_KEPT;
+	c->places = b->options->outputs_kept ? b->options->outputs_kept : OUTPUTS_KEPT;
+	c->recent = xcalloc(c->places, sizeof *c->recent);
 	c->source = book_prepare(b, "SELECT txid, height, raw FROM transactions WHERE seq = ?1");
 	c->seq = book_prepare(b, "SELECT seq FROM transactions WHERE txid = ?1");
 	c->spent = book_prepare(b, "SELECT spent_by FROM outputs WHERE tx = ?1 AND position = ?2");
@@ -54,14 +50,10 @@ void coins_open(struct coins *c, struct book *b)
 
 void coins_close(struct coins *c)
 {
-	struct coin_recent *r, *next_r;
 	struct coin_lie *l, *next_l;
 	struct coin_name *n, *next_n;
 
-	HASH_ITER (hh, c->recent, r, next_r) {
-		HASH_DEL(c->recent, r);
-		free(r);
-	}
+	free(c->recent);
 	HASH_ITER (hh, c->lies, l, next_l) {
 		HASH_DEL(c->lies, l);
 		free(l);
@@ -249,29 +241,22 @@ struct spender coins_spender(const struct coins *c, sqlite3_stmt *outputs, int c
 	return s;
 }
 
-static void drop(struct coins *c, struct coin_recent *r)
+/* Where an output of the transaction at seq is kept, if it is.  Those of payments with a change, which are
+ * most, lie side by side, until they are the oldest. */
+static struct coin *place_of(const struct coins *c, int64_t seq, uint32_t index)
 {
-	HASH_DEL(c->recent, r);
-	free(r);
+	return &c->recent[(2 * (uint64_t)seq + index) % c->places];
+}
+
+static bool is_at(const struct coin *place, const struct qoutpoint *p)
+{
+	return place->u.out.amount != 0 && qoutpoint_eq(&place->u.point, p);
 }
 
 void coins_made(struct coins *c, const struct unspent *u, struct spender row)
 {
-	struct coin_recent *r = xcalloc(1, sizeof *r);
-
-	r->coin = (struct coin){*u, row};
-	HASH_ADD(hh, c->recent, coin.u.point, sizeof r->coin.u.point, r);
-	if (HASH_COUNT(c->recent) > c->kept)
-		drop(c, c->recent);
+	*place_of(c, u->row, u->point.index) = (struct coin){*u, row};
 	c->unexplained += row.is == SPENDER_SEQ;
-}
-
-static struct coin_recent *find_recent(const struct coins *c, const struct qoutpoint *p)
-{
-	struct coin_recent *r;
-
-	HASH_FIND(hh, c->recent, p, sizeof *p, r);
-	return r;
 }
 
 static struct spender read_spender(struct coins *c, const struct unspent *u)
@@ -288,10 +273,10 @@ static struct spender read_spender(struct coins *c, const struct unspent *u)
 enum coin_found coins_find(struct coins *c, const struct qoutpoint *p, int64_t hint, int64_t seq,
                            struct coin *out, int64_t *by)
 {
-	const struct coin_recent *recent = find_recent(c, p);
+	const struct coin *recent = place_of(c, hint, p->index);
 
-	if (recent) {
-		*out = recent->coin;
+	if (is_at(recent, p)) {
+		*out = *recent;
 		return COIN_UNSPENT;
 	}
 	if (!find_made(c, p, hint, seq, &out->u))
@@ -307,11 +292,11 @@ enum coin_found coins_find(struct coins *c, const struct qoutpoint *p, int64_t h
 void coins_spent(struct coins *c, const struct coin *coin, int64_t seq, struct qheight h)
 {
 	const struct unspent *u = &coin->u;
-	struct coin_recent *recent = find_recent(c, &u->point);
+	struct coin *recent = place_of(c, u->row, u->point.index);
 	char where[WHERE_MAX];
 
-	if (recent)
-		drop(c, recent);
+	if (is_at(recent, &u->point))
+		recent->u.out.amount = 0;
 	c->unexplained -= coin->row.is == SPENDER_SEQ;
 	if (coin->row.is == SPENDER_SEQ && coin->row.seq == seq)
 		return;

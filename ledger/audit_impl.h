@@ -31,8 +31,7 @@ struct audit_failure {
 struct audit_pool *audit_pool_start(const struct genesis *g, unsigned threads, struct err *err);
 /*
  * Verifies the transactions of a block whose Merkle root held, unless another ledger has handed in
- * the very same block: its hash covers the witnesses.  Takes references of its own; waits while much is
- * queued.
+ * the very same block: its hash covers the witnesses.  Waits while much is queued.
  */
 void audit_pool_block(struct audit_pool *p, struct qheight height, const struct qhash *block,
                       struct tx *const *txs, size_t cnt, int64_t first_seq);
@@ -41,6 +40,8 @@ void audit_pool_cert(struct audit_pool *p, struct book *book, const struct qcert
 /* Waits for all of it and ends the threads.  The failures, by height and seq, live until audit_pool_free().
  */
 const struct audit_failure *audit_pool_finish(struct audit_pool *p, size_t *cnt);
+/* After that: how many signatures there were, and with `bound` how long they alone would take. */
+void audit_pool_measure(struct audit_pool *p, bool bound, struct audit_speed *out);
 void audit_pool_free(struct audit_pool *p);
 
 /* ---- audit_book.c: one ledger under audit ------------------------------------- */
@@ -63,8 +64,8 @@ struct book {
 	bool unusable;  /* the world or the file makes an audit impossible: err says why */
 	bool stopped;   /* the chain could not be replayed to its end */
 	bool illegible; /* damaged, or not the schema's tables: found and noted, no more can be read */
-	struct err err;
 	uint32_t kinds; /* bit k: something of this enum audit_kind was found, kept or only counted */
+	struct err err;
 
 	struct qhash *hashes; /* [h]: hash of block h as replayed; [0]: the chain id */
 	size_t hash_cnt, hash_cap;
@@ -75,6 +76,7 @@ struct book {
 };
 
 bool book_open(struct book *b, struct err *err);
+bool book_open_file(struct book *b, struct err *err); /* whatever is in it */
 void book_close(struct book *b);
 static inline bool book_ends(const struct book *b)
 {
@@ -182,7 +184,13 @@ enum { JOURNAL_KIND = 1, JOURNAL_ENTRY, JOURNAL_LINK };
 /* audit_schema.c. Errors of book_identify() make the file unusable. */
 bool book_identify(struct book *b, struct err *err);
 void book_check_schema(struct book *b);
-void book_check_meta(struct book *b); /* after the journal */
+/*
+ * Is the file whole?  That takes as long as much of the rest, so it goes on beside it, on a connection of its
+ * own: of a ledger that a node writes to it may see a later state, which must be as whole.
+ */
+struct integrity *integrity_start(const struct book *b);
+void integrity_end(struct integrity *i, struct book *b); /* what it found */
+void book_check_meta(struct book *b);                    /* after the journal */
 void book_check_replicas(struct book *b);
 
 /* audit_journal.c: walks the journal and fills b->pins. */
@@ -199,10 +207,10 @@ struct coin { /* an unspent output */
 };
 struct coins {
 	struct book *b;
-	int64_t horizon;            /* a spent_by above this is none: nobody judges it yet */
-	struct coin_recent *recent; /* of those made last, the unspent: by outpoint, in that order */
-	unsigned kept;              /* so many of them */
-	struct coin_lie *lies;      /* by outpoint: whom outputs.spent_by should name, and does not */
+	int64_t horizon;     /* a spent_by above this is none: nobody judges it yet */
+	struct coin *recent; /* those made last, each in the place of its number; amount 0: none */
+	size_t places;
+	struct coin_lie *lies; /* by outpoint: whom outputs.spent_by should name, and does not */
 	struct coin_name *names,
 	    *by_txid;        /* of rows of transactions with another txid or height: the right ones */
 	int64_t unexplained; /* rows with a spent_by whose spender has not come yet */
@@ -303,8 +311,6 @@ void turns_close(struct turns *t);
 
 /* audit_compare.c: fills report->divergence, the ledgers' sides, and notes who is behind. */
 void audit_compare(struct book *books, size_t cnt, struct audit_report *report);
-
-#endif
 void audit_divergence_free(struct audit_divergence *d);
 
 /* Up a ledger's chain by its headers, from a block whose hash was replayed: as far as they follow one from
@@ -356,3 +362,5 @@ void audit_blame(struct book *books, size_t cnt, struct audit_divergence *d);
 
 /* audit_standing.c: after everything else. */
 enum audit_standing book_standing(struct book *b, const struct audit_report *report);
+
+#endif

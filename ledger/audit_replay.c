@@ -76,8 +76,7 @@ static void make_output(struct replay *r, const struct qtxid *id, int64_t tx, ui
 	struct unspent u = {.point = {*id, position}, .out = *out, .made_at = h, .row = tx};
 	struct spender spender = check_output(r, tx, position, out, h);
 
-	state_insert(r->state, &u);
-	state_forget(r->state, &u.point);
+	state_insert_forgotten(r->state, &u);
 	tally_made(&r->tally, &u);
 	coins_made(&r->coins, &u, spender);
 }

@@ -81,6 +81,14 @@ bool book_identify(struct book *b, struct err *err)
 
 /* ---- integrity and schema -------------------------------------------------------- */
 
+/* A book beside the one that it is about. */
+struct integrity {
+	struct book book;
+	struct audit_ledger out;
+	pthread_t thread;
+	bool threaded;
+};
+
 /* Pages, B-trees, indexes against their tables, CHECK, NOT NULL and the types of STRICT tables. */
 static void check_integrity(struct book *b)
 {
@@ -92,6 +100,49 @@ static void check_integrity(struct book *b)
 			          text ? text : "integrity_check says nothing");
 	}
 	sqlite3_finalize(stmt);
+}
+
+static void *check_file(void *arg)
+{
+	struct integrity *i = arg;
+	struct book *b = &i->book;
+
+	if (!book_open_file(b, &b->err))
+		b->unusable = true;
+	check_integrity(b);
+	return NULL;
+}
+
+struct integrity *integrity_start(const struct book *b)
+{
+	struct integrity *i = xcalloc(1, sizeof *i);
+
+	i->out = (struct audit_ledger){.path = b->out->path,
+	                               .findings = xcalloc(AUDIT_FINDINGS_MAX, sizeof *i->out.findings)};
+	i->book = (struct book){.out = &i->out, .g = b->g, .options = b->options};
+	i->threaded = pthread_create(&i->thread, NULL, check_file, i) == 0;
+	return i;
+}
+
+void integrity_end(struct integrity *i, struct book *b)
+{
+	if (i->threaded)
+		pthread_join(i->thread, NULL);
+	else
+		check_file(i);
+	for (size_t k = 0; k < i->out.finding_cnt; k++) {
+		struct audit_finding *f = &i->out.findings[k];
+		book_find(b, f->kind, f->height, f->where, "%s", f->message);
+		free(f->where);
+		free(f->message);
+	}
+	if (i->book.unusable && !b->unusable) {
+		b->unusable = true;
+		b->err = i->book.err;
+	}
+	book_close(&i->book);
+	free(i->out.findings);
+	free(i);
 }
 
 static sqlite3 *model_open(void)
@@ -173,7 +224,6 @@ void book_check_schema(struct book *b)
 {
 	check_pragma(b, "PRAGMA application_id", db_ledger.application_id);
 	check_pragma(b, "PRAGMA user_version", db_ledger.version);
-	check_integrity(b);
 	check_objects(b);
 }
 

@@ -144,21 +144,24 @@ bool tally_penalties_hold(const struct tally *t, const struct state *state, cons
                           struct qheight h, char *text, size_t cap)
 {
 	const struct qtx_body *body = &tx->q.body;
-	struct spending s = {.body = body};
+	struct spending s;
 	u_int cnt = body->inputs.inputs_len;
 
+	if (!t->rules)
+		return true;
+	s.body = body;
 	for (u_int i = 0; i < cnt; i++) {
 		s.ins[i] = state_find(state, &body->inputs.inputs_val[i]);
 		if (!s.ins[i])
 			return true; /* state_check() says what is wrong */
 	}
-	for (u_int i = 0; t->rules && i < cnt; i++) { /* each pair once */
+	for (u_int i = 0; i < cnt; i++) { /* each pair once */
 		const struct qoutput *in = &s.ins[i]->out;
 		if (in->lock.kind != QLOCK_NONE && !is_spent(&s, i, in) &&
 		    !pair_holds(t, &s, in, h, text, cap))
 			return false;
 	}
-	for (u_int i = 0; t->rules && i < body->outputs.outputs_len; i++) {
+	for (u_int i = 0; i < body->outputs.outputs_len; i++) {
 		const struct qoutput *out = &body->outputs.outputs_val[i];
 		if (out->lock.kind == QLOCK_FROZEN && !is_spent(&s, cnt, out) &&
 		    !pair_holds(t, &s, out, h, text, cap))

@@ -182,15 +182,20 @@ void state_forget(struct state *s, const struct qoutpoint *p)
 	forget(s, e);
 }
 
-void state_insert(struct state *s, const struct unspent *u)
+void state_insert_forgotten(struct state *s, const struct unspent *u)
 {
 	uint8_t element[ELEMENT_BYTES_MAX];
 
-	state_recall(s, u);
 	s->count++;
 	s->value += u->out.amount;
 	lthash_add(&s->sum, element, encode_element(u, element));
 	count_stake(s, u, true);
+}
+
+void state_insert(struct state *s, const struct unspent *u)
+{
+	state_recall(s, u);
+	state_insert_forgotten(s, u);
 }
 
 void state_remove(struct state *s, const struct qoutpoint *p)

@@ -98,6 +98,9 @@ static int compare_points(const void *a, const void *b)
 static bool has_duplicate_input(const struct qtx_body *body)
 {
 	size_t cnt = body->inputs.inputs_len;
+
+	if (cnt < 2)
+		return false;
 	struct qoutpoint *sorted = xmemdup(body->inputs.inputs_val, cnt * sizeof *sorted);
 	bool found = false;
 
