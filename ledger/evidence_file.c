@@ -310,7 +310,7 @@ static bool set_difference(const char *want, const char *text, size_t len, struc
 bool evidence_parse(const struct genesis *g, const char *text, size_t len, struct qevidence *out,
                     struct err *err)
 {
-	size_t head_len;
+	size_t head_len = 0;
 
 	*out = (struct qevidence){0};
 	if (len > EVIDENCE_FILE_MAX)
