@@ -92,10 +92,11 @@ static json_t *json_findings(const struct audit_ledger *l)
 
 static json_t *json_ledger(const struct audit_ledger *l)
 {
-	return json_pack("{s:o, s:s, s:I, s:I, s:I, s:o, s:I}", "path", json_path(l->path), "verdict",
-	                 verdict_text(l->ok), "height", (json_int_t)l->height.n, "transactions",
-	                 (json_int_t)l->transactions, "double_spends", (json_int_t)l->double_spends,
-	                 "findings", json_findings(l), "more_findings", (json_int_t)l->finding_more);
+	return json_pack("{s:o, s:s, s:s, s:I, s:I, s:I, s:o, s:I}", "path", json_path(l->path), "standing",
+	                 audit_standing_name(l->standing), "verdict", verdict_text(l->ok), "height",
+	                 (json_int_t)l->height.n, "transactions", (json_int_t)l->transactions,
+	                 "double_spends", (json_int_t)l->double_spends, "findings", json_findings(l),
+	                 "more_findings", (json_int_t)l->finding_more);
 }
 
 static json_t *json_branch(const struct audit_report *r, const struct audit_branch *b, enum audit_side side)
@@ -117,20 +118,30 @@ static json_t *json_branch(const struct audit_report *r, const struct audit_bran
 	return json;
 }
 
+static const char *blame_name(enum audit_blame blame)
+{
+	static const char *const names[] = {[BLAME_EDITED] = "edited",
+	                                    [BLAME_SAME_VIEW] = "same_view",
+	                                    [BLAME_VIEW_CHANGE] = "view_change",
+	                                    [BLAME_UNKNOWN] = "unknown"};
+	return names[blame];
+}
+
 static json_t *json_divergence(const struct audit_report *r, const struct genesis *g)
 {
 	const struct audit_divergence *d = &r->divergence;
-	json_t *both = json_array();
+	json_t *culprits = json_array();
 	if (!r->diverged) {
-		json_decref(both);
+		json_decref(culprits);
 		return json_null();
 	}
 	for (unsigned i = 0; i < g->n; i++)
 		if (d->culprits >> i & 1)
-			json_array_append_new(both, json_pack("{s:i, s:s}", "replica", (int)i, "name",
-			                                      g->g.replicas.replicas_val[i].name));
-	return json_pack("{s:I, s:[o, o], s:o}", "height", (json_int_t)d->height.n, "blocks",
-	                 json_branch(r, &d->a, SIDE_A), json_branch(r, &d->b, SIDE_B), "signed_both", both);
+			json_array_append_new(culprits, json_pack("{s:i, s:s}", "replica", (int)i, "name",
+			                                          g->g.replicas.replicas_val[i].name));
+	return json_pack("{s:I, s:s, s:[o, o], s:o}", "height", (json_int_t)d->height.n, "blame",
+	                 blame_name(d->blame), "blocks", json_branch(r, &d->a, SIDE_A),
+	                 json_branch(r, &d->b, SIDE_B), "culprits", culprits);
 }
 
 static void print_json(const struct audit_report *r, const struct genesis *g)
