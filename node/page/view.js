@@ -36,6 +36,7 @@ const SIGNS = {good: "M-15 1 L-5 11 L15 -10", bad: "M-11 -11 L11 11 M11 -11 L-11
 
 function drawSeal(kind, n, signers) {
 	const picture = svg("svg", {viewBox: "-50 -50 100 100"});
+	picture.append(svg("circle", {r: 42, class: "ring"}));
 	for (let i = 0; i < n; i++) {
 		const turn = 2 * Math.PI * i / n, size = Math.min(5, 90 / n);
 		picture.append(svg("circle", {
@@ -51,11 +52,14 @@ function drawSeal(kind, n, signers) {
 
 function say(kind, answer, reason, genesis, signers = []) {
 	byId("verdict").className = kind;
+	byId("verdict").setAttribute("aria-busy", kind === "busy"); /* a screen reader waits for the end of it */
 	byId("answer").textContent = answer;
-	byId("reason").textContent = visible(reason);
+	byId("reason").textContent = visible(reason.replace(/^[a-z]+(?= )/, (word) => word[0].toUpperCase() + word.slice(1)));
 	drawSeal(kind, genesis?.replicas.length ?? 4, signers);
 	byId("proven").hidden = kind !== "good";
 	document.title = `${kind === "waiting" ? "Verify a receipt" : answer} · quorate`;
+	if (kind === "good" || kind === "bad")
+		byId("verdict").scrollIntoView({block: "nearest"});
 }
 
 function timeText(ms) {
@@ -121,7 +125,7 @@ function showProven(g, r) {
 		fact("Paid by", element("ul", {class: "plain"}, ...r.tx.owners.map((o) => element("li", {}, code(addressText(o)))))),
 		...r.tx.offence.map((o) => fact("Convicts",
 			`${g.replicas[o.replica].name}, which signed two contradicting statements at height ${o.first.height}`)),
-		fact("Block", element("span", {class: "height"}, `${block.height}`), ` of ${timeText(block.timeMs)}`,
+		fact("Block", element("span", {class: "height"}, `${block.height}`), ` · ${timeText(block.timeMs)}`,
 			element("br", {}), code(hexOf(block.hash))),
 		signersFact(g, r),
 		fact("Chain", g.name, element("br", {}), code(hexOf(g.chain))));
@@ -163,19 +167,26 @@ function take(kind, name, bytes) {
 	}
 }
 
+/* A file that was dropped anywhere is what it says that it is; and only a genesis can be large. */
 async function open(file, wanted) {
-	const limit = wanted ? limits[wanted] : GENESIS_MAX;
-	if (file.size > limit) {
-		const kind = wanted ?? "receipt";
-		state[kind] = {fault: `${file.size} bytes are more than a ${kind} has here, ${limit}`};
+	let kind = wanted ?? (file.size > RECEIPT_MAX ? "genesis" : "receipt");
+	const refuse = (fault) => {
+		state[kind] = {fault};
 		setSlot(kind, "wrong", file.name);
-	} else {
-		const bytes = new Uint8Array(await file.arrayBuffer()), kind = kindOf(bytes, wanted ?? "receipt");
-		if (bytes.length > limits[kind])
-			state[kind] = {fault: `larger than ${limits[kind]} bytes, and so no ${kind}`};
-		else
-			take(kind, file.name, bytes);
+	};
+	if (file.size > GENESIS_MAX)
+		return refuse(`${file.size} bytes are more than this page reads, ${GENESIS_MAX}`);
+	let bytes;
+	try {
+		bytes = new Uint8Array(await file.arrayBuffer());
+	} catch (e) {
+		return refuse(`the browser cannot read the file: ${e.message}`);
 	}
+	if (bytes.length <= RECEIPT_MAX)
+		kind = kindOf(bytes, kind);
+	if (bytes.length > limits[kind])
+		return refuse(`larger than ${limits[kind]} bytes, and so no ${kind}`);
+	return take(kind, file.name, bytes);
 }
 
 /* ---- verifying ----------------------------------------------------------------------------------------- */
@@ -228,7 +239,10 @@ async function openAll(files, wanted) {
 }
 
 for (const kind of ["genesis", "receipt"])
-	byId(kind).addEventListener("change", (event) => openAll(event.target.files, kind));
+	byId(kind).addEventListener("change", async (event) => {
+		await openAll([...event.target.files], kind);
+		event.target.value = ""; /* the same file may be chosen again, when it has changed */
+	});
 addEventListener("dragover", (event) => {
 	event.preventDefault();
 	document.body.classList.add("dragging");
@@ -240,6 +254,6 @@ addEventListener("dragleave", (event) => {
 addEventListener("drop", (event) => {
 	event.preventDefault();
 	document.body.classList.remove("dragging");
-	openAll(event.dataTransfer.files);
+	openAll([...event.dataTransfer.files]);
 });
 judge();

@@ -495,9 +495,15 @@ static void what_is_true_is_true_to_both(void **state)
 
 /* ---- spoilt ones ------------------------------------------------------------------------------------ */
 
-/* Every STEP-th bit, each time others. */
-static size_t first_bit, step = 9;
-#define EACH_BIT(bit, bytes) for (size_t bit = first_bit++ % step; bit < 8 * (bytes); bit += step)
+/* Every so-manieth bit, each time others. */
+static size_t step = 9;
+
+static size_t first_bit(void)
+{
+	static size_t turn;
+
+	return turn++ % step;
+}
 
 static void a_bit_of_the_proof(const struct world *w, const struct recipe *how)
 {
@@ -506,8 +512,7 @@ static void a_bit_of_the_proof(const struct world *w, const struct recipe *how)
 	json_t *model = file_of(&r, NULL);
 	char name[64];
 
-	EACH_BIT(bit, raw.len)
-	{
+	for (size_t bit = first_bit(); bit < 8 * raw.len; bit += step) {
 		rules_flip(&raw, bit);
 		if (wire_decode(WIRE(qreceipt), raw.data, raw.len, &other)) {
 			snprintf(name, sizeof name, "%s: bit %zu of the proof", w->r.g.g.name, bit);
@@ -542,8 +547,7 @@ static void a_bit_of_the_transaction(const struct world *w, struct shape shape)
 	json_t *model = model_of(w, &(struct recipe){.tx = &tx});
 	char name[64];
 
-	EACH_BIT(bit, tx.len)
-	{
+	for (size_t bit = first_bit(); bit < 8 * tx.len; bit += step) {
 		rules_flip(&tx, bit);
 		snprintf(name, sizeof name, "%s: bit %zu of a transaction in its block", w->r.g.g.name, bit);
 		judge_made(w, name, &(struct recipe){.tx = &tx}, model);
@@ -585,8 +589,7 @@ static void whatever_bit_of_a_certified_header_is_turned(void **state)
 		json_t *model = model_of(w, &(struct recipe){0});
 		step = w == &sealed ? 11 : 23;
 		for (int h = 1; h <= 4; h++)
-			EACH_BIT(bit, bytes)
-			{
+			for (size_t bit = first_bit(); bit < 8 * bytes; bit += step) {
 				snprintf(name, sizeof name, "%s: bit %zu of header %d", w->r.g.g.name, bit,
 				         h - 1);
 				judge_made(w, name,

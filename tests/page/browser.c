@@ -306,8 +306,8 @@ void browser_goto(struct browser *b, const char *url)
 
 json_t *browser_value(struct browser *b, const char *expression)
 {
-	json_t *params =
-	    json_pack("{s:s, s:b, s:b}", "expression", expression, "returnByValue", 1, "awaitPromise", 1);
+	json_t *params = json_pack("{s:s, s:b, s:b, s:b}", "expression", expression, "returnByValue", 1,
+	                           "awaitPromise", 1, "allowUnsafeEvalBlockedByCSP", 0);
 	assert_non_null(params); /* else the expression is no UTF-8 */
 	json_t *result = browser_call(b, "Runtime.evaluate", params), *value;
 	json_t *thrown = json_object_get(result, "exceptionDetails");
