@@ -27,7 +27,8 @@
  *                  audit_rows.c    walking tables in the order of their keys, comparing columns
  *                  audit_schema.c  integrity, schema, meta
  *                  audit_journal.c the journal; what it pins down about the chain
- *                  audit_replay.c  blocks, transactions, outputs, inputs
+ *                  audit_replay.c  the chain, block after block
+ *                  audit_txs.c     transactions, outputs, inputs
  *                  audit_coins.c   what inputs spend, looked up in the file
  *                  audit_certs.c   certificates and signers
  *                  audit_stake.c   stake, convictions, tables, by plain addition

@@ -101,6 +101,32 @@ void book_conclude(struct book *b)
 	}
 }
 
+/* ---- hashes ------------------------------------------------------------------ */
+
+/* Where the hash of block h is. */
+static size_t hash_at(const struct book *b, uint64_t h)
+{
+	return b->pool ? h : h % 2;
+}
+
+const struct qhash *book_hash(const struct book *b, uint64_t h)
+{
+	must(h < b->hash_cnt);
+	return &b->hashes[hash_at(b, h)];
+}
+
+struct qhash *book_set_hash(struct book *b, struct qheight h)
+{
+	size_t at = hash_at(b, h.n);
+
+	if (at >= b->hash_cap) {
+		b->hash_cap = 2 * at + 64;
+		b->hashes = xrealloc(b->hashes, b->hash_cap * sizeof *b->hashes);
+	}
+	b->hash_cnt = h.n + 1;
+	return &b->hashes[at];
+}
+
 /* ---- SQLite ------------------------------------------------------------------ */
 
 /* What cannot be read by the file's own fault is a finding; anything else makes the audit impossible. */

@@ -56,7 +56,7 @@ static const char *statement_fault(const struct book *b, const struct qcert *cer
 		return "not a certificate by a quorum of distinct replicas";
 	if (cert->vote.height.n != h.n)
 		return "it is for another height";
-	if (!qhash_eq(&cert->vote.block, &b->hashes[h.n]))
+	if (!qhash_eq(&cert->vote.block, book_hash(b, h.n)))
 		return "it is for another block than the one that stands here";
 	if (cert->kind == QCHECKPOINT) {
 		state_digest(s, &digest);
@@ -83,10 +83,13 @@ static void check_certificate(struct coverage *c, struct qheight h, const struct
 		return;
 	}
 	const char *fault = statement_fault(b, &cert, h, s);
+	int bad = -1;
 	if (fault)
 		book_find(b, AUDIT_CERTIFICATE, h, where, "%s", fault);
-	else
+	else if (b->pool)
 		audit_pool_cert(b->pool, b, &cert);
+	else if (!cert_verify(b->g, &cert, &bad))
+		book_find(b, AUDIT_CERTIFICATE, h, where, "the signature of replica %d does not hold", bad);
 	check_columns(c, &cert, h);
 	check_signers(c, &cert, h);
 	wire_free(WIRE(qcert), &cert);

@@ -59,7 +59,8 @@ struct book {
 	const struct genesis *g;
 	const struct audit_options *options;
 	pthread_mutex_t *progress_lock;
-	struct audit_pool *pool;
+	struct audit_pool *pool; /* NULL: a scrub.  Then the headers are known, and so what they pin;
+	                          * certificates are verified at once */
 	sqlite3 *db;
 	bool unusable;  /* the world or the file makes an audit impossible: err says why */
 	bool stopped;   /* the chain could not be replayed to its end */
@@ -67,7 +68,8 @@ struct book {
 	uint32_t kinds; /* bit k: something of this enum audit_kind was found, kept or only counted */
 	struct err err;
 
-	struct qhash *hashes; /* [h]: hash of block h as replayed; [0]: the chain id */
+	struct qhash
+	    *hashes; /* [h]: hash of block h as replayed; [0]: the chain id.  A scrub has the last two only */
 	size_t hash_cnt, hash_cap;
 	struct audit_pin *pins; /* by height, then seq */
 	size_t pin_cnt, pin_cap;
@@ -82,6 +84,10 @@ static inline bool book_ends(const struct book *b)
 {
 	return b->unusable || b->illegible;
 }
+
+/* The hash of block h, which was replayed; where the next one's is to be put. */
+const struct qhash *book_hash(const struct book *b, uint64_t h);
+struct qhash *book_set_hash(struct book *b, struct qheight h);
 
 void book_find(struct book *b, enum audit_kind kind, struct qheight height, const char *where,
                const char *fmt, ...) __attribute__((format(printf, 5, 6)));
@@ -218,7 +224,6 @@ struct coins {
 	sqlite3_stmt *source, *seq, *spent; /* a transaction by seq, its seq by txid, an output's spent_by */
 };
 void coins_open(struct coins *c, struct book *b);
-void coins_pause(struct coins *c); /* holds no read transaction open, until the next call */
 void coins_close(struct coins *c);
 /* The row of transactions at seq says otherwise. */
 void coins_name(struct coins *c, int64_t seq, const struct qtxid *id, struct qheight h);
@@ -239,10 +244,6 @@ struct qheight coins_height(struct coins *c, int64_t seq);
 /* After the last transaction, the one before next_seq: no row may name a spender that is none.  Where the
  * replay stopped nothing is known of spenders from next_seq on. */
 void coins_end(struct coins *c, int64_t next_seq, bool stopped, struct qheight tip);
-
-/* audit_replay.c: everything else. */
-struct replay;
-void book_replay(struct book *b);
 
 /* audit_certs.c, as the replay passes height after height. */
 struct coverage {
@@ -308,6 +309,42 @@ void turns_open(struct turns *t, struct book *b);
 /* The header of the next block; s: the schedule of its height, NULL where the primary proposes. */
 void turns_block(struct turns *t, const struct schedule *s, const struct qheader *q);
 void turns_close(struct turns *t);
+
+/* audit_replay.c: the chain, block after block. */
+struct replay {
+	struct book *b;
+	struct state *state; /* without its outputs: see coins */
+	struct cursor blocks, txs, outputs, inputs;
+	struct coverage coverage;
+	struct coins coins;
+	struct turns turns;
+	struct tally tally;
+	struct seal_parent below; /* what the next header's time and target follow from */
+	int64_t next_seq;
+	size_t next_pin;
+	bool stopped;
+	struct tx **block_txs; /* of the block at hand */
+	struct qhash *leaves;
+	struct coin *ins; /* what the transaction at hand spends */
+};
+void replay_open(struct replay *r, struct book *b); /* with the genesis */
+/* The next block; false: there is none, or nothing further can be replayed. */
+bool replay_next(struct replay *r);
+void replay_end(struct replay *r);   /* no row may be left in any table */
+void replay_break(struct replay *r); /* none of what was replayed; those above are not judged */
+/* Between the two no read transaction is open, and the file may grow. */
+void replay_pause(struct replay *r);
+void replay_resume(struct replay *r);
+void replay_close(struct replay *r);
+void book_replay(struct book *b); /* all of it */
+
+/* audit_txs.c: one transaction. */
+/* The row at seq, parsed; NULL if it is not there or no transaction. */
+struct tx *replay_read(struct replay *r, int64_t seq, uint32_t position, struct qheight h);
+/* Its inputs leave the unspent set, its outputs enter.  False: it may not. */
+bool replay_apply(struct replay *r, const struct tx *tx, struct qheight h);
+void replay_make(struct replay *r, const struct qtxid *id, int64_t tx, uint32_t position,
+                 const struct qoutput *out, struct qheight h);
 
 /* audit_compare.c: fills report->divergence, the ledgers' sides, and notes who is behind. */
 void audit_compare(struct book *books, size_t cnt, struct audit_report *report);
