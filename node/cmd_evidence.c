@@ -36,9 +36,9 @@ static error_t parse_list(int key, char *arg, struct argp_state *state)
 
 /* ---- as JSON ---------------------------------------------------------------------------- */
 
-json_t *evidence_text_json(const char *path)
+json_t *evidence_text_json(const char *text)
 {
-	char *copy = xstrdup(path);
+	char *copy = xstrdup(text);
 	json_t *json = json_string(copy);
 	for (char *p = copy; json == NULL && *p != '\0'; p++)
 		*p = *p < ' ' || *p > '~' ? '?' : *p;

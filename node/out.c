@@ -127,6 +127,7 @@ static size_t column_width(const struct out_table *t, size_t column)
 
 void out_table_end(struct out_table *t)
 {
+	must(t->columns > 0);
 	size_t *widths = xcalloc(t->columns, sizeof *widths);
 	for (size_t i = 0; i < t->columns; i++)
 		widths[i] = column_width(t, i);
