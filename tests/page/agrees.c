@@ -496,7 +496,7 @@ static void what_is_true_is_true_to_both(void **state)
 /* ---- spoilt ones ------------------------------------------------------------------------------------ */
 
 /* Every so-manieth bit, each time others. */
-static size_t step = 9;
+static size_t step = 13;
 
 static size_t first_bit(void)
 {
@@ -537,7 +537,7 @@ static void whatever_bit_of_the_proof_is_turned(void **state)
 	a_bit_of_the_proof(&seven, &(struct recipe){.kind = QCHECKPOINT});
 	a_bit_of_the_proof(&one, &(struct recipe){.tx_cnt = 2});
 	a_bit_of_the_proof(&sealed, &(struct recipe){.headers = 3});
-	end(2500, 0);
+	end(1800, 0);
 }
 
 /* The block lists it, and a quorum has signed the block. */
@@ -571,7 +571,7 @@ static void whatever_bit_of_a_certified_transaction_is_turned(void **state)
 	a_bit_of_the_transaction(&four, plain);
 	a_bit_of_the_transaction(&four, (struct shape){3, 3, 4, 3, true, false});
 	a_bit_of_the_transaction(&staked, (struct shape){2, 2, 2, 0, true, true});
-	end(1300, 3);
+	end(900, 3);
 }
 
 /* What follows it fits to it again, and a quorum has signed. */
@@ -599,7 +599,7 @@ static void whatever_bit_of_a_certified_header_is_turned(void **state)
 			}
 		json_decref(model);
 	}
-	step = 9;
+	step = 13;
 	end(1200, 300);
 }
 

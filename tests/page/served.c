@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "browser.h"
+#include "receipt_file.h"
 #include "wholefile.h"
 
 /* Markup, an override of the writing's direction, a control and a line's end. */
@@ -27,6 +28,7 @@
 
 static struct chain *chain;
 static struct browser *browser;
+static struct qreceipt proof; /* of the one payment, as in the file */
 static char txid[QHASH_HEX], bob[ADDRESS_TEXT], served[128];
 static char genesis[512], receipt[512], spoilt[512], empty[512], large[512], brackets[512];
 
@@ -68,6 +70,7 @@ static void make_files(void)
 	snprintf(receipt, sizeof receipt, "%s/receipt.json", chain->dir);
 	assert_int_equal(quorate(NULL, NULL, "receipt", txid, "-o", receipt, "--node", chain->http[0], NULL),
 	                 0);
+	assert_true(receipt_read(receipt, &proof, NULL));
 	char *text = wholefile_read(receipt, 1 << 20, &len, NULL), *last = strrchr(text, '"') - 1;
 	*last = *last == '0' ? '1' : '0';
 	write_text(spoilt, "spoilt.json", text, len);
@@ -100,6 +103,7 @@ static int teardown(void **state)
 	(void)state;
 	if (browser) {
 		browser_close(browser);
+		wire_free(WIRE(qreceipt), &proof);
 		chain_down(chain);
 	}
 	return 0;
@@ -172,14 +176,19 @@ static void choose_both(void)
 
 static void tells_what_is_proven(const char *url)
 {
+	char signed_by[64];
+
 	open_page(url);
 	choose_both();
 	see("byId('proven').innerText", txid);
 	see("byId('proven').innerText", bob);
 	see("byId('proven').innerText", "1234567");
-	see("byId('proven').innerText", "3 of 4 replicas signed");
+	snprintf(signed_by, sizeof signed_by, "%u of 4 replicas signed", proof.cert.sigs.sigs_len);
+	see("byId('proven').innerText", signed_by);
 	see("byId('proven').innerText", chain->genesis->g.name);
-	see("byId('proven').innerText", chain->genesis->g.replicas.replicas_val[1].name);
+	for (u_int i = 0; i < proof.cert.sigs.sigs_len; i++)
+		see("[...document.querySelectorAll('.names li')].map((li) => li.innerText).join()",
+		    chain->genesis->g.replicas.replicas_val[proof.cert.sigs.sigs_val[i].replica].name);
 	see("document.title", "Verified");
 	assert_string_equal(browser_complaints(browser), "");
 }
@@ -226,7 +235,7 @@ static void has_a_policy_that_allows_itself_alone(void **state)
 
 	if (!browser)
 		skip();
-	a.sin_port = htons((uint16_t)atoi(strrchr(chain->http[0], ':') + 1));
+	a.sin_port = htons((uint16_t)strtoul(strrchr(chain->http[0], ':') + 1, NULL, 10));
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
 	assert_int_equal(send(fd, request, sizeof request - 1, MSG_NOSIGNAL), sizeof request - 1);
