@@ -472,8 +472,8 @@ static void a_trace_believes_no_ledger(void **state)
 {
 	static const char *const tricks[] = {
 	    "UPDATE transactions SET raw = (SELECT raw FROM transactions WHERE seq = 3) WHERE seq = 1",
-	    "UPDATE certificates SET certificate = (SELECT certificate FROM certificates WHERE height = 3)"
-	    " WHERE height = 1",
+	    ("UPDATE certificates SET certificate = (SELECT certificate FROM certificates WHERE height = 3)"
+	     " WHERE height = 1"),
 	    "UPDATE blocks SET header = (SELECT header FROM blocks WHERE height = 3) WHERE height = 1",
 	    "DELETE FROM transactions WHERE seq = 1",
 	};
