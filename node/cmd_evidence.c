@@ -91,18 +91,33 @@ static void add_number(struct out_table *t, bool has, uint64_t n)
 		out_table_cell(t, "-");
 }
 
+/* Of the second statement of two. */
+static enum qkind second_kind(const struct qconflict *c)
+{
+	struct qmessage m;
+	if (!wire_decode(WIRE(qmessage), c->second.body.body_val, c->second.body.body_len, &m))
+		return 0;
+	enum qkind kind = m.kind;
+	wire_free(WIRE(qmessage), &m);
+	return kind;
+}
+
 static void add_what(struct out_table *t, const struct qevidence *ev, const struct evidence_facts *facts)
 {
+	const char *statement = statement_name(facts->statement);
 	char first[QHASH_HEX], second[QHASH_HEX];
 	hex_encode(first, facts->first.b, sizeof facts->first.b);
 	hex_encode(second, facts->second.b, sizeof facts->second.b);
 	if (ev->kind == QEV_DOUBLE_SPEND)
 		out_table_cell(t, "%s and %s", first, second); /* whole: `quorate tx show` takes them */
 	else if (ev->kind == QEV_BAD_PROPOSAL)
-		out_table_cell(t, "%s %.*s", statement_name(facts->statement), SHORT_HASH, first);
+		out_table_cell(t, "%s %.*s", statement, SHORT_HASH, first);
+	else if (ev->kind == QEV_CONFLICT && second_kind(&ev->qevidence_u.conflict) != facts->statement)
+		out_table_cell(t, "%s %.*s, hidden later", statement, SHORT_HASH, first);
+	else if (ev->kind == QEV_CONFLICT && qhash_eq(&facts->first, &facts->second))
+		out_table_cell(t, "%s %.*s, two states", statement, SHORT_HASH, first);
 	else
-		out_table_cell(t, "%s %.*s and %.*s", statement_name(facts->statement), SHORT_HASH, first,
-		               SHORT_HASH, second);
+		out_table_cell(t, "%s %.*s and %.*s", statement, SHORT_HASH, first, SHORT_HASH, second);
 }
 
 static void add_piece(struct out_table *t, const struct genesis *g, const struct piece *p)

@@ -333,6 +333,9 @@ static void evidence_of_every_sort_is_listed_exported_and_verified(void **state)
 	ASSERT_SAYS(0, "14 pieces of evidence in the journal of home/ledger.db, verified", "evidence",
 	            "home");
 	ASSERT_SAYS(0, "2 (replica-2)", "evidence", "home");
+	ASSERT_SAYS(0, "commit 010101010101, hidden later", "evidence", "home");
+	ASSERT_SAYS(0, "checkpoint 010101010101, two states", "evidence", "home");
+	ASSERT_SAYS(0, "prepare 010101010101 and 020202020202", "evidence", "home");
 	ASSERT_SAYS(0, "evidence 1 is in out/evidence-1.json", "evidence", "export", "--all", "-o", "out",
 	            "home");
 	for (size_t i = 0; i < PROOF_CNT; i++) {
