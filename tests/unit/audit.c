@@ -66,52 +66,6 @@ static void finds_a_transaction_with_a_bad_signature_in_every_ledger_that_has_it
 	audit_report_free(&r);
 }
 
-/* Writes a block of one transaction with one input and output as no ledger would, below a valid certificate.
- */
-static void forge_block(struct place *p, const struct block *b, sqlite3_uint64 height, int seq, int source_tx,
-                        int source_position)
-{
-	sqlite3 *db = place_sqlite(p);
-	struct qvote vote = {.view = {3}, .height = {height}, .block = b->hash};
-	struct qcert cert = rules_cert(&p->rules, QCOMMIT, &vote, 7);
-	struct bytes header = rules_encode(WIRE(qheader), &b->header),
-	             bytes = rules_encode(WIRE(qcert), &cert);
-	const struct tx *tx = b->txs[0];
-	const struct qoutput *out = &tx->q.body.outputs.outputs_val[0];
-	char hash[65], parent[65], root[65], id[65], owner[41];
-	char *raw = xcalloc(2 * tx->raw_len + 1, 1), *h = xcalloc(2 * header.len + 1, 1),
-	     *c = xcalloc(2 * bytes.len + 1, 1);
-	char *sql = sqlite3_mprintf(
-	    "INSERT INTO blocks VALUES (%llu, x'%s', x'%s', x'%s', 1, %d, 0, %llu, %llu, NULL, NULL, x'%s');"
-	    "INSERT INTO transactions VALUES (%d, x'%s', %llu, 0, %llu, x'6869', x'%s');"
-	    "INSERT INTO inputs VALUES (%d, 0, %d, %d);"
-	    "INSERT INTO outputs VALUES (%d, 0, x'%s', %llu, NULL, NULL, NULL);"
-	    "INSERT INTO certificates VALUES (%llu, 'commit', 3, x'%s', x'%s');",
-	    height, hex_encode(hash, b->hash.b, 32), hex_encode(parent, b->header.parent.b, 32),
-	    hex_encode(root, b->header.merkle_root.b, 32), seq, (sqlite3_uint64)b->header.time_ms, height,
-	    hex_encode(h, header.data, header.len), seq, hex_encode(id, tx->id.b, 32), height,
-	    (sqlite3_uint64)tx->q.body.expiry.n, hex_encode(raw, tx->raw, tx->raw_len), seq, source_tx,
-	    source_position, seq, hex_encode(owner, out->owner.b, 20), (sqlite3_uint64)out->amount, height,
-	    hash, hex_encode(c, bytes.data, bytes.len));
-
-	sqlite_do(db, sql);
-	for (unsigned i = 0; i < cert.sigs.sigs_len; i++) {
-		char sig[129], row[256];
-		snprintf(row, sizeof row, "INSERT INTO signers VALUES (%llu, %u, x'%s')",
-		         (unsigned long long)height, cert.sigs.sigs_val[i].replica,
-		         hex_encode(sig, cert.sigs.sigs_val[i].sig.b, 64));
-		sqlite_do(db, row);
-	}
-	sqlite3_free(sql);
-	free(raw);
-	free(h);
-	free(c);
-	bytes_free(&header);
-	bytes_free(&bytes);
-	wire_free(WIRE(qcert), &cert);
-	sqlite3_close(db);
-}
-
 static void finds_a_certified_double_spend_and_who_was_first(void **state)
 {
 	struct fixture *f = *state;
