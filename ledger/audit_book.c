@@ -130,7 +130,7 @@ struct qhash *book_set_hash(struct book *b, struct qheight h)
 /* ---- SQLite ------------------------------------------------------------------ */
 
 /* What cannot be read by the file's own fault is a finding; anything else makes the audit impossible. */
-static void failed(struct book *b)
+void book_failed(struct book *b)
 {
 	int code = sqlite3_extended_errcode(b->db);
 	const char *message = sqlite3_errmsg(b->db);
@@ -169,7 +169,7 @@ sqlite3_stmt *book_prepare(struct book *b, const char *sql)
 {
 	sqlite3_stmt *stmt = NULL;
 	if (!book_ends(b) && sqlite3_prepare_v2(b->db, sql, -1, &stmt, NULL) != SQLITE_OK)
-		failed(b);
+		book_failed(b);
 	return stmt;
 }
 
@@ -179,7 +179,7 @@ bool book_step(struct book *b, sqlite3_stmt *stmt)
 		return false;
 	int rc = sqlite3_step(stmt);
 	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-		failed(b);
+		book_failed(b);
 	return rc == SQLITE_ROW;
 }
 
@@ -226,7 +226,7 @@ bool book_open_file(struct book *b, struct err *err)
 	sqlite3_db_config(b->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_limit(b->db, SQLITE_LIMIT_LENGTH, ROW_BYTES_MAX);
 	if (sqlite3_exec(b->db, guards, NULL, NULL, NULL) != SQLITE_OK)
-		failed(b);
+		book_failed(b);
 	/* The first read fixes the view of the file that all others share. */
 	book_int(b, "SELECT count(*) FROM sqlite_schema", 0);
 	if (b->unusable)

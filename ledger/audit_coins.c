@@ -25,6 +25,8 @@
 #define OUTPUTS_KEPT (1 << 17)
 #define LIES_MAX (1 << 16) /* of lies and of names; whoever made so many made the ledger worthless */
 
+#define NOT_SPENT "is %" PRId64 ", but nothing spends this output"
+
 struct coin_lie {
 	struct qoutpoint point;
 	int64_t spender; /* transactions.seq */
@@ -40,12 +42,14 @@ struct coin_name {
 
 void coins_open(struct coins *c, struct book *b)
 {
-	*c = (struct coins){.b = b, .horizon = INT64_MAX};
+	*c = (struct coins){.b = b};
 	c->places = b->options->outputs_kept ? b->options->outputs_kept : OUTPUTS_KEPT;
 	c->recent = xcalloc(c->places, sizeof *c->recent);
 	c->source = book_prepare(b, "SELECT txid, height, raw FROM transactions WHERE seq = ?1");
 	c->seq = book_prepare(b, "SELECT seq FROM transactions WHERE txid = ?1");
 	c->spent = book_prepare(b, "SELECT spent_by FROM outputs WHERE tx = ?1 AND position = ?2");
+	c->input =
+	    book_prepare(b, "SELECT 1 FROM inputs WHERE tx = ?1 AND source_tx = ?2 AND source_position = ?3");
 }
 
 void coins_close(struct coins *c)
@@ -66,6 +70,7 @@ void coins_close(struct coins *c)
 	sqlite3_finalize(c->source);
 	sqlite3_finalize(c->seq);
 	sqlite3_finalize(c->spent);
+	sqlite3_finalize(c->input);
 }
 
 /* ---- what rows hide ------------------------------------------------------------------ */
@@ -229,15 +234,31 @@ static bool find_made(struct coins *c, const struct qoutpoint *p, int64_t hint, 
 
 /* ---- coins ------------------------------------------------------------------------------------ */
 
-struct spender coins_spender(const struct coins *c, sqlite3_stmt *outputs, int col)
+/* Is there an input of a later transaction, which nobody judges yet, that spends it? */
+static bool spent_beyond(struct coins *c, int64_t seq, int64_t tx, uint32_t position)
+{
+	sqlite3_stmt *s = c->input;
+	bool found = s && sqlite3_bind_int64(s, 1, seq) == SQLITE_OK &&
+	             sqlite3_bind_int64(s, 2, tx) == SQLITE_OK &&
+	             sqlite3_bind_int64(s, 3, position) == SQLITE_OK && book_step(c->b, s);
+
+	sqlite3_reset(s);
+	return found;
+}
+
+struct spender coins_spender(struct coins *c, sqlite3_stmt *outputs, int col, int64_t tx, uint32_t position)
 {
 	struct spender s = {.is = SPENDER_NULL};
+	char where[WHERE_MAX];
 
 	if (sqlite3_column_type(outputs, col) == SQLITE_NULL)
 		return s;
 	s.seq = sqlite3_column_int64(outputs, col);
-	if (s.seq <= c->horizon)
+	if (book_judges(c->b, s.seq))
 		s.is = SPENDER_SEQ;
+	else if (!spent_beyond(c, s.seq, tx, position) && !book_ends(c->b))
+		book_find(c->b, AUDIT_ALTERED, c->b->out->height,
+		          table_where(TABLE_OUTPUTS, tx, position, "spent_by", where), NOT_SPENT, s.seq);
 	return s;
 }
 
@@ -265,7 +286,7 @@ static struct spender read_spender(struct coins *c, const struct unspent *u)
 
 	if (c->spent && sqlite3_bind_int64(c->spent, 1, u->row) == SQLITE_OK &&
 	    sqlite3_bind_int64(c->spent, 2, u->point.index) == SQLITE_OK && book_step(c->b, c->spent))
-		s = coins_spender(c, c->spent, 0);
+		s = coins_spender(c, c->spent, 0, u->row, u->point.index);
 	sqlite3_reset(c->spent);
 	return s;
 }
@@ -354,12 +375,12 @@ void coins_end(struct coins *c, int64_t next_seq, bool stopped, struct qheight t
 	while (book_step(b, row)) {
 		int64_t tx = sqlite3_column_int64(row, 0), position = sqlite3_column_int64(row, 1),
 		        by = sqlite3_column_int64(row, 2);
-		if (by > c->horizon || (stopped && by >= next_seq) || !outpoint_of(c, tx, position, &p))
+		if (!book_judges(b, by) || (stopped && by >= next_seq) || !outpoint_of(c, tx, position, &p))
 			continue;
 		if (lie_about(c, &p) || (by > 0 && by < next_seq && spends(c, by, &p)))
 			continue;
 		book_find(b, AUDIT_ALTERED, tip, table_where(TABLE_OUTPUTS, tx, position, "spent_by", where),
-		          "is %" PRId64 ", but nothing spends this output", by);
+		          NOT_SPENT, by);
 	}
 	sqlite3_finalize(row);
 }

@@ -68,8 +68,9 @@ struct book {
 	uint32_t kinds; /* bit k: something of this enum audit_kind was found, kept or only counted */
 	struct err err;
 
-	struct qhash
-	    *hashes; /* [h]: hash of block h as replayed; [0]: the chain id.  A scrub has the last two only */
+	int64_t horizon; /* of a scrub: the last transaction whose effects are judged; 0: all are */
+	/* [h]: hash of block h as replayed; [0]: the chain id.  A scrub has the last two only. */
+	struct qhash *hashes;
 	size_t hash_cnt, hash_cap;
 	struct audit_pin *pins; /* by height, then seq */
 	size_t pin_cnt, pin_cap;
@@ -85,6 +86,11 @@ static inline bool book_ends(const struct book *b)
 	return b->unusable || b->illegible;
 }
 
+static inline bool book_judges(const struct book *b, int64_t seq)
+{
+	return b->horizon == 0 || seq <= b->horizon;
+}
+
 /* The hash of block h, which was replayed; where the next one's is to be put. */
 const struct qhash *book_hash(const struct book *b, uint64_t h);
 struct qhash *book_set_hash(struct book *b, struct qheight h);
@@ -94,6 +100,8 @@ void book_find(struct book *b, enum audit_kind kind, struct qheight height, cons
 /* Sorts the findings by height and gives the verdict. */
 void book_conclude(struct book *b);
 
+/* The last call of SQLite failed: is the file damaged, or can it not be audited? */
+void book_failed(struct book *b);
 /* NULL if it cannot be prepared (then book_ends()). */
 sqlite3_stmt *book_prepare(struct book *b, const char *sql);
 /* Steps: true at a row, false at the end or when book_ends(). */
@@ -197,10 +205,21 @@ void book_check_schema(struct book *b);
 struct integrity *integrity_start(const struct book *b);
 void integrity_end(struct integrity *i, struct book *b); /* what it found */
 void book_check_meta(struct book *b);                    /* after the journal */
+/* "meta(key='...')" and the column; the key is what it is: it comes out of the file. */
+const char *meta_where(const char *key, const char *column, char text[WHERE_MAX]);
 void book_check_replicas(struct book *b);
 
 /* audit_journal.c: walks the journal and fills b->pins. */
 void book_check_journal(struct book *b);
+/* The same in steps; pins are not sorted. */
+struct journal_walk {
+	struct cursor journal, evidence, culprits;
+};
+void journal_open(struct journal_walk *w, struct book *b);
+bool journal_next(struct journal_walk *w); /* the next entry; false: there is none */
+void journal_pause(struct journal_walk *w);
+void journal_resume(struct journal_walk *w);
+void journal_close(struct journal_walk *w);
 
 /* audit_coins.c: what an input spends, without an unspent set in memory. */
 struct spender { /* what outputs.spent_by says */
@@ -213,7 +232,6 @@ struct coin { /* an unspent output */
 };
 struct coins {
 	struct book *b;
-	int64_t horizon;     /* a spent_by above this is none: nobody judges it yet */
 	struct coin *recent; /* those made last, each in the place of its number; amount 0: none */
 	size_t places;
 	struct coin_lie *lies; /* by outpoint: whom outputs.spent_by should name, and does not */
@@ -221,13 +239,15 @@ struct coins {
 	    *by_txid;        /* of rows of transactions with another txid or height: the right ones */
 	int64_t unexplained; /* rows with a spent_by whose spender has not come yet */
 	bool full;           /* more is wrong with the rows than is kept: nothing can be known */
-	sqlite3_stmt *source, *seq, *spent; /* a transaction by seq, its seq by txid, an output's spent_by */
+	/* A transaction by seq, its seq by txid, an output's spent_by, an input by what it spends. */
+	sqlite3_stmt *source, *seq, *spent, *input;
 };
 void coins_open(struct coins *c, struct book *b);
 void coins_close(struct coins *c);
 /* The row of transactions at seq says otherwise. */
 void coins_name(struct coins *c, int64_t seq, const struct qtxid *id, struct qheight h);
-struct spender coins_spender(const struct coins *c, sqlite3_stmt *outputs, int col);
+/* That of the row at hand. */
+struct spender coins_spender(struct coins *c, sqlite3_stmt *outputs, int col, int64_t tx, uint32_t position);
 /* In the order of transactions, and of outputs in them. */
 void coins_made(struct coins *c, const struct unspent *u, struct spender row);
 /*

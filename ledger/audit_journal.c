@@ -156,12 +156,8 @@ static bool check_entry(struct book *b, const struct qjournal *j, int64_t seq, s
 
 /* ---- what evidence is about ------------------------------------------------------ */
 
-struct walk {
-	struct cursor journal, evidence, culprits;
-};
-
 /* The rows that the writer has made of this entry, whether it convicts or not. */
-static void check_evidence_rows(struct book *b, struct walk *w, const struct qevidence *ev)
+static void check_evidence_rows(struct book *b, struct journal_walk *w, const struct qevidence *ev)
 {
 	const struct qheight none = {0};
 	const int64_t seq = w->journal.k1;
@@ -215,7 +211,7 @@ static void check_link(struct book *b, struct cursor *c, const uint8_t *entry, s
 		memcpy(b->journal_link.b, stored, sizeof link.b);
 }
 
-static void check_row(struct book *b, struct walk *w)
+static void check_row(struct book *b, struct journal_walk *w)
 {
 	struct cursor *c = &w->journal;
 	const struct qheight none = {0};
@@ -232,36 +228,68 @@ static void check_row(struct book *b, struct walk *w)
 		return;
 	}
 	cursor_is_text(c, JOURNAL_KIND, kind_name(j.kind), none);
-	if (!check_entry(b, &j, c->k1, &err))
+	if (b->pool && !check_entry(b, &j, c->k1, &err)) /* a scrub takes the links' word for it */
 		book_find(b, AUDIT_JOURNAL, none, cursor_where(c, JOURNAL_ENTRY, where), "%s", err.text);
 	if (j.kind == QJ_EVIDENCE)
 		check_evidence_rows(b, w, &j.qjournal_u.evidence);
 	wire_free(WIRE(qjournal), &j);
 }
 
+void journal_open(struct journal_walk *w, struct book *b)
+{
+	cursor_open(&w->journal, b, TABLE_JOURNAL);
+	cursor_open(&w->evidence, b, TABLE_EVIDENCE);
+	cursor_open(&w->culprits, b, TABLE_CULPRITS);
+	cursor_skip(&w->journal, 1, 0, qheight_of(0));
+}
+
+bool journal_next(struct journal_walk *w)
+{
+	struct cursor *c = &w->journal;
+	struct book *b = c->book;
+
+	if (!c->at_row)
+		return false;
+	if (c->k1 != b->journal_cnt + 1) /* a gap is one finding, however wide */
+		cursor_seek(c, b->journal_cnt + 1, 0, qheight_of(0));
+	b->journal_cnt = c->k1;
+	check_row(b, w);
+	cursor_next(c);
+	return true;
+}
+
+void journal_pause(struct journal_walk *w)
+{
+	cursor_pause(&w->journal);
+	cursor_pause(&w->evidence);
+	cursor_pause(&w->culprits);
+}
+
+void journal_resume(struct journal_walk *w)
+{
+	cursor_resume(&w->journal);
+	cursor_resume(&w->evidence);
+	cursor_resume(&w->culprits);
+}
+
+void journal_close(struct journal_walk *w)
+{
+	cursor_close(&w->journal);
+	cursor_close(&w->evidence);
+	cursor_close(&w->culprits);
+}
+
 void book_check_journal(struct book *b)
 {
 	const struct qheight none = {0};
-	struct cursor *c;
-	struct walk w;
+	struct journal_walk w;
 
-	cursor_open(&w.journal, b, TABLE_JOURNAL);
-	cursor_open(&w.evidence, b, TABLE_EVIDENCE);
-	cursor_open(&w.culprits, b, TABLE_CULPRITS);
-	c = &w.journal;
-	cursor_skip(c, 1, 0, none);
-	while (c->at_row) {
-		if (c->k1 != b->journal_cnt + 1) /* a gap is one finding, however wide */
-			cursor_seek(c, b->journal_cnt + 1, 0, none);
-		b->journal_cnt = c->k1;
-		check_row(b, &w);
-		cursor_next(c);
-	}
+	journal_open(&w, b);
+	while (journal_next(&w))
+		;
 	cursor_rest(&w.evidence, none);
 	cursor_rest(&w.culprits, none);
-	cursor_close(&w.journal);
-	cursor_close(&w.evidence);
-	cursor_close(&w.culprits);
+	journal_close(&w);
 	if (b->pin_cnt)
 		qsort(b->pins, b->pin_cnt, sizeof *b->pins, compare_pins);
 }

@@ -236,8 +236,7 @@ struct meta_row {
 	int64_t number;
 };
 
-/* The key is what it is: it comes out of the file. */
-static const char *meta_where(const char *key, const char *column, char text[WHERE_MAX])
+const char *meta_where(const char *key, const char *column, char text[WHERE_MAX])
 {
 	snprintf(text, WHERE_MAX, "meta(key='%.40s')%s", key, column);
 	return text;

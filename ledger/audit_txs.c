@@ -40,7 +40,7 @@ static struct spender check_output(struct replay *r, int64_t tx, uint32_t positi
 		cursor_is_text(c, OUTPUT_LOCK, lock_name(out->lock.kind), h);
 		cursor_is_int(c, OUTPUT_REPLICA, out->lock.qlock_u.replica, h);
 	}
-	struct spender spender = coins_spender(&r->coins, c->stmt, OUTPUT_SPENT_BY);
+	struct spender spender = coins_spender(&r->coins, c->stmt, OUTPUT_SPENT_BY, tx, position);
 	cursor_next(c);
 	return spender;
 }

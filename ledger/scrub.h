@@ -6,6 +6,11 @@
  * knows by heart, and hashes pin everything below it, witnesses included.  Each slice is one short read
  * transaction, so the writer's WAL can be checkpointed between two; rows of final blocks change in one way
  * only (spent_by, once), so slices of different moments fit together.
+ *
+ * A pass looks at all rows of all tables, the journal's up to the entry that meta named when it began, and at
+ * the schema.  What it leaves to the audit: rows of blocks above `to`, but for the next pass; indexes and
+ * what else is in the file's pages without being a row; signatures in the journal, whose links pin its
+ * entries.
  */
 #ifndef QUORATE_SCRUB_H
 #define QUORATE_SCRUB_H
