@@ -45,6 +45,9 @@ extern const struct crime crimes_forks[];  /* crimes_forks.c: two histories; who
 extern const struct crime crimes_untold[], crimes_alone[];
 extern const struct crime honest[]; /* honest.c: no crimes, which must pass */
 
+/* What the program says on stderr when it is to trace this transaction in a ledger: free() it. */
+char *gallery_trace(const char *genesis, const char *ledger, const char *txid, int *code);
+
 /* The program's report on these ledgers: json_decref() it; NULL: none, and then *errs is what it said. */
 #include <jansson.h>
 json_t *gallery_audit(const char *genesis, const char *const *paths, size_t cnt, int *code, char **errs);

@@ -22,8 +22,8 @@ static void fork_at_9(struct scene *s, unsigned view, uint64_t mask)
 	struct qvote vote = {.view = {view}, .height = {10}, .block = c.blocks[10]->hash};
 	struct qcert cert = rules_cert(r, QCOMMIT, &vote, mask);
 	forge_cut(&s->suspect, 8);
-	forge_block(&s->suspect, c.blocks[9], 10);
-	forge_block(&s->suspect, c.blocks[10], 10);
+	forge_append(&s->suspect, c.blocks[9], 10);
+	forge_append(&s->suspect, c.blocks[10], 10);
 	forge_cert(&s->suspect, &cert);
 	wire_free(WIRE(qcert), &cert);
 	block_unref(c.blocks[9]);
@@ -124,92 +124,37 @@ static void cut_end(struct scene *s)
 	forge_cut(&s->suspect, 8);
 }
 
+/* clang-format off */
 const struct crime crimes_forks[] = {
-    {"fork-in-one-view",
-     "f+1 traitors, 0 and 1",
-     "sign two chains in one view",
-     PLAIN,
-     NULL,
-     fork_same_view,
-     true,
-     {1, "forked", NULL, NULL, NULL, "same_view", "0 1"}},
-    {"fork-over-a-view-change",
-     "f+1 traitors, 1 and 2",
-     "commit to block 10 in view 1, hide that in their VIEW-CHANGEs, and certify another one in view 2",
-     PLAIN,
-     NULL,
-     fork_with_new_view,
-     true,
-     {1, "forked", NULL, NULL, NULL, "view_change", "1 2"}},
-    {"fork-unexplained",
-     "f+1 traitors",
-     "the same, and no ledger has the NEW-VIEW",
-     PLAIN,
-     NULL,
-     fork_later_view,
-     true,
-     {1, "forked", NULL, NULL, NULL, "unknown", ""}},
-    {"fork-of-checkpoints",
-     "f+1 traitors, 1 and 2",
-     "sign two states of one height",
-     PLAIN,
-     NULL,
-     fork_checkpoints,
-     true,
-     {1, "forked", NULL, NULL, NULL, "same_view", "1 2"}},
-    {"fork-by-one",
-     "f keys: his own",
-     "shows another chain that he alone signed",
-     PLAIN,
-     NULL,
-     fork_unsigned,
-     true,
-     {1, "tampered", "certificate", "certificates(height=10).certificate", NULL, "edited", ""}},
-    {"fork-by-two",
-     "f+1 keys",
-     "shows another chain that two replicas signed",
-     PLAIN,
-     NULL,
-     fork_two_signed,
-     true,
-     {1, "tampered", "certificate", "certificates(height=10).certificate", NULL, "edited", ""}},
-    {"other-chain",
-     "operator, no keys",
-     "hands in the ledger of another chain",
-     PLAIN,
-     NULL,
-     other_chain,
-     false,
-     {2, NULL, NULL, NULL, "chain", NULL, NULL}},
-    {"other-chain-renamed",
-     "operator, no keys",
-     "the same, with this chain's id in it",
-     PLAIN,
-     NULL,
-     other_chain_renamed,
-     false,
-     {1, "tampered", "linkage", "blocks(height=1).header", NULL, NULL, NULL}},
-    {NULL},
+	{"fork-in-one-view", "f+1 traitors, 0 and 1", "sign two chains in one view", PLAIN, NULL, fork_same_view,
+	 true, {1, "forked", NULL, NULL, NULL, "same_view", "0 1"}},
+	{"fork-over-a-view-change", "f+1 traitors, 1 and 2",
+	 "commit to block 10 in view 1, hide that in their VIEW-CHANGEs, and certify another one in view 2", PLAIN,
+	 NULL, fork_with_new_view, true, {1, "forked", NULL, NULL, NULL, "view_change", "1 2"}},
+	{"fork-unexplained", "f+1 traitors", "the same, and no ledger has the NEW-VIEW", PLAIN, NULL,
+	 fork_later_view, true, {1, "forked", NULL, NULL, NULL, "unknown", ""}},
+	{"fork-of-checkpoints", "f+1 traitors, 1 and 2", "sign two states of one height", PLAIN, NULL,
+	 fork_checkpoints, true, {1, "forked", NULL, NULL, NULL, "same_view", "1 2"}},
+	{"fork-by-one", "f keys: his own", "shows another chain that he alone signed", PLAIN, NULL, fork_unsigned,
+	 true, {1, "tampered", "certificate", "certificates(height=10).certificate", NULL, "edited", ""}},
+	{"fork-by-two", "f+1 keys", "shows another chain that two replicas signed", PLAIN, NULL, fork_two_signed,
+	 true, {1, "tampered", "certificate", "certificates(height=10).certificate", NULL, "edited", ""}},
+	{"other-chain", "operator, no keys", "hands in the ledger of another chain", PLAIN, NULL, other_chain,
+	 false, {2, NULL, NULL, NULL, "chain", NULL, NULL}},
+	{"other-chain-renamed", "operator, no keys", "the same, with this chain's id in it", PLAIN, NULL,
+	 other_chain_renamed, false, {1, "tampered", "linkage", "blocks(height=1).header", NULL, NULL, NULL}},
+	{NULL},
 };
+/* clang-format on */
 
 /* A quorum may write any history that keeps the rules; only somebody else's ledger shows that there are two.
  */
+/* clang-format off */
 const struct crime crimes_alone[] = {
-    {"end-cut-unseen",
-     "operator, no keys",
-     "removes the last two blocks",
-     PLAIN,
-     NULL,
-     cut_end,
-     false,
-     {0, "sound", NULL, NULL, NULL, NULL, NULL}},
-    {"fork-alone",
-     "2f+1 keys",
-     "rewrites the last two blocks with payments that are in order",
-     PLAIN,
-     NULL,
-     fork_same_view,
-     false,
-     {0, "sound", NULL, NULL, NULL, NULL, NULL}},
-    {NULL},
+	{"end-cut-unseen", "operator, no keys", "removes the last two blocks", PLAIN, NULL, cut_end, false,
+	 {0, "sound", NULL, NULL, NULL, NULL, NULL}},
+	{"fork-alone", "2f+1 keys", "rewrites the last two blocks with payments that are in order", PLAIN, NULL,
+	 fork_same_view, false, {0, "sound", NULL, NULL, NULL, NULL, NULL}},
+	{NULL},
 };
+/* clang-format on */

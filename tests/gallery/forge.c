@@ -171,7 +171,7 @@ static void put_tx(sqlite3 *db, const struct tx *tx, int64_t seq, uint64_t heigh
 	}
 }
 
-void forge_block(const struct place *p, const struct block *b, uint64_t certified_by)
+void forge_append(const struct place *p, const struct block *b, uint64_t certified_by)
 {
 	sqlite3 *db = begin(p);
 	const struct qheader *h = &b->header;

@@ -11,7 +11,7 @@
 void forge_cut(const struct place *p, unsigned height);
 
 /* A block on top, with all its rows; certified by the certificate at a height of this or above. */
-void forge_block(const struct place *p, const struct block *b, uint64_t certified_by);
+void forge_append(const struct place *p, const struct block *b, uint64_t certified_by);
 
 /* The certificate at its height, with columns and signers that agree; replaces what is there. */
 void forge_cert(const struct place *p, const struct qcert *cert);

@@ -53,12 +53,10 @@ static bool same_bytes(const char *a, const char *b)
 	return x == y;
 }
 
-static struct outcome perform(const struct crime *c)
+/* The deed, in a scene of its own: end_scene(). */
+static struct scene set_scene(const struct crime *c)
 {
 	struct scene s = {.w = world_of(c->world)};
-	struct outcome o = {0};
-	const char *paths[3];
-	size_t cnt = 0;
 
 	s.suspect = s.witness = s.w->honest; /* for its keys */
 	snprintf(s.suspect.path, sizeof s.suspect.path, "%.60s/suspect.db", s.w->honest.dir);
@@ -68,17 +66,34 @@ static struct outcome perform(const struct crime *c)
 		edit(&s.suspect, c->sql);
 	if (c->commit)
 		c->commit(&s);
+	return s;
+}
+
+static void end_scene(struct scene *s)
+{
+	ledger_close(s->writer);
+	place_remove(&s->suspect);
+	place_remove(&s->witness);
+}
+
+static struct outcome perform(const struct crime *c)
+{
+	struct scene s = set_scene(c);
+	struct outcome o = {0};
+	const char *paths[3];
+	char wal[128];
+	size_t cnt = 0;
+
 	if (c->beside)
 		paths[cnt++] = s.w->honest.path;
 	paths[cnt++] = s.suspect.path;
 	if (access(s.witness.path, F_OK) == 0)
 		paths[cnt++] = s.witness.path;
+	snprintf(wal, sizeof wal, "%s-wal", s.suspect.path);
+	o.differs = access(wal, F_OK) == 0 || !same_bytes(s.suspect.path, s.w->honest.path);
 	o.report = gallery_audit(s.w->genesis, paths, cnt, &o.code, &o.errs);
 	o.ledger = json_array_get(json_object_get(o.report, "ledgers"), c->beside);
-	o.differs = !same_bytes(s.suspect.path, s.w->honest.path) || c->commit;
-	ledger_close(s.writer);
-	place_remove(&s.suspect);
-	place_remove(&s.witness);
+	end_scene(&s);
 	return o;
 }
 
@@ -273,6 +288,54 @@ static void there_are_enough_crimes_of_different_names(void **state)
 	assert_true(found >= CRIMES_MIN);
 }
 
+static const struct crime *crime_of(const char *name)
+{
+	for (size_t i = 0; i < tried_cnt; i++)
+		if (strcmp(tried[i].crime->name, name) == 0)
+			return tried[i].crime;
+	fail_msg("no crime is called %s", name);
+	return NULL;
+}
+
+/* The transaction that a crime on PLAIN added. */
+static void added(const struct place *p, char id[65])
+{
+	sqlite3 *db = place_sqlite(p);
+	sqlite3_stmt *stmt;
+
+	assert_int_equal(
+	    sqlite3_prepare_v2(db, "SELECT txid FROM transactions WHERE seq = 12", -1, &stmt, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	hex_encode(id, sqlite3_column_blob(stmt, 0), 32);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+}
+
+/* A receipt proves that a quorum signed, not that it kept the rules: those `quorate trace` checks itself. */
+static void a_trace_believes_no_quorum(void **state)
+{
+	static const struct {
+		const char *crime, *says;
+	} cases[] = {{"inflation", "does not pay out what it spends"},
+	             {"burning", "does not pay out what it spends"},
+	             {"theft", "spends what its signers do not own"},
+	             {"before-it-was-made", "spends what was made after it"},
+	             {"from-nothing", "no final transaction has this id"}};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct scene s = set_scene(crime_of(cases[i].crime));
+		char id[65];
+		int code;
+		added(&s.suspect, id);
+		char *errs = gallery_trace(s.w->genesis, s.suspect.path, id, &code);
+		if (code != 1 || !strstr(errs, cases[i].says))
+			fail_msg("%s: exit %d: %s", cases[i].crime, code, errs);
+		free(errs);
+		end_scene(&s);
+	}
+}
+
 static void the_readme_has_these_verdicts(void **state)
 {
 	char *table = NULL, *readme = xcalloc(1, 1 << 20);
@@ -296,6 +359,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(passes_what_is_honest),
 	    cmocka_unit_test(finds_every_crime),
 	    cmocka_unit_test(there_are_enough_crimes_of_different_names),
+	    cmocka_unit_test(a_trace_believes_no_quorum),
 	    cmocka_unit_test(the_readme_has_these_verdicts),
 	};
 	int failed = 0;

@@ -12,8 +12,8 @@ static void forge_honestly(struct scene *s)
 	struct qcert cert = rules_cert(&w->honest.rules, QCOMMIT, &vote, 7);
 
 	forge_cut(&s->suspect, 8);
-	forge_block(&s->suspect, w->chain.blocks[9], 10);
-	forge_block(&s->suspect, w->chain.blocks[10], 10);
+	forge_append(&s->suspect, w->chain.blocks[9], 10);
+	forge_append(&s->suspect, w->chain.blocks[10], 10);
 	forge_cert(&s->suspect, &cert);
 	forge_links(&s->suspect);
 	wire_free(WIRE(qcert), &cert);
@@ -27,7 +27,7 @@ static void forge_next_block(struct scene *s)
 	struct qvote vote = {.view = {1}, .height = {11}, .block = b->hash};
 	struct qcert cert = rules_cert(&w->honest.rules, QCOMMIT, &vote, 7);
 
-	forge_block(&s->suspect, b, 11);
+	forge_append(&s->suspect, b, 11);
 	forge_cert(&s->suspect, &cert);
 	wire_free(WIRE(qcert), &cert);
 	block_unref(b);
@@ -79,19 +79,21 @@ static void only_genesis(struct scene *s)
 	{                                                 \
 		0, "behind", NULL, NULL, NULL, NULL, NULL \
 	}
+/* clang-format off */
 const struct crime honest[] = {
-    {"plain", "-", "a ledger with a view change, a checkpoint and evidence", PLAIN, NULL, NULL, false, SOUND},
-    {"sealed", "-", "a ledger with proofs of work", SEALED, NULL, NULL, false, SOUND},
-    {"staked", "-", "a ledger with stake, convictions and penalties", STAKED, NULL, NULL, false, SOUND},
-    {"two", "-", "two copies", PLAIN, NULL, NULL, true, SOUND},
-    {"vacuumed", "-", "a copy by VACUUM", PLAIN, "VACUUM", NULL, false, SOUND},
-    {"another-node", "-", "another node's ledger of the same chain: other certificates", PLAIN, NULL,
-     another_node, true, SOUND},
-    {"running", "-", "a node that runs: its last blocks are not committed yet", PLAIN, NULL, running_node,
-     true, BEHIND},
-    {"only-genesis", "-", "a node that has just begun", PLAIN, NULL, only_genesis, true, BEHIND},
-    {"forged-honestly", "-", "the forger's tools make the same ledger again", PLAIN, NULL, forge_honestly,
-     false, SOUND},
-    {"forged-next", "-", "and the next block", PLAIN, NULL, forge_next_block, false, SOUND},
-    {NULL},
+	{"plain", "-", "a ledger with a view change, a checkpoint and evidence", PLAIN, NULL, NULL, false, SOUND},
+	{"sealed", "-", "a ledger with proofs of work", SEALED, NULL, NULL, false, SOUND},
+	{"staked", "-", "a ledger with stake, convictions and penalties", STAKED, NULL, NULL, false, SOUND},
+	{"two", "-", "two copies", PLAIN, NULL, NULL, true, SOUND},
+	{"vacuumed", "-", "a copy by VACUUM", PLAIN, "VACUUM", NULL, false, SOUND},
+	{"another-node", "-", "another node's ledger of the same chain: other certificates", PLAIN, NULL,
+	 another_node, true, SOUND},
+	{"running", "-", "a node that runs: its last blocks are not committed yet", PLAIN, NULL, running_node, true,
+	 BEHIND},
+	{"only-genesis", "-", "a node that has just begun", PLAIN, NULL, only_genesis, true, BEHIND},
+	{"forged-honestly", "-", "the forger's tools make the same ledger again", PLAIN, NULL, forge_honestly,
+	 false, SOUND},
+	{"forged-next", "-", "and the next block", PLAIN, NULL, forge_next_block, false, SOUND},
+	{NULL},
 };
+/* clang-format on */

@@ -5,6 +5,7 @@
 #include "chain.h"
 
 json_t *gallery_audit(const char *genesis, const char *const *paths, size_t cnt, int *code, char **errs);
+char *gallery_trace(const char *genesis, const char *ledger, const char *txid, int *code);
 
 json_t *gallery_audit(const char *genesis, const char *const *paths, size_t cnt, int *code, char **errs)
 {
@@ -17,4 +18,12 @@ json_t *gallery_audit(const char *genesis, const char *const *paths, size_t cnt,
 	json_t *report = json_loads(out, 0, NULL);
 	free(out);
 	return report;
+}
+
+char *gallery_trace(const char *genesis, const char *ledger, const char *txid, int *code)
+{
+	char *errs;
+
+	*code = quorate(NULL, &errs, "trace", txid, "--genesis", genesis, "--ledger", ledger, NULL);
+	return errs;
 }

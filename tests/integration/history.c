@@ -274,8 +274,7 @@ static void double_spends_are_part_of_the_story(void **state)
 static struct liar {
 	struct http_server *server;
 	char url[64];
-	const char *key, *value; /* what it says else: a key of the first output, or of the story */
-	bool of_output;
+	const char *list, *key, *value; /* what it says else: a key of the first in a list, or of the story */
 } liar;
 
 static void tell_lies(void *ctx, const struct http_request *r, struct http_reply *reply)
@@ -284,7 +283,7 @@ static void tell_lies(void *ctx, const struct http_request *r, struct http_reply
 	json_t *told = chain_get(s.c, 0, &status, "%s", r->path);
 	(void)ctx;
 	if (liar.key)
-		json_object_set_new(liar.of_output ? element(told, "outputs", 0) : told, liar.key,
+		json_object_set_new(liar.list ? element(told, liar.list, 0) : told, liar.key,
 		                    json_loads(liar.value, JSON_DECODE_ANY, NULL));
 	reply->status = status;
 	reply->content_type = "application/json";
@@ -310,18 +309,22 @@ static void what_is_proven_takes_the_place_of_what_a_node_says(void **state)
 	static const struct http_route routes[] = {
 	    {"GET", "/v1/transactions/*", tell_lies}, {"GET", "/v1/receipts/*", hand_on}, {0}};
 	static const struct lie {
-		const char *key, *value;
-		bool of_output;
+		const char *list, *key, *value;
 		const char *found_out; /* NULL: what is printed is the truth all the same */
-	} lies[] = {{"height", "77", false, NULL},
-	            {"memo", "\"no\"", false, NULL},
-	            {"amount", "\"1000000\"", true, NULL},
-	            {"owner", "\"q00\"", true, NULL},
-	            {"signed_by", "[]", false, NULL},
-	            {"inputs", "[]", false, "not what its receipt proves"},
-	            {"outputs", "{}", false, "not what its receipt proves"},
-	            {"spent_by", "\"nobody\"", true, "64 hex digits"},
-	            {"spent_by", NULL, true, "does not spend it"}};
+	} lies[] = {{NULL, "height", "77", NULL},
+	            {NULL, "memo", "\"no\"", NULL},
+	            {NULL, "signed_by", "[]", NULL},
+	            {"outputs", "amount", "\"1000000\"", NULL},
+	            {"outputs", "owner", "\"q00\"", NULL},
+	            {"outputs", "spent_at", "77", NULL},
+	            {"inputs", "amount", "\"1000000\"", NULL},
+	            {"inputs", "owner", "\"q00\"", NULL},
+	            {"inputs", "height", "77", NULL},
+	            {"inputs", "lock", "\"stake\"", NULL},
+	            {NULL, "inputs", "[]", "not what its receipt proves"},
+	            {NULL, "outputs", "{}", "not what its receipt proves"},
+	            {"outputs", "spent_by", "\"nobody\"", "64 hex digits"},
+	            {"outputs", "spent_by", NULL, "does not spend it"}};
 	struct http_config config = {.listen = "127.0.0.1:0", .body_max = 1 << 20, .routes = routes};
 	struct err err = {0};
 	char one[QHASH_HEX + 2], *errs;
@@ -336,7 +339,7 @@ static void what_is_proven_takes_the_place_of_what_a_node_says(void **state)
 	for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
 		liar.key = lies[i].key;
 		liar.value = lies[i].value ? lies[i].value : one;
-		liar.of_output = lies[i].of_output;
+		liar.list = lies[i].list;
 		if (!lies[i].found_out) {
 			json_t *t = show(s.id[TWO], "--node", liar.url, s.genesis, &code);
 			if (code != 0 || !json_equal(t, truth))
