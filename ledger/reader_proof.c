@@ -7,6 +7,7 @@
  */
 #include "reader_impl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,13 +147,13 @@ static bool check_height(struct reader *r, struct err *err)
 	                  seq, (unsigned long long)r->made.height.n);
 }
 
-/* The transaction with this id into r->made. */
-static bool look_up(struct reader *r, const struct qtxid *id, struct err *err)
+/* The transaction with this id, which is r->made.tx then; NULL with *err. */
+static const struct tx *look_up(struct reader *r, const struct qtxid *id, struct err *err)
 {
 	char hex[QHASH_HEX];
 
 	if (r->made.tx && qtxid_eq(&r->made.tx->id, id))
-		return true;
+		return r->made.tx;
 	enum found got = db_query(&r->db, TX, DB_ARGS(db_blob(id->b, sizeof id->b)), err);
 	bool ok = got == FOUND && take_tx(r, id, err);
 	if (got == NOT_FOUND)
@@ -160,10 +161,10 @@ static bool look_up(struct reader *r, const struct qtxid *id, struct err *err)
 		           hex_encode(hex, id->b, sizeof id->b));
 	db_done(&r->db, TX);
 	if (ok && check_height(r, err))
-		return true;
+		return r->made.tx;
 	tx_unref(r->made.tx);
 	r->made.tx = NULL;
-	return false;
+	return NULL;
 }
 
 bool reader_proves_spender(struct reader *r, const struct qoutpoint *p, const struct qtxid *spender,
@@ -173,9 +174,10 @@ bool reader_proves_spender(struct reader *r, const struct qoutpoint *p, const st
 
 	if (!r->genesis)
 		return true;
-	if (!look_up(r, spender, err))
+	const struct tx *tx = look_up(r, spender, err);
+	if (!tx)
 		return false;
-	const struct qtx_body *body = &r->made.tx->q.body;
+	const struct qtx_body *body = &tx->q.body;
 	for (unsigned i = 0; i < body->inputs.inputs_len; i++) {
 		const struct qoutpoint *in = &body->inputs.inputs_val[i];
 		if (qtxid_eq(&in->tx, &p->tx) && in->index == p->index)
@@ -188,33 +190,55 @@ bool reader_proves_spender(struct reader *r, const struct qoutpoint *p, const st
 }
 
 /* What its maker says that it is; NULL: there is no such output. */
-static const struct qoutput *made_output(const struct reader *r, int64_t seq, uint32_t index)
+static const struct qoutput *made_output(const struct qtx_body *maker, uint32_t index)
 {
-	const struct qgenesis *g = &r->genesis->g;
-	const struct qtx_body *body = seq == 0 ? NULL : &r->made.tx->q.body;
+	return index < maker->outputs.outputs_len ? &maker->outputs.outputs_val[index] : NULL;
+}
 
-	if (!body)
-		return index < g->allocations.allocations_len ? &g->allocations.allocations_val[index] : NULL;
-	return index < body->outputs.outputs_len ? &body->outputs.outputs_val[index] : NULL;
+static const struct qoutput *allocated_output(const struct qgenesis *g, uint32_t index)
+{
+	return index < g->allocations.allocations_len ? &g->allocations.allocations_val[index] : NULL;
+}
+
+/* The row of an output against the transaction that made it. */
+static bool same_output(struct reader *r, const char *where, const struct qoutput *is,
+                        const struct qoutput *must_be, struct err *err)
+{
+	char a[ADDRESS_TEXT], b[ADDRESS_TEXT];
+
+	if (output_eq(is, must_be))
+		return true;
+	if (memcmp(is->owner.b, must_be->owner.b, sizeof is->owner.b) != 0)
+		return db_damaged(&r->db, err, "%s.owner is %s, must be %s", where,
+		                  address_format(&is->owner, a), address_format(&must_be->owner, b));
+	if (is->amount != must_be->amount)
+		return db_damaged(&r->db, err, "%s.amount is %llu, must be %llu", where,
+		                  (unsigned long long)is->amount, (unsigned long long)must_be->amount);
+	return db_damaged(&r->db, err, "%s: lock and replica are not those of its transaction", where);
 }
 
 bool reader_proves_output(struct reader *r, int64_t seq, const struct qaddress *owner,
                           struct address_output *out, struct err *err)
 {
+	struct qoutput is = {*owner, out->amount, out->lock};
+	const struct qoutput *must_be;
+	char where[64];
+	bool fits;
+
 	if (!r->genesis)
 		return true;
-	if (seq != 0 && !look_up(r, &out->point.tx, err))
-		return false;
-	struct qheight height = seq == 0 ? qheight_of(0) : r->made.height;
-	const struct qtxid *id = seq == 0 ? &r->genesis->txid : &r->made.tx->id;
-	const struct qoutput *made = made_output(r, seq, out->point.index);
-	bool same =
-	    made && height.n == out->height.n && qtxid_eq(id, &out->point.tx) &&
-	    (seq == 0 || seq == r->made.seq) && made->amount == out->amount &&
-	    memcmp(made->owner.b, owner->b, sizeof owner->b) == 0 && made->lock.kind == out->lock.kind &&
-	    (made->lock.kind == QLOCK_NONE || made->lock.qlock_u.replica == out->lock.qlock_u.replica);
-	return same ||
-	       db_damaged(&r->db, err,
-	                  "outputs(tx=%lld,position=%u) is not what the transaction made that it names",
-	                  (long long)seq, out->point.index);
+	snprintf(where, sizeof where, "outputs(tx=%lld,position=%u)", (long long)seq, out->point.index);
+	if (seq == 0) {
+		fits = qtxid_eq(&r->genesis->txid, &out->point.tx) && out->height.n == 0;
+		must_be = allocated_output(&r->genesis->g, out->point.index);
+	} else {
+		const struct tx *tx = look_up(r, &out->point.tx, err);
+		if (!tx)
+			return false;
+		fits = seq == r->made.seq && out->height.n == r->made.height.n;
+		must_be = made_output(&tx->q.body, out->point.index);
+	}
+	if (!fits || !must_be)
+		return db_damaged(&r->db, err, "%s: that transaction made no such output", where);
+	return same_output(r, where, &is, must_be, err);
 }

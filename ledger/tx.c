@@ -22,6 +22,13 @@
 /* Sorting and comparing copies of inputs by their bytes is right only without padding. */
 _Static_assert(sizeof(struct qoutpoint) == 36, "qoutpoint has padding");
 
+bool output_eq(const struct qoutput *a, const struct qoutput *b)
+{
+	return a->amount == b->amount && memcmp(a->owner.b, b->owner.b, sizeof a->owner.b) == 0 &&
+	       a->lock.kind == b->lock.kind &&
+	       (a->lock.kind == QLOCK_NONE || a->lock.qlock_u.replica == b->lock.qlock_u.replica);
+}
+
 void tx_id(const struct qhash *chain, const struct qtx_body *body, struct qtxid *id)
 {
 	struct bytes b;

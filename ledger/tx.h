@@ -44,6 +44,9 @@ bool tx_verify(const struct genesis *g, const struct tx *tx);
 /* Do they spend one output both?  Of two that do, at most one becomes final. */
 bool tx_conflict(const struct tx *a, const struct tx *b);
 
+/* The same owner, amount and lock? */
+bool output_eq(const struct qoutput *a, const struct qoutput *b);
+
 /* The id of a body on a chain. */
 void tx_id(const struct qhash *chain, const struct qtx_body *body, struct qtxid *id);
 

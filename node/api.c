@@ -197,11 +197,18 @@ static void api_block(void *ctx, const struct http_request *r, struct http_reply
 static enum found read_headers(struct reader *reader, uint64_t from, uint64_t to, json_t *list,
                                struct err *err)
 {
+	struct qhash below;
 	for (uint64_t h = from; h <= to; h++) {
 		struct qheader header;
 		enum found found = reader_header(reader, qheight_of(h), &header, err);
 		if (found != FOUND)
 			return found;
+		if (h > from && !qhash_eq(&header.parent, &below)) {
+			reader_damaged(reader, "blocks: one is not the child of the one below", err);
+			wire_free(WIRE(qheader), &header);
+			return FOUND_ERROR;
+		}
+		block_hash(&header, &below);
 		json_array_append_new(list, header_json(&header));
 		wire_free(WIRE(qheader), &header);
 	}

@@ -39,6 +39,19 @@ json_t *api_certificate(const struct qcert *cert);
 /* "prepare", "commit", "checkpoint": the votes of an offence. */
 const char *api_vote(enum qkind kind);
 
+/* api_agree.c: does the replica, which executed every block itself, hold the same of these outputs as the
+ * ledger did after the block at `height`? */
+enum agreed {
+	AGREED,
+	AGREED_NOT,   /* the ledger is damaged: *err */
+	AGREED_MOVED, /* that is not the block that was executed last: try again, within AGREE_TRIES */
+	AGREED_BUSY,  /* no answer: api_busy() */
+};
+#define AGREE_TRIES 3 /* then what the ledger says is good enough */
+/* Takes the list. */
+enum agreed api_agree(struct node *n, struct reader *reader, struct qheight height, struct output_said *list,
+                      size_t cnt, struct err *err);
+
 /* api_status.c */
 void api_status(void *ctx, const struct http_request *r, struct http_reply *reply);
 void api_healthz(void *ctx, const struct http_request *r, struct http_reply *reply);

@@ -13,6 +13,7 @@ struct numbers {
 	const struct genesis *g;
 	const struct replica_status *s;
 	struct node_mining mining;
+	struct scrubber_status scrub;
 };
 
 struct family {
@@ -51,6 +52,16 @@ static void mempool(FILE *f, const struct family *family, const struct numbers *
 static void transactions(FILE *f, const struct family *family, const struct numbers *n)
 {
 	sample(f, family, n->s->transactions);
+}
+
+static void scrub_passes(FILE *f, const struct family *family, const struct numbers *n)
+{
+	sample(f, family, n->scrub.passes);
+}
+
+static void scrub_at(FILE *f, const struct family *family, const struct numbers *n)
+{
+	sample(f, family, n->scrub.height.n);
 }
 
 /* Behind by more than an epoch it cannot tell. */
@@ -108,6 +119,10 @@ static const struct family families[] = {
     {"quorate_view_changes_total", "counter", "Views entered since the start.", NULL, view_changes},
     {"quorate_mempool_transactions", "gauge", "Transactions that wait for a block here.", NULL, mempool},
     {"quorate_transactions_total", "counter", "Final transactions since the genesis.", NULL, transactions},
+    {"quorate_scrub_passes_total", "counter", "Passes over the whole ledger that found every row right.",
+     NULL, scrub_passes},
+    {"quorate_scrub_height", "gauge", "Height that the pass over the ledger has come to, or the last one.",
+     NULL, scrub_at},
     {"quorate_proposer", "gauge", "Index of the replica that proposes the next block.", NULL, proposer},
     {"quorate_mining_hashes_total", "counter", "Hashes tried for seals since the start.", has_seals,
      mining_hashes},
@@ -143,6 +158,7 @@ void api_metrics(void *ctx, const struct http_request *r, struct http_reply *rep
 	}
 	struct numbers numbers = {.g = node_genesis(n), .s = &c->status};
 	node_mining(n, &numbers.mining);
+	node_scrub(n, &numbers.scrub);
 	FILE *f = open_memstream(&reply->body, &reply->body_len);
 	must(f != NULL);
 	write_all(f, &numbers);

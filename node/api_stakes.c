@@ -2,7 +2,6 @@
  * api_stakes.c: GET /v1/stakes: what stands behind each replica; GET /v1/addresses/{address}: what one owner
  * holds, free and locked.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "api_impl.h"
@@ -144,20 +143,60 @@ static json_t *sums_json(const struct qaddress *a, const struct address_sums *s)
 	                 api_number(s->outputs));
 }
 
-/* The reader knows no genesis. */
-static bool replicas_exist(const struct genesis *g, struct reader *reader, const struct address_output *outs,
-                           size_t cnt, struct err *err)
+/* One page of what an address holds. */
+struct holding {
+	struct qaddress address;
+	uint64_t skip, limit;
+	struct qheight height; /* of the ledger then */
+	struct address_sums sums;
+	struct address_output *outs;
+	size_t cnt;
+};
+
+/* NOT_FOUND: nobody ever paid it. */
+static enum found read_view(struct reader *reader, struct holding *h, struct err *err)
 {
-	for (size_t i = 0; i < cnt; i++) {
-		char text[64];
-		if (outs[i].lock.kind == QLOCK_NONE || outs[i].lock.qlock_u.replica < g->n)
-			continue;
-		snprintf(text, sizeof text, "an output is locked for replica %u",
-		         outs[i].lock.qlock_u.replica);
-		reader_damaged(reader, text, err);
-		return false;
+	if (!reader_view(reader, err))
+		return FOUND_ERROR;
+	enum found found = reader_height(reader, &h->height, err);
+	if (found == FOUND)
+		found =
+		    reader_address(reader, &h->address, h->skip, h->limit, h->outs, &h->cnt, &h->sums, err);
+	reader_view_end(reader);
+	return found;
+}
+
+static enum agreed ask_replica(struct node *n, struct reader *reader, const struct holding *h,
+                               struct err *err)
+{
+	struct output_said *list = xcalloc(h->cnt + 1, sizeof *list);
+	for (size_t i = 0; i < h->cnt; i++)
+		list[i] = (struct output_said){
+		    h->outs[i].point, true, {h->address, h->outs[i].amount, h->outs[i].lock}};
+	return api_agree(n, reader, h->height, list, h->cnt, err);
+}
+
+static enum found read_holding(struct node *n, struct reader *reader, struct holding *h, enum agreed *agreed,
+                               struct err *err)
+{
+	enum found found = FOUND;
+	*agreed = AGREED_MOVED;
+	for (int tries = 0; *agreed == AGREED_MOVED && tries < AGREE_TRIES; tries++) {
+		found = read_view(reader, h, err);
+		if (found == FOUND_ERROR)
+			return found;
+		*agreed = ask_replica(n, reader, h, err);
 	}
-	return true;
+	return *agreed == AGREED_NOT ? FOUND_ERROR : found;
+}
+
+static json_t *holding_json(const struct genesis *g, const struct holding *h)
+{
+	json_t *list = json_array(), *json = sums_json(&h->address, &h->sums);
+	for (size_t i = 0; i < h->cnt; i++)
+		json_array_append_new(list, output_json(g, &h->address, &h->outs[i]));
+	json_object_set_new(json, "outputs", list);
+	return json;
 }
 
 void api_addresses(void *ctx, const struct http_request *r, struct http_reply *reply)
@@ -165,36 +204,29 @@ void api_addresses(void *ctx, const struct http_request *r, struct http_reply *r
 	enum { LIMIT_MAX = 1000 };
 	struct node *n = ctx;
 	struct err err = {0};
-	struct qaddress address;
-	uint64_t skip, limit;
-	struct address_sums sums;
-	if (!address_parse(r->arg, &address, &err)) {
+	struct holding h = {0};
+	enum agreed agreed;
+	if (!address_parse(r->arg, &h.address, &err)) {
 		api_bad(reply, &err);
 		return;
 	}
-	if (!api_query(r, reply, "skip", INT32_MAX, 0, &skip) ||
-	    !api_query(r, reply, "limit", LIMIT_MAX, 100, &limit))
+	if (!api_query(r, reply, "skip", INT32_MAX, 0, &h.skip) ||
+	    !api_query(r, reply, "limit", LIMIT_MAX, 100, &h.limit))
 		return;
 	struct reader *reader = node_reader(n, &err);
 	if (reader == NULL) {
 		api_broken(reply, &err);
 		return;
 	}
-	struct address_output *outs = xcalloc(limit + 1, sizeof *outs);
-	size_t cnt = 0;
-	enum found found = reader_address(reader, &address, skip, limit, outs, &cnt, &sums, &err);
-	if (found == FOUND && !replicas_exist(node_genesis(n), reader, outs, cnt, &err))
-		found = FOUND_ERROR;
+	h.outs = xcalloc(h.limit + 1, sizeof *h.outs);
 	/* An address that nobody ever paid is an empty one. */
-	if (found == FOUND_ERROR) {
+	enum found found = read_holding(n, reader, &h, &agreed, &err);
+	if (found == FOUND_ERROR)
 		api_broken(reply, &err);
-	} else {
-		json_t *list = json_array(), *json = sums_json(&address, &sums);
-		for (size_t i = 0; i < cnt; i++)
-			json_array_append_new(list, output_json(node_genesis(n), &address, &outs[i]));
-		json_object_set_new(json, "outputs", list);
-		api_json(reply, 200, json);
-	}
-	free(outs);
+	else if (agreed == AGREED_BUSY)
+		api_busy(reply);
+	else
+		api_json(reply, 200, holding_json(node_genesis(n), &h));
+	free(h.outs);
 	node_reader_back(n, reader, found == FOUND_ERROR);
 }

@@ -77,6 +77,17 @@ static void add_proposer(struct node *n, const struct replica_status *s, json_t 
 		json_object_set_new(json, "mining", mining_json(n, s));
 }
 
+/* null: its operator does not want the ledger to be scrubbed. */
+static json_t *scrub_json(struct node *n)
+{
+	struct scrubber_status s;
+	if (!node_scrub(n, &s))
+		return json_null();
+	return json_pack("{s:o, s:b, s:o, s:o}", "height", api_number(s.height.n), "running", (int)s.running,
+	                 "last_ok_at_ms", s.passes > 0 ? api_number(s.last_ok_at_ms) : json_null(), "passes",
+	                 api_number(s.passes));
+}
+
 static json_t *status_json(struct node *n, const struct replica_status *s)
 {
 	const struct genesis *g = node_genesis(n);
@@ -102,6 +113,7 @@ static json_t *status_json(struct node *n, const struct replica_status *s)
 	json_object_set_new(json, "mempool_bytes", api_number(s->pool_bytes));
 	json_object_set_new(json, "muted",
 	                    s->muted_because == NULL ? json_null() : json_string(s->muted_because));
+	json_object_set_new(json, "scrub", scrub_json(n));
 	json_object_set_new(json, "refused_connections", api_number(link_rejected(node_link(n))));
 	json_object_set_new(json, "peers", peers_json(n, &s->engine));
 	return json;

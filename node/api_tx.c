@@ -9,12 +9,52 @@ enum { WAIT_MAX_MS = 10000 };
 
 /* ---- what the ledger knows ------------------------------------------------------------------ */
 
-static enum found read_story(struct node *n, const struct qtxid *id, json_t **out, struct err *err)
+/* What the story says of the outputs, for the replica. */
+static size_t list_outputs(const struct qtxid *id, const json_t *story, struct output_said **list)
+{
+	const json_t *outputs = json_object_get(story, "outputs");
+	size_t cnt = json_array_size(outputs);
+	*list = xcalloc(cnt + 1, sizeof **list);
+	for (size_t i = 0; i < cnt; i++) {
+		(*list)[i].point = (struct qoutpoint){*id, (u_int)i};
+		(*list)[i].unspent = json_is_null(json_object_get(json_array_get(outputs, i), "spent_by"));
+	}
+	return cnt;
+}
+
+/* Of one view, and held against the replica's. */
+static enum found read_once(struct node *n, struct reader *reader, const struct qtxid *id, json_t **out,
+                            enum agreed *agreed, struct err *err)
+{
+	struct qheight height;
+	struct output_said *list;
+	if (!reader_view(reader, err))
+		return FOUND_ERROR;
+	enum found found = reader_height(reader, &height, err);
+	if (found == FOUND)
+		found = story_read(reader, node_genesis(n), id, out, err);
+	reader_view_end(reader);
+	if (found != FOUND)
+		return found;
+	size_t cnt = list_outputs(id, *out, &list);
+	*agreed = api_agree(n, reader, height, list, cnt, err);
+	if (*agreed != AGREED_NOT)
+		return FOUND;
+	json_decref(*out);
+	return FOUND_ERROR;
+}
+
+static enum found read_story(struct node *n, const struct qtxid *id, json_t **out, enum agreed *agreed,
+                             struct err *err)
 {
 	struct reader *reader = node_reader(n, err);
 	if (reader == NULL)
 		return FOUND_ERROR;
-	enum found found = story_read(reader, node_genesis(n), id, out, err);
+	enum found found = read_once(n, reader, id, out, agreed, err);
+	for (int tries = 1; found == FOUND && *agreed == AGREED_MOVED && tries < AGREE_TRIES; tries++) {
+		json_decref(*out);
+		found = read_once(n, reader, id, out, agreed, err);
+	}
 	node_reader_back(n, reader, found == FOUND_ERROR);
 	return found;
 }
@@ -60,10 +100,16 @@ static void say_fate(struct http_reply *reply, const struct qtxid *id, const str
 static bool answer_settled(struct node *n, const struct qtxid *id, struct http_reply *reply)
 {
 	struct err err = {0};
+	enum agreed agreed = AGREED;
 	json_t *json;
-	switch (read_story(n, id, &json, &err)) {
+	switch (read_story(n, id, &json, &agreed, &err)) {
 	case FOUND:
-		api_json(reply, 200, json);
+		if (agreed != AGREED_BUSY) {
+			api_json(reply, 200, json);
+			return true;
+		}
+		json_decref(json);
+		api_busy(reply);
 		return true;
 	case FOUND_ERROR:
 		api_broken(reply, &err);

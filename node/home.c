@@ -22,6 +22,7 @@ void home_paths(struct home *h, const char *dir)
 	h->genesis = text_format("%s/genesis.json", dir);
 	h->key = text_format("%s/replica.key", dir);
 	h->ledger = text_format("%s/ledger.db", dir);
+	h->suspect = text_format("%s/ledger.db.suspect", dir);
 	h->votes = text_format("%s/votes.db", dir);
 	h->lock = text_format("%s/lock", dir);
 }
@@ -33,6 +34,7 @@ void home_free(struct home *h)
 	free(h->genesis);
 	free(h->key);
 	free(h->ledger);
+	free(h->suspect);
 	free(h->votes);
 	free(h->lock);
 	*h = (struct home){0};

@@ -5,6 +5,7 @@
  *   genesis.json  the chain
  *   replica.key   its identity, 0600
  *   ledger.db     the ledger, for anybody to read
+ *   ledger.db.suspect   only after it was found wrong: when, and what (suspect.h)
  *   votes.db      what it has signed; made together with the key, never restored from a backup
  *   lock          held while a process runs here; empty
  */
@@ -17,7 +18,7 @@
 #include "ident.h"
 
 struct home {
-	char *dir, *conf, *genesis, *key, *ledger, *votes, *lock;
+	char *dir, *conf, *genesis, *key, *ledger, *suspect, *votes, *lock;
 };
 void home_paths(struct home *h, const char *dir);
 void home_free(struct home *h);

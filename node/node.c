@@ -238,6 +238,7 @@ static bool start(struct node *n, struct err *err)
 	must(pthread_create(&n->thread, NULL, replica_thread, n) == 0);
 	pthread_setname_np(n->thread, "replica");
 	n->thread_runs = true;
+	guard_start(n);
 	return start_http(n, err);
 }
 
@@ -261,7 +262,9 @@ static void stop(struct node *n)
 		http_stop(n->http);
 	if (n->link != NULL)
 		link_stop(n->link);
+	guard_stop(n);
 	work_free(n->work);
+	guard_after(n);
 	ask_free(n); /* readers first: the writer, closed last, leaves the ledger whole in its one file */
 	if (n->replica != NULL)
 		replica_close(n->replica);
@@ -310,7 +313,7 @@ bool node_run(const char *dir, struct err *err)
 	struct node *n = node_new();
 	bool ok = open_home(n, dir, err);        /* may ask for a passphrase: a signal ends it as usual */
 	pthread_sigmask(SIG_BLOCK, &ends, NULL); /* inherited by every thread: only sigwait() takes them */
-	ok = ok && open_replica(n, err) && start(n, err);
+	ok = ok && guard_before(n, err) && open_replica(n, err) && start(n, err);
 	if (ok) {
 		int number = 0;
 		log_info("ready replica=%u name=%s http=%s listen=%s", n->self,
@@ -318,9 +321,9 @@ bool node_run(const char *dir, struct err *err)
 		sigwait(&ends, &number);
 	}
 	stop(n);
-	if (n->fatal.kind != ERR_NONE) {
+	if (n->fatal.kind != ERR_NONE || n->damage.kind != ERR_NONE) {
 		ok = false;
-		*err = n->fatal;
+		*err = n->damage.kind != ERR_NONE ? n->damage : n->fatal;
 	}
 	if (ok)
 		log_info("stopped");

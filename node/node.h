@@ -6,6 +6,7 @@
  *   replica thread  takes the inbox in batches, replica_turn()     -> link_send(), answers to calls
  *   miner's threads search for the seal that the replica asks for  -> replica_sealed()
  *   http's threads  api*.c; ask the replica by node_call(), read the ledger through readers of their own
+ *   scrub thread    scrubber.c: reads the whole ledger once in each period
  *
  * The replica belongs to its thread alone; everybody else asks it by a struct call.
  */
@@ -17,6 +18,7 @@
 #include "http.h"
 #include "link.h"
 #include "replica.h"
+#include "scrubber.h"
 #include "verify.h"
 #include "work.h"
 
@@ -40,7 +42,10 @@ struct node_mining {
 /* False: the chain asks for no work. */
 bool node_mining(const struct node *n, struct node_mining *out);
 
-enum call_kind { CALL_SUBMIT, CALL_STATUS, CALL_FATE };
+/* False: the operator does not want the ledger to be scrubbed. */
+bool node_scrub(struct node *n, struct scrubber_status *out);
+
+enum call_kind { CALL_SUBMIT, CALL_STATUS, CALL_FATE, CALL_DISPUTE, CALL_STOP };
 
 /* A question to the replica; reference-counted, for its asker may stop waiting. */
 struct call {
@@ -65,19 +70,28 @@ struct call {
 			enum tx_verdict verdict;
 			struct qtxid winner;
 		} fate;
+		struct {
+			size_t cnt;
+			struct output_said *list; /* owned */
+			size_t disputed;          /* replica_disputes() */
+			struct qheight height;
+		} dispute;
+		struct err stop; /* why */
 	};
 };
 struct call *call_new(enum call_kind kind); /* one reference */
 void call_unref(struct call *c);
 /* Hands it to the replica and waits. False: no answer within a few seconds, or the node is stopping. */
 bool node_call(struct node *n, struct call *c);
+/* Hands it over and does not wait. */
+void node_post(struct node *n, struct call *c);
 
 /* Verifies the signatures of txs[0..cnt) on the workers: held[i]. NULL entries are passed over. False:
  * stopping. */
 bool node_verify(struct node *n, struct tx *const *txs, size_t cnt, bool *held);
 
 /* A read-only view of the ledger for one request. NULL with *err. `broken`: an error came up, do not use it
- * again. */
+ * again; if what came up is that the ledger cannot be right (reader_damage()), the node stops. */
 struct reader *node_reader(struct node *n, struct err *err);
 void node_reader_back(struct node *n, struct reader *r, bool broken);
 

@@ -25,6 +25,8 @@ void call_unref(struct call *c)
 		free(c->submit.txs);
 		free(c->submit.results);
 	}
+	if (c->kind == CALL_DISPUTE)
+		free(c->dispute.list);
 	free(c);
 }
 
@@ -43,16 +45,29 @@ static void withdraw(struct node *n, struct call *c)
 	call_unref(c);
 }
 
+/* With the lock held. */
+static void put_call(struct node *n, struct call *c)
+{
+	if (n->stopping)
+		return;
+	atomic_fetch_add(&c->refs, 1); /* the inbox's */
+	*n->calls_end = c;
+	n->calls_end = &c->next;
+	pthread_cond_signal(&n->mail);
+}
+
+void node_post(struct node *n, struct call *c)
+{
+	pthread_mutex_lock(&n->lock);
+	put_call(n, c);
+	pthread_mutex_unlock(&n->lock);
+}
+
 bool node_call(struct node *n, struct call *c)
 {
 	struct timespec until = clock_timespec(node_now_ms() + CALL_TIMEOUT_MS);
 	pthread_mutex_lock(&n->lock);
-	if (!n->stopping) {
-		atomic_fetch_add(&c->refs, 1); /* the inbox's */
-		*n->calls_end = c;
-		n->calls_end = &c->next;
-		pthread_cond_signal(&n->mail);
-	}
+	put_call(n, c);
 	while (!n->stopping && !c->done) {
 		if (pthread_cond_timedwait(&n->news, &n->lock, &until) != 0)
 			break;
@@ -88,6 +103,13 @@ static void run_call(struct node *n, struct call *c)
 		break;
 	case CALL_FATE:
 		c->fate.verdict = replica_fate(n->replica, &c->fate.id, &c->fate.winner);
+		break;
+	case CALL_DISPUTE:
+		c->dispute.disputed =
+		    replica_disputes(n->replica, c->dispute.list, c->dispute.cnt, &c->dispute.height);
+		break;
+	case CALL_STOP:
+		replica_stop(n->replica, &c->stop);
 		break;
 	}
 }
@@ -196,11 +218,18 @@ bool node_verify(struct node *n, struct tx *const *txs, size_t cnt, bool *held)
 struct reader *node_reader(struct node *n, struct err *err)
 {
 	struct reader *r = NULL;
+	if (!guard_ok(n, err))
+		return NULL;
 	pthread_mutex_lock(&n->lock);
 	if (n->idle_cnt > 0)
 		r = n->idle[--n->idle_cnt];
 	pthread_mutex_unlock(&n->lock);
-	return r != NULL ? r : reader_open(n->home.ledger, NULL, err);
+	if (r != NULL)
+		return r;
+	r = reader_open(n->home.ledger, NULL, err);
+	if (r != NULL)
+		reader_prove(r, n->genesis);
+	return r;
 }
 
 void node_reader_back(struct node *n, struct reader *r, bool broken)
@@ -210,8 +239,11 @@ void node_reader_back(struct node *n, struct reader *r, bool broken)
 	if (keep)
 		n->idle[n->idle_cnt++] = r;
 	pthread_mutex_unlock(&n->lock);
-	if (!keep)
-		reader_close(r);
+	if (keep)
+		return;
+	if (reader_damage(r) != NULL)
+		node_damaged(n, reader_damage(r));
+	reader_close(r);
 }
 
 void ask_free(struct node *n)

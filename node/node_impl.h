@@ -1,5 +1,5 @@
 /*
- * node_impl.h: the inside of a node, shared by node.c, node_ask.c and node_inbox.c.
+ * node_impl.h: the inside of a node, shared by node.c, node_ask.c, node_guard.c and node_inbox.c.
  */
 #ifndef QUORATE_NODE_IMPL_H
 #define QUORATE_NODE_IMPL_H
@@ -54,7 +54,8 @@ struct node {
 	struct work *work;
 	struct http_server *http;
 	struct verify_cache *cache;
-	struct miner *miner; /* NULL: the chain asks for no work */
+	struct miner *miner;       /* NULL: the chain asks for no work */
+	struct scrubber *scrubber; /* NULL: the operator wants none */
 	pthread_t thread, main_thread;
 	bool thread_runs;
 
@@ -66,6 +67,7 @@ struct node {
 	bool sealed; /* the miner has found something */
 	bool stopping;
 	struct err fatal;        /* kind is not ERR_NONE: why the replica stopped */
+	struct err damage;       /* kind is not ERR_NONE: what is wrong with the ledger */
 	struct waiting *waiting; /* by id */
 	unsigned waiter_cnt;
 	struct qheight height; /* executed */
@@ -96,5 +98,19 @@ void ask_outcome(void *ctx, const struct qtxid *id, enum tx_verdict v, struct qh
 bool ask_waited_for(struct node *n);                   /* does anybody wait? */
 void ask_grown(struct node *n, struct qheight height); /* replica thread: the executed height, after a turn */
 void ask_free(struct node *n);
+
+/* ---- node_guard.c: the ledger is what the chain says, or the node stops ------- */
+
+/* Before anything is said to anybody: a ledger that is suspect is read from its beginning to its end. False
+ * with *err: it is wrong, or cannot be read. */
+bool guard_before(struct node *n, struct err *err);
+void guard_start(struct node *n);
+void guard_stop(struct node *n);
+/* The ledger is wrong: marks it, and stops the replica. Any thread; the first word stands. */
+void node_damaged(struct node *n, const struct err *why);
+/* False with *err: the ledger is known to be wrong. */
+bool guard_ok(struct node *n, struct err *err);
+/* The replica has stopped by itself, and no thread runs any more: is it the ledger's fault? */
+void guard_after(struct node *n);
 
 #endif

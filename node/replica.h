@@ -77,6 +77,10 @@ void replica_sealed(struct replica *r, const struct qheader *header);
  */
 bool replica_turn(struct replica *r, struct err *err);
 
+/* It must go no further: *why (its kind is set) becomes what replica_turn() says from now on. The first word
+ * stands. */
+void replica_stop(struct replica *r, const struct err *why);
+
 /* Monotonic time at which replica_turn() is wanted though no input came. */
 uint64_t replica_deadline(const struct replica *r);
 
@@ -86,6 +90,17 @@ struct replica_turns {
 	uint8_t in_cycle[Q_REPLICAS_MAX];     /* turns of each replica in the cycle that decides there */
 	struct qstake stakes[Q_REPLICAS_MAX]; /* after the last block */
 };
+
+/* What somebody says of an output. */
+struct output_said {
+	struct qoutpoint point;
+	bool unspent;
+	struct qoutput out; /* if it is unspent; amount 0: nothing is said of it */
+};
+/* The first of these that is not so after the last executed block, whose height is put into *height; `cnt`:
+ * all are. */
+size_t replica_disputes(const struct replica *r, const struct output_said *list, size_t cnt,
+                        struct qheight *height);
 
 struct replica_status {
 	struct engine_status engine;

@@ -199,8 +199,6 @@ struct replica {
 			(r)->c.effects.log((r)->c.effects.ctx, level, __VA_ARGS__); \
 	} while (0)
 
-/* The store failed, or worse: *why becomes what replica_turn() says from now on. */
-void replica_stop(struct replica *r, const struct err *why);
 bool replica_stopped(const struct replica *r);
 /* One input for the engine; its outputs are dealt with later. */
 void replica_feed(struct replica *r, struct engine_input *in);

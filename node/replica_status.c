@@ -1,5 +1,6 @@
 /*
- * replica_status.c: what a replica says of itself to those who ask, and why it refused a transaction.
+ * replica_status.c: what a replica says of itself to those who ask, why it refused a transaction, and whether
+ * what is said of outputs is so.
  */
 #include "replica_impl.h"
 
@@ -63,6 +64,29 @@ void replica_status(const struct replica *r, struct replica_status *out)
 		                         ? "its vote log was lost: it waits for a stable checkpoint "
 		                           "that covers whatever it may have signed"
 		                         : "it muted itself before this start: its operator must decide";
+}
+
+/* ---- outputs --------------------------------------------------------------------------------- */
+
+static bool is_so(const struct state *s, const struct output_said *said)
+{
+	const struct unspent *u = state_find(s, &said->point);
+	const struct qoutput *out = &said->out;
+
+	if (!u || !said->unspent)
+		return !u && !said->unspent;
+	return out->amount == 0 || output_eq(&u->out, out);
+}
+
+size_t replica_disputes(const struct replica *r, const struct output_said *list, size_t cnt,
+                        struct qheight *height)
+{
+	size_t i = 0;
+
+	*height = ledger_height(r->ledger);
+	while (i < cnt && is_so(ledger_state(r->ledger), &list[i]))
+		i++;
+	return i;
 }
 
 /* ---- refusals ------------------------------------------------------------------------------ */

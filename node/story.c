@@ -161,14 +161,6 @@ static bool put_sources(struct reader *r, const struct genesis *g, const struct 
 	return true;
 }
 
-/* Is the row of an output what the transaction says that it is? */
-static bool same_output(const struct qoutput *a, const struct qoutput *b)
-{
-	return memcmp(a->owner.b, b->owner.b, sizeof a->owner.b) == 0 && a->amount == b->amount &&
-	       a->lock.kind == b->lock.kind &&
-	       (a->lock.kind == QLOCK_NONE || a->lock.qlock_u.replica == b->lock.qlock_u.replica);
-}
-
 static bool put_fates(struct reader *r, const struct qtxid *id, const struct qoutput *outs, json_t *outputs,
                       struct err *err)
 {
@@ -177,10 +169,10 @@ static bool put_fates(struct reader *r, const struct qtxid *id, const struct qou
 		json_t *output = json_array_get(outputs, i);
 		struct output_row row;
 		enum found found = reader_output(r, &p, &row, err);
-		if (found == NOT_FOUND || (found == FOUND && !same_output(&row.out, &outs[i])))
+		if (found == NOT_FOUND || (found == FOUND && !output_eq(&row.out, &outs[i])))
 			reader_damaged(r, "the row of an output is missing, or not what its transaction says",
 			               err);
-		if (found != FOUND || !same_output(&row.out, &outs[i]))
+		if (found != FOUND || !output_eq(&row.out, &outs[i]))
 			return false;
 		json_object_set_new(output, "spent_by", row.spent ? API_HEX(row.spender) : json_null());
 		json_object_set_new(output, "spent_at", row.spent ? api_number(row.spent_at.n) : json_null());
@@ -247,7 +239,9 @@ static enum found read_final(struct reader *r, const struct genesis *g, const st
 {
 	struct qheader header;
 	struct qcert cert;
-	enum found found = reader_header(r, place->height, &header, err);
+	enum found found = reader_prove_tx(r, &tx->leaf, place, err);
+	if (found == FOUND)
+		found = reader_header(r, place->height, &header, err);
 	if (found == FOUND)
 		found = reader_cert_for(r, place->height, &cert, err);
 	if (found == NOT_FOUND)

@@ -63,6 +63,13 @@ bool node_mining(const struct node *n, struct node_mining *out)
 	return false;
 }
 
+bool node_scrub(struct node *n, struct scrubber_status *out)
+{
+	(void)n;
+	*out = (struct scrubber_status){.height = {3}, .passes = 2, .last_ok_at_ms = 1700000000123};
+	return true;
+}
+
 void link_stats(struct link *l, unsigned peer, struct link_stats *out)
 {
 	(void)l;
@@ -99,6 +106,8 @@ void call_unref(struct call *c)
 		free(c->submit.txs);
 		free(c->submit.results);
 	}
+	if (c->kind == CALL_DISPUTE)
+		free(c->dispute.list);
 	free(c);
 }
 
@@ -109,6 +118,10 @@ bool node_call(struct node *n, struct call *c)
 		c->fate.verdict = c->fate.id.b[0] & 1   ? TX_KNOWN
 		                  : c->fate.id.b[0] & 2 ? TX_DOUBLE_SPEND
 		                                        : TX_UNKNOWN_OUTPUT;
+	if (c->kind == CALL_DISPUTE) {
+		c->dispute.height.n = 3;
+		c->dispute.disputed = c->dispute.cnt;
+	}
 	if (c->kind == CALL_STATUS) {
 		c->status.height.n = 3;
 		c->status.engine.peer[0].seen_ms = c->status.engine.peer[2].seen_ms = 900;

@@ -47,6 +47,13 @@ bool node_mining(const struct node *n, struct node_mining *out)
 	return cluster->rules.g.g.seal.kind == QSEAL_POW;
 }
 
+bool node_scrub(struct node *n, struct scrubber_status *out)
+{
+	(void)n;
+	*out = (struct scrubber_status){.height = {3}, .passes = 2, .last_ok_at_ms = 1700000000123};
+	return true;
+}
+
 void link_stats(struct link *l, unsigned peer, struct link_stats *out)
 {
 	(void)l;
@@ -83,6 +90,8 @@ void call_unref(struct call *c)
 		free(c->submit.txs);
 		free(c->submit.results);
 	}
+	if (c->kind == CALL_DISPUTE)
+		free(c->dispute.list);
 	free(c);
 }
 
@@ -96,6 +105,9 @@ bool node_call(struct node *n, struct call *c)
 		replica_status(r, &c->status);
 	if (c->kind == CALL_FATE)
 		c->fate.verdict = replica_fate(r, &c->fate.id, &c->fate.winner);
+	if (c->kind == CALL_DISPUTE)
+		c->dispute.disputed =
+		    replica_disputes(r, c->dispute.list, c->dispute.cnt, &c->dispute.height);
 	for (size_t i = 0; c->kind == CALL_SUBMIT && i < c->submit.cnt; i++) {
 		struct submit_result *result = &c->submit.results[i];
 		if (c->submit.txs[i] == NULL)
@@ -580,7 +592,7 @@ static void an_address_with_stake_for_a_replica_that_there_is_not_is_refused(voi
 	edit_ledger("UPDATE outputs SET replica = 63 WHERE replica = 1; UPDATE convictions SET replica = 63");
 	snprintf(path, sizeof path, "/v1/addresses/%s", address_format(&a, text));
 	char *answer = ask(path, NULL, 0, 500);
-	assert_non_null(strstr(answer, "outputs(tx=0,position=9)"));
+	assert_non_null(strstr(answer, "outputs(tx=0,position=9): lock and replica"));
 	free(answer);
 	end();
 }
@@ -666,6 +678,93 @@ static void a_transaction_shows_its_locks_and_its_offence(void **state)
 	end();
 }
 
+/* ---- an edited ledger ------------------------------------------------------------------------------ */
+
+enum asked { ASK_TX, ASK_RECEIPT, ASK_BLOCK, ASK_BLOCKS, ASK_PAYER, ASK_PAYEE };
+
+static const struct edited {
+	const char *sql;
+	enum asked asked;
+	const char *says;
+} edited[] = {
+    /* Only the replica knows: nothing else in the file tells. */
+    {"UPDATE outputs SET spent_by = 1 WHERE tx = 1", ASK_TX, "was not spent by"},
+    {"UPDATE outputs SET spent_by = NULL WHERE tx = 0 AND position = 0", ASK_PAYER, "is unspent by its row"},
+    {"UPDATE outputs SET spent_by = NULL WHERE tx = 1", ASK_TX, "is unspent by its row"},
+    {"UPDATE outputs SET owner = (SELECT owner FROM outputs WHERE tx = 0 AND position = 0)"
+     " WHERE tx = 2 AND position = 0",
+     ASK_PAYER, "owner is"},
+    {"UPDATE outputs SET amount = amount + 1 WHERE tx = 2", ASK_PAYEE, "must be 1000000"},
+    {"UPDATE outputs SET amount = amount + 1 WHERE tx = 1", ASK_TX, "the row of an output"},
+    {"UPDATE transactions SET raw = (SELECT raw FROM transactions WHERE seq = 2) WHERE seq = 1", ASK_TX,
+     "transactions(seq=1).raw"},
+    {"UPDATE transactions SET raw = (SELECT raw FROM transactions WHERE seq = 2) WHERE seq = 1", ASK_BLOCK,
+     "of block 1"},
+    {"UPDATE transactions SET raw = CAST(substr(raw, 1, length(raw) - 1) || x'5a' AS BLOB) WHERE seq = 1",
+     ASK_TX, "of block 1"},
+    {"UPDATE transactions SET raw = CAST(substr(raw, 1, length(raw) - 1) || x'5a' AS BLOB) WHERE seq = 1",
+     ASK_RECEIPT, "of block 1"},
+    {"UPDATE certificates SET certificate = CAST(substr(certificate, 1, length(certificate) - 1) || x'5a' AS "
+     "BLOB)"
+     " WHERE height = 1",
+     ASK_BLOCK, "certificates(height=1)"},
+    {"UPDATE certificates SET certificate = CAST(substr(certificate, 1, length(certificate) - 1) || x'5a' AS "
+     "BLOB)"
+     " WHERE height = 1",
+     ASK_RECEIPT, "certificates(height=1)"},
+    {"UPDATE blocks SET hash = zeroblob(32) WHERE height = 1", ASK_BLOCK, "blocks(height=1).hash"},
+    {"UPDATE blocks SET hash = zeroblob(32) WHERE height = 1", ASK_BLOCKS, "blocks(height=1).hash"},
+    {"UPDATE blocks SET hash = zeroblob(32) WHERE height = 1", ASK_RECEIPT, "blocks(height=1).hash"},
+};
+
+/* Account 1 pays the first output of the genesis to 9, who pays it on to 10. */
+static void ask_edited(const struct edited *e)
+{
+	char path[200], hex[QHASH_HEX], address[ADDRESS_TEXT];
+	struct qaddress payer = rules_address(1), payee = rules_address(10);
+
+	begin(NULL, 0);
+	struct tx *first = pay_allocation(&cluster->rules, 0, 9, "");
+	struct qoutpoint at = output(first, 0);
+	final(tx_ref(first));
+	final(pay(&cluster->rules, &(struct payment){.from = 9, .to = 10}, &at, 1));
+	hex_encode(hex, first->id.b, sizeof first->id.b);
+	switch (e->asked) {
+	case ASK_TX:
+		snprintf(path, sizeof path, "/v1/transactions/%s", hex);
+		break;
+	case ASK_RECEIPT:
+		snprintf(path, sizeof path, "/v1/receipts/%s", hex);
+		break;
+	case ASK_BLOCK:
+		snprintf(path, sizeof path, "/v1/blocks/1");
+		break;
+	case ASK_BLOCKS:
+		snprintf(path, sizeof path, "/v1/blocks");
+		break;
+	case ASK_PAYER:
+	case ASK_PAYEE:
+		snprintf(path, sizeof path, "/v1/addresses/%s",
+		         address_format(e->asked == ASK_PAYER ? &payer : &payee, address));
+		break;
+	}
+	json_decref(get(path)); /* all is well */
+	edit_ledger(e->sql);
+	char *answer = ask(path, NULL, 0, 500);
+	if (!strstr(answer, "\"code\":\"ledger\"") || !strstr(answer, e->says))
+		fail_msg("%s: %s: not \"%s\": %s", e->sql, path, e->says, answer);
+	free(answer);
+	tx_unref(first);
+	end();
+}
+
+static void an_edit_is_never_served(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof edited / sizeof *edited; i++)
+		ask_edited(&edited[i]);
+}
+
 /* ---- metrics
  * ------------------------------------------------------------------------------------------------ */
 
@@ -736,6 +835,8 @@ static void metrics_have_the_form_that_collectors_read(void **state)
 	assert_says(text, "quorate_view 0");
 	assert_says(text, "quorate_view_changes_total 0");
 	assert_says(text, "quorate_mempool_transactions 0");
+	assert_says(text, "quorate_scrub_passes_total 2");
+	assert_says(text, "quorate_scrub_height 3");
 	assert_says(text, "quorate_transactions_total 1");
 	assert_says(text, "quorate_proposer 0");
 	assert_null(strstr(text, "mining"));
@@ -794,6 +895,7 @@ int main(void)
 	    cmocka_unit_test(an_address_with_stake_for_a_replica_that_there_is_not_is_refused),
 	    cmocka_unit_test(refusals_tell_until_when_and_how_much),
 	    cmocka_unit_test(a_transaction_shows_its_locks_and_its_offence),
+	    cmocka_unit_test(an_edit_is_never_served),
 	    cmocka_unit_test(metrics_have_the_form_that_collectors_read),
 	    cmocka_unit_test(metrics_tell_of_mining),
 	    cmocka_unit_test(metrics_tell_of_stake),

@@ -577,7 +577,7 @@ static const struct misfit {
      {{ask_output, 0, true}},
      {ask_address, 6}},
     {"UPDATE outputs SET amount = 601 WHERE tx = 2",
-     "outputs(tx=2,position=0)",
+     "outputs(tx=2,position=0).amount is 601, must be 600",
      {{ask_address, 4, true}},
      {ask_address, 6}},
     {"UPDATE outputs SET owner = (SELECT owner FROM outputs WHERE tx = 4 AND position = 0) WHERE tx = 2",
