@@ -132,10 +132,11 @@ struct audit_ledger {
 
 /* One ledger's word at the height of a divergence. */
 struct audit_branch {
-	size_t ledger; /* index in the report: the first that holds this block */
+	size_t ledger; /* index in the report: one that holds this block */
 	struct qhash block;
-	bool certified;    /* below a certificate that holds, by links that hold */
-	struct qcert cert; /* meaningful if certified; owned */
+	struct qheader header; /* of the block; height 0: its row cannot be read any more */
+	bool certified;        /* below a certificate that holds, by links that hold */
+	struct qcert cert;     /* meaningful if certified; owned */
 };
 
 /*

@@ -125,6 +125,17 @@ static bool differ(const struct book *books, size_t cnt, const bool *aside, uint
 	return false;
 }
 
+static struct audit_branch new_branch(struct book *books, size_t ledger, uint64_t h)
+{
+	struct audit_branch b = {.ledger = ledger, .block = books[ledger].hashes[h]};
+	struct book_walk w;
+
+	if (book_walk_open(&books[ledger], h, &w) && book_walk_next(&w))
+		b.header = w.header;
+	book_walk_close(&w);
+	return b;
+}
+
 /* Of the ledgers that hold one block, the first that can prove it speaks for all. */
 static void meet(struct book *books, size_t cnt, const bool *aside, uint64_t h, struct meeting *m)
 {
@@ -134,7 +145,7 @@ static void meet(struct book *books, size_t cnt, const bool *aside, uint64_t h, 
 		struct audit_branch *b = branch_of(m, &books[i].hashes[h]);
 		if (!b) {
 			b = &m->branches[m->cnt++];
-			*b = (struct audit_branch){.ledger = i, .block = books[i].hashes[h]};
+			*b = new_branch(books, i, h);
 		}
 		if (b->certified || !book_proof(&books[i], h, &b->cert))
 			continue;

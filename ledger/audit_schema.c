@@ -71,9 +71,12 @@ bool book_identify(struct book *b, struct err *err)
 		    : version < db_ledger.oldest ? "quorate of that version"
 		                                 : "copy that this version's node has opened once");
 	if (other_chain(b, &chain))
-		return err_set(err, ERR_INPUT, "ledger %s: belongs to chain %s, but this genesis is chain %s",
-		               path, hex_encode(theirs, chain.b, sizeof chain.b),
-		               hex_encode(ours, b->g->chain.b, sizeof b->g->chain.b));
+		return err_set(
+		    err, ERR_INPUT,
+		    "ledger %s: belongs to chain %s, but this genesis is chain %s; audit it with the "
+		    "genesis of its own chain, apart from the others",
+		    path, hex_encode(theirs, chain.b, sizeof chain.b),
+		    hex_encode(ours, b->g->chain.b, sizeof b->g->chain.b));
 	if (b->unusable)
 		*err = b->err;
 	return !b->unusable;
