@@ -214,7 +214,7 @@ static const struct edit {
     {"UPDATE certificates SET certificate = (SELECT certificate FROM certificates WHERE height = 3)"
      " WHERE height = 2",
      "certificates(height=2)", "certificates(height=2)"},
-    {"UPDATE transactions SET height = 3 WHERE seq = 2", NULL, "not proven"},
+    {"UPDATE transactions SET height = 3 WHERE seq = 2", NULL, "is another in block 3"},
 };
 
 static void an_edited_ledger_is_found_out(void **state)
@@ -267,6 +267,51 @@ static void double_spends_are_part_of_the_story(void **state)
 	/* Evidence alone does not refuse for good: the winner it names must have spent the output. */
 	chain_sql(s.copy, "UPDATE evidence SET output_position = 1 WHERE seq = 77", NULL, 0);
 	assert_int_equal(quorate(NULL, NULL, "tx", "show", other, "--ledger", s.copy, NULL), 1);
+}
+
+/* The attempts in a node's story of a transaction, once there are some: with the next block they are on disk.
+ */
+static json_t *await_attempt(const char *id, struct purse *purse)
+{
+	for (unsigned i = 0; i < 100; i++) {
+		int status;
+		purse_pay(purse, s.c, 1);
+		json_t *told = chain_get(s.c, 1, &status, "/v1/transactions/%s", id);
+		json_t *attempt = json_incref(json_array_get(json_object_get(told, "attempts"), 0));
+		json_decref(told);
+		if (attempt)
+			return attempt;
+	}
+	fail_msg("node 1 never tells of the double spend");
+	return NULL;
+}
+
+/* Who spends again what was spent leaves evidence, and it is in both stories. */
+static void a_node_tells_of_a_double_spend_and_so_does_its_ledger(void **state)
+{
+	struct account *a = account_number(A);
+	struct purse purse = {.account = account_number(D), .address = address_number(D), .amount = 200};
+	struct tx *loser = pay(s.c->genesis, a, (struct qoutpoint){s.c->genesis->txid, 0}, 100,
+	                       address_number(D), 100, "again");
+	char id[QHASH_HEX];
+	int code;
+	(void)state;
+	assert_true(hex_decode(purse.at.tx.b, sizeof purse.at.tx.b, s.id[FOUR]));
+	hex_encode(id, loser->id.b, sizeof loser->id.b);
+	assert_true(chain_submit(s.c, 1, &loser, 1, NULL));
+	json_t *attempt = await_attempt(s.id[ONE], &purse);
+	assert_string_equal(json_text(attempt, "loser"), id);
+	assert_string_equal(json_text(attempt, "winner"), s.id[ONE]);
+	assert_string_equal(json_text(json_object_get(attempt, "output"), "txid"), s.genesis_id);
+	json_decref(attempt);
+	json_t *t = show(id, "--ledger", chain_path(s.c, "node1"), s.genesis, &code);
+	assert_int_equal(code, 0);
+	assert_string_equal(json_text(t, "status"), "rejected");
+	assert_string_equal(json_text(t, "spent_by"), s.id[ONE]);
+	json_decref(t);
+	tx_unref(loser);
+	account_free(a);
+	purse_close(&purse);
 }
 
 /* ---- a node that lies ------------------------------------------------------------------------ */
@@ -533,6 +578,7 @@ int main(void)
 	    cmocka_unit_test(a_tree_names_shared_ancestors_once),
 	    cmocka_unit_test(a_trace_believes_no_ledger),
 	    cmocka_unit_test(wrong_questions_have_plain_answers),
+	    cmocka_unit_test(a_node_tells_of_a_double_spend_and_so_does_its_ledger),
 	};
 	return cmocka_run_group_tests_name("history", tests, set_up, tear_down);
 }
