@@ -16,7 +16,11 @@
 static struct rules rules;
 static struct bytes signed_bodies[24]; /* all that a replica ever signed here */
 static size_t signed_cnt;
-static struct qvote certified[2]; /* all that a quorum ever signed here */
+static struct {
+	enum qkind kind;
+	struct qvote vote;
+} certified[8]; /* all that a quorum ever signed here */
+static size_t certified_cnt;
 
 static struct qenvelope sealed(unsigned sender, struct qmessage m)
 {
@@ -83,25 +87,65 @@ static void add_disagreement(struct qmessage a, struct qmessage b)
 	wire_free(WIRE(qevidence), &ev);
 }
 
-/* One certified header each, at one height; and the same in one chain, which contradicts nothing. */
+static void note_cert(const struct qcert *c)
+{
+	certified[certified_cnt].kind = c->kind;
+	certified[certified_cnt++].vote = c->vote;
+}
+
+/* Two chains of three blocks, of views 1 and `view`. */
+static struct qfork make_fork(uint64_t view)
+{
+	struct qmessage one = make_chain(&rules), other = make_chain(&rules);
+	struct qfork f = {one.qmessage_u.chain, other.qmessage_u.chain};
+
+	f.second.headers.headers_val[0].parent.b[0] ^= 1;
+	f.second.cert.vote.view.n = view;
+	anew_chain(&rules, &f.second, LINK_ANEW);
+	note_cert(&f.first.cert);
+	note_cert(&f.second.cert);
+	return f;
+}
+
+/* Two forks of one view each, and the same in one chain, which contradicts nothing. */
 static void add_fork(void)
 {
-	struct qmessage one = make_chain(&rules), other = make_chain(&rules), same = make_chain(&rules);
-	struct qchain *c = &other.qmessage_u.chain;
-
-	c->headers.headers_val[0].parent.b[0] ^= 1;
-	anew_chain(&rules, c, LINK_ANEW);
-	certified[0] = one.qmessage_u.chain.cert.vote;
-	certified[1] = c->cert.vote;
+	struct qmessage one = make_chain(&rules), same = make_chain(&rules);
 	struct qevidence none = {QEV_FORK, {.fork = {one.qmessage_u.chain, same.qmessage_u.chain}}};
 	struct bytes bytes = rules_encode(WIRE(qevidence), &none);
+
 	must(!evidence_verify(&rules.g, &none, NULL));
 	fuzz_seed_as(0, bytes.data, bytes.len);
 	fuzz_seed_as(SIGN_ANEW, bytes.data, bytes.len);
 	fuzz_seed_as(SIGN_ANEW | LINK_ANEW, bytes.data, bytes.len);
 	bytes_free(&bytes);
-	wire_free(WIRE(qmessage), &same);
-	add((struct qevidence){QEV_FORK, {.fork = {one.qmessage_u.chain, *c}}});
+	wire_free(WIRE(qevidence), &none);
+	add((struct qevidence){QEV_FORK, {.fork = make_fork(1)}});
+}
+
+/* Of views 1 and 4: replicas 0 and 2 hide in their VIEW-CHANGEs that they committed in view 1. */
+static void add_hidden(void)
+{
+	struct qfork f = make_fork(4);
+
+	f.hiding.hiding_val = xcalloc(2, sizeof *f.hiding.hiding_val);
+	for (unsigned i = 0; i < 2; i++)
+		f.hiding.hiding_val[f.hiding.hiding_len++] = sealed(2 * i, make_view_change(&rules));
+	add((struct qevidence){QEV_FORK, {.fork = f}});
+}
+
+static void add_prepared(void)
+{
+	struct qfork f = make_fork(5);
+
+	f.prepared.prepared_val = xcalloc(2, sizeof *f.prepared.prepared_val);
+	for (unsigned i = 0; i < 2; i++) {
+		struct qvote vote = {.view = {1}, .height = {12}, .block = rules_hash((uint8_t)(7 + i))};
+		f.prepared.prepared_val[f.prepared.prepared_len++] =
+		    rules_cert(&rules, QPREPARE, &vote, 7U << i);
+		note_cert(&f.prepared.prepared_val[i]);
+	}
+	add((struct qevidence){QEV_FORK, {.fork = f}});
 }
 
 static void setup(void)
@@ -115,6 +159,10 @@ static void setup(void)
 	add_disagreement(vote, other);
 	add_conflict(2, point, state);
 	add_conflict(1, make_proposal(&rules, 1), make_proposal(&rules, 2));
+	struct qmessage commit =
+	    vote; /* of what make_view_change() reports as prepared in a later view only */
+	commit.qmessage_u.vote.height.n = 6;
+	add_conflict(1, commit, make_view_change(&rules));
 	add_proposal(0, false);
 	add_proposal(BITS, false);
 	add_proposal(BITS_MAX + 1, true);
@@ -123,6 +171,8 @@ static void setup(void)
 	bad.qmessage_u.proposal.leaves.leaves_val[1] = bad.qmessage_u.proposal.leaves.leaves_val[0];
 	add((struct qevidence){QEV_BAD_PROPOSAL, {.proposal = sealed(1, bad)}});
 	add_fork();
+	add_hidden();
+	add_prepared();
 	add((struct qevidence){
 	    QEV_DOUBLE_SPEND,
 	    {.double_spend = {raw_of(rules_pay(&rules, 0, "one")), raw_of(rules_pay(&rules, 0, "other"))}}});
@@ -146,22 +196,28 @@ static bool was_signed(const struct qenvelope *env)
 
 static bool was_certified(const struct qcert *c)
 {
-	for (size_t i = 0; i < 2; i++)
-		if (c->kind == QCOMMIT && memcmp(&c->vote, &certified[i], sizeof c->vote) == 0)
+	for (size_t i = 0; i < certified_cnt; i++)
+		if (c->kind == certified[i].kind && memcmp(&c->vote, &certified[i].vote, sizeof c->vote) == 0)
 			return true;
 	return false;
 }
 
 static void anew(struct qevidence *ev, uint8_t how)
 {
+	struct qfork *f = &ev->qevidence_u.fork;
+
 	if (ev->kind == QEV_CONFLICT) {
 		anew_envelope(&rules, &ev->qevidence_u.conflict.first, SIGN_ANEW);
 		anew_envelope(&rules, &ev->qevidence_u.conflict.second, SIGN_ANEW);
 	} else if (ev->kind == QEV_BAD_PROPOSAL) {
 		anew_envelope(&rules, &ev->qevidence_u.proposal, SIGN_ANEW);
 	} else if (ev->kind == QEV_FORK) {
-		anew_chain(&rules, &ev->qevidence_u.fork.first, how);
-		anew_chain(&rules, &ev->qevidence_u.fork.second, how);
+		anew_chain(&rules, &f->first, how);
+		anew_chain(&rules, &f->second, how);
+		for (unsigned i = 0; i < f->hiding.hiding_len; i++)
+			anew_envelope(&rules, &f->hiding.hiding_val[i], SIGN_ANEW);
+		for (unsigned i = 0; i < f->prepared.prepared_len; i++)
+			sign_cert(&rules, &f->prepared.prepared_val[i]);
 	}
 }
 
@@ -220,21 +276,134 @@ static void check_proposal(const struct qenvelope *env, bool convicts)
 	wire_free(WIRE(qmessage), &m);
 }
 
+/* ---- who is guilty, said once more and in another way ------------------------------------------------- */
+
+/* May an honest replica that signed this COMMIT report this of a height?  NULL: nothing. */
+static bool may_report(const struct qvote *commit, const struct qprepared *p)
+{
+	if (!p)
+		return false;
+	if (p->cert.vote.view.n == commit->view.n && p->cert.vote.height.n == commit->height.n)
+		return qhash_eq(&p->cert.vote.block, &commit->block);
+	return p->cert.vote.view.n >= commit->view.n;
+}
+
+static const struct qprepared *reported_at(const struct qview_change *vc, uint64_t height)
+{
+	const struct qprepared *p = vc->prepared.prepared_val, *end = p + vc->prepared.prepared_len;
+
+	while (p < end && p->cert.vote.height.n != height)
+		p++;
+	return p < end ? p : NULL;
+}
+
+static bool may_be_honest(const struct qvote *commit, const struct qview_change *vc)
+{
+	uint64_t h = commit->height.n, base = vc->tip.tip_len ? vc->tip.tip_val->vote.height.n : 0;
+
+	if (vc->stable.stable_len && vc->stable.stable_val->vote.height.n > base)
+		base = vc->stable.stable_val->vote.height.n;
+	if (commit->view.n >= vc->view.n)
+		return true;
+	for (; h > base; h--) { /* downwards, to the first that is not there */
+		const struct qprepared *p = reported_at(vc, h), *below = reported_at(vc, h - 1);
+		if (!may_report(commit, p))
+			return false;
+		if (h - 1 > base && below && p->cert.vote.view.n == commit->view.n &&
+		    below->cert.vote.view.n == commit->view.n &&
+		    !qhash_eq(&p->header.parent, &below->cert.vote.block))
+			return false;
+	}
+	return true;
+}
+
+static uint64_t signers(const struct qcert *c)
+{
+	uint64_t mask = 0;
+
+	for (unsigned i = 0; i < c->sigs.sigs_len; i++)
+		mask |= UINT64_C(1) << c->sigs.sigs_val[i].replica;
+	return mask;
+}
+
+static uint64_t guilty_of_fork(const struct qfork *f)
+{
+	const struct qcert *a = &f->first.cert, *b = &f->second.cert;
+	uint64_t guilty = 0;
+
+	if (a->kind == QCOMMIT && b->kind == QCOMMIT && a->vote.view.n == b->vote.view.n)
+		guilty = signers(a) & signers(b);
+	if (a->kind == QCHECKPOINT && b->kind == QCHECKPOINT && a->vote.height.n == b->vote.height.n)
+		guilty = signers(a) & signers(b);
+	for (unsigned i = 0; i < f->hiding.hiding_len; i++) {
+		const struct qenvelope *env = &f->hiding.hiding_val[i];
+		struct qmessage m;
+		must(a->kind == QCOMMIT && signers(a) >> env->sender & 1);
+		must(envelope_verify(&rules.g, env, &m, NULL));
+		must(m.kind == QVIEW_CHANGE && !may_be_honest(&a->vote, &m.qmessage_u.view_change));
+		guilty |= UINT64_C(1) << env->sender;
+		wire_free(WIRE(qmessage), &m);
+	}
+	if (f->prepared.prepared_len > 0) {
+		a = &f->prepared.prepared_val[0];
+		b = &f->prepared.prepared_val[1];
+		must(f->prepared.prepared_len == 2 && cert_verify(&rules.g, a, NULL) &&
+		     cert_verify(&rules.g, b, NULL));
+		must(a->kind == QPREPARE && b->kind == QPREPARE &&
+		     !qhash_eq(&a->vote.block, &b->vote.block) && a->vote.view.n == b->vote.view.n &&
+		     a->vote.height.n == b->vote.height.n);
+		guilty |= signers(a) & signers(b);
+	}
+	return guilty;
+}
+
+static void check_fork(const struct qfork *f, bool anything_signed)
+{
+	const struct qcert *a = &f->first.cert, *b = &f->second.cert;
+
+	must(cert_verify(&rules.g, a, NULL) && cert_verify(&rules.g, b, NULL));
+	if (anything_signed)
+		return;
+	must(was_certified(a) && was_certified(b) && memcmp(&a->vote, &b->vote, sizeof a->vote) != 0);
+	for (unsigned i = 0; i < f->hiding.hiding_len; i++)
+		must(was_signed(&f->hiding.hiding_val[i]));
+	for (unsigned i = 0; i < f->prepared.prepared_len; i++)
+		must(was_certified(&f->prepared.prepared_val[i]));
+}
+
+/* A COMMIT and a VIEW-CHANGE; of one kind the rules are few. */
+static void check_pair(const struct qconflict *c)
+{
+	struct qmessage a, b;
+
+	must(envelope_verify(&rules.g, &c->first, &a, NULL) &&
+	     envelope_verify(&rules.g, &c->second, &b, NULL));
+	if (a.kind != b.kind)
+		must(a.kind == QCOMMIT && b.kind == QVIEW_CHANGE &&
+		     !may_be_honest(&a.qmessage_u.vote, &b.qmessage_u.view_change));
+	wire_free(WIRE(qmessage), &a);
+	wire_free(WIRE(qmessage), &b);
+}
+
 static void check_conviction(const struct qevidence *ev, bool anything_signed)
 {
 	const struct qconflict *c = &ev->qevidence_u.conflict;
+	struct evidence_facts facts;
 
+	must(evidence_facts(&rules.g, ev, &facts));
 	if (ev->kind == QEV_CONFLICT) {
 		must(c->first.sender == c->second.sender && c->first.sender < rules.g.n);
+		must(facts.culprits == UINT64_C(1) << c->first.sender);
 		must(anything_signed || (was_signed(&c->first) && was_signed(&c->second)));
+		check_pair(c);
 	} else if (ev->kind == QEV_BAD_PROPOSAL) {
+		must(facts.culprits == UINT64_C(1) << ev->qevidence_u.proposal.sender);
 		must(anything_signed || was_signed(&ev->qevidence_u.proposal));
 	} else if (ev->kind == QEV_FORK) {
-		const struct qcert *a = &ev->qevidence_u.fork.first.cert,
-		                   *b = &ev->qevidence_u.fork.second.cert;
-		must(cert_verify(&rules.g, a, NULL) && cert_verify(&rules.g, b, NULL));
-		must(anything_signed || (was_certified(a) && was_certified(b) &&
-		                         memcmp(&a->vote, &b->vote, sizeof a->vote) != 0));
+		check_fork(&ev->qevidence_u.fork, anything_signed);
+		must(facts.culprits == guilty_of_fork(&ev->qevidence_u.fork));
+	} else {
+		must(facts.culprits == 0);
 	}
 }
 
@@ -250,9 +419,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	bool convicts = evidence_verify(&rules.g, &ev, &err);
 	if (ev.kind == QEV_BAD_PROPOSAL)
 		check_proposal(&ev.qevidence_u.proposal, convicts);
+	struct evidence_facts facts;
 	if (convicts)
 		check_conviction(&ev, data[0] & SIGN_ANEW);
-	else
+	else /* whatever that says, it says it */
+		evidence_facts(&rules.g, &ev, &facts);
+	if (!convicts)
 		must(err.kind == ERR_NO && err.text[0] != '\0');
 	wire_free(WIRE(qevidence), &ev);
 	return 0;
