@@ -30,6 +30,7 @@
  *                  audit_replay.c  the chain, block after block
  *                  audit_txs.c     transactions, outputs, inputs
  *                  audit_coins.c   what inputs spend, looked up in the file
+ *                  audit_since.c   beginning at a checkpoint
  *                  audit_certs.c   certificates and signers
  *                  audit_stake.c   stake, convictions, tables, by plain addition
  *                  audit_turns.c   who had the turn to propose
@@ -184,7 +185,8 @@ struct audit_report {
 struct audit_options {
 	unsigned threads;     /* for signatures; 0: one a core */
 	struct qheight since; /* 0: from the genesis. Else from the newest checkpoint at or below this height,
-	                       * whose certificate and state are verified; nothing below it is */
+	                       * whose certificate and state are verified; nothing below it is: edits of
+	                       * history there that is no part of the state go unseen */
 	bool measure;         /* fill speed.bound_seconds */
 	unsigned
 	    outputs_kept; /* unspent outputs of each ledger that are kept in memory, where those needed next

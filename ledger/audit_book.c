@@ -119,8 +119,11 @@ struct qhash *book_set_hash(struct book *b, struct qheight h)
 {
 	size_t at = hash_at(b, h.n);
 
-	if (at >= b->hash_cap) {
-		b->hash_cap = 2 * at + 64;
+	if (!b->hashes) { /* nothing is known of what is below */
+		b->hash_cap = at + 64;
+		b->hashes = xcalloc(b->hash_cap, sizeof *b->hashes);
+	} else if (at >= b->hash_cap) {
+		b->hash_cap = 2 * at;
 		b->hashes = xrealloc(b->hashes, b->hash_cap * sizeof *b->hashes);
 	}
 	b->hash_cnt = h.n + 1;

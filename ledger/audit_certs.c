@@ -9,11 +9,13 @@
 
 #include "audit_impl.h"
 
-void coverage_open(struct coverage *c, struct book *b)
+void coverage_open(struct coverage *c, struct book *b, struct qheight base)
 {
+	int64_t from = base.n > 0 ? (int64_t)base.n + 1 : INT64_MIN;
+
 	c->named = 0;
-	cursor_open(&c->certs, b, TABLE_CERTIFICATES);
-	cursor_open(&c->signers, b, TABLE_SIGNERS);
+	cursor_open_at(&c->certs, b, TABLE_CERTIFICATES, from);
+	cursor_open_at(&c->signers, b, TABLE_SIGNERS, from);
 	cursor_skip(&c->certs, 1, 0, qheight_of(0));
 }
 

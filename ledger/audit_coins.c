@@ -40,14 +40,16 @@ struct coin_name {
 	UT_hash_handle hh, hh_id;
 };
 
-void coins_open(struct coins *c, struct book *b)
+void coins_open(struct coins *c, struct book *b, int64_t base_seq)
 {
-	*c = (struct coins){.b = b};
+	*c = (struct coins){.b = b, .base_seq = base_seq};
 	c->places = b->options->outputs_kept ? b->options->outputs_kept : OUTPUTS_KEPT;
 	c->recent = xcalloc(c->places, sizeof *c->recent);
 	c->source = book_prepare(b, "SELECT txid, height, raw FROM transactions WHERE seq = ?1");
 	c->seq = book_prepare(b, "SELECT seq FROM transactions WHERE txid = ?1");
 	c->spent = book_prepare(b, "SELECT spent_by FROM outputs WHERE tx = ?1 AND position = ?2");
+	if (base_seq > 0)
+		c->based = book_prepare(b, since_output_sql);
 	c->input =
 	    book_prepare(b, "SELECT 1 FROM inputs WHERE tx = ?1 AND source_tx = ?2 AND source_position = ?3");
 }
@@ -71,6 +73,7 @@ void coins_close(struct coins *c)
 	sqlite3_finalize(c->seq);
 	sqlite3_finalize(c->spent);
 	sqlite3_finalize(c->input);
+	sqlite3_finalize(c->based);
 }
 
 /* ---- what rows hide ------------------------------------------------------------------ */
@@ -182,10 +185,30 @@ static bool read_output(struct coins *c, const struct qoutpoint *p, struct unspe
 	return ok;
 }
 
+/* Up to the base: by its row, which is part of the state there or is not. */
+static bool based_at(struct coins *c, int64_t seq, const struct qoutpoint *p, struct unspent *u)
+{
+	sqlite3_stmt *s = c->based;
+	bool ok = s && sqlite3_bind_int64(s, 1, seq) == SQLITE_OK &&
+	          sqlite3_bind_int64(s, 2, p->index) == SQLITE_OK && book_step(c->b, s) &&
+	          since_output(c->b->g, s, u) && qoutpoint_eq(&u->point, p);
+
+	sqlite3_reset(s);
+	return ok;
+}
+
+static bool is_based(const struct coins *c, int64_t seq)
+{
+	return c->base_seq > 0 && seq <= c->base_seq;
+}
+
 /* Made by the transaction at seq, if that is what the outpoint names. */
 static bool made_at(struct coins *c, int64_t seq, const struct qoutpoint *p, struct unspent *u)
 {
 	const struct coin_name *n = c->names ? name_at(c, seq) : NULL;
+
+	if (is_based(c, seq))
+		return based_at(c, seq, p, u);
 	bool ok = read_source(c, seq) && (n ? qtxid_eq(&n->id, &p->tx) : is_named(c->source, &p->tx)) &&
 	          read_output(c, p, u);
 
@@ -221,6 +244,8 @@ static bool find_made(struct coins *c, const struct qoutpoint *p, int64_t hint, 
 	const struct genesis *g = c->b->g;
 
 	if (qtxid_eq(&p->tx, &g->txid)) {
+		if (is_based(c, 0))
+			return based_at(c, 0, p, u);
 		if (p->index >= g->g.allocations.allocations_len)
 			return false;
 		*u = (struct unspent){.point = *p, .out = g->g.allocations.allocations_val[p->index]};
@@ -280,6 +305,11 @@ void coins_made(struct coins *c, const struct unspent *u, struct spender row)
 	c->unexplained += row.is == SPENDER_SEQ;
 }
 
+void coins_loaded(struct coins *c, sqlite3_stmt *row, int col, const struct unspent *u)
+{
+	c->unexplained += coins_spender(c, row, col, u->row, u->point.index).is == SPENDER_SEQ;
+}
+
 static struct spender read_spender(struct coins *c, const struct unspent *u)
 {
 	struct spender s = {.is = SPENDER_NO_ROW};
@@ -289,6 +319,18 @@ static struct spender read_spender(struct coins *c, const struct unspent *u)
 		s = coins_spender(c, c->spent, 0, u->row, u->point.index);
 	sqlite3_reset(c->spent);
 	return s;
+}
+
+/* Before the transaction at seq, by the one that its row names? */
+static bool was_spent(struct coins *c, const struct coin *coin, int64_t seq)
+{
+	const struct spender *by = &coin->row;
+
+	if (by->is != SPENDER_SEQ || by->seq >= seq)
+		return false;
+	if (is_based(c, by->seq)) /* then it is no part of the state that was signed, whoever spent it */
+		return is_based(c, coin->u.row);
+	return spends(c, by->seq, &coin->u.point);
 }
 
 enum coin_found coins_find(struct coins *c, const struct qoutpoint *p, int64_t hint, int64_t seq,
@@ -304,7 +346,7 @@ enum coin_found coins_find(struct coins *c, const struct qoutpoint *p, int64_t h
 		return COIN_UNKNOWN;
 	const struct coin_lie *lie = lie_about(c, p);
 	out->row = read_spender(c, &out->u);
-	if (!lie && (out->row.is != SPENDER_SEQ || out->row.seq >= seq || !spends(c, out->row.seq, p)))
+	if (!lie && !was_spent(c, out, seq))
 		return COIN_UNSPENT;
 	*by = lie ? lie->spender : out->row.seq;
 	return COIN_SPENT;
@@ -353,7 +395,7 @@ static bool outpoint_of(struct coins *c, int64_t tx, int64_t position, struct qo
 	bool ok = read_source(c, tx) && sqlite3_column_bytes(c->source, 0) == sizeof p->tx.b;
 	if (ok && !n)
 		memcpy(p->tx.b, sqlite3_column_blob(c->source, 0), sizeof p->tx.b);
-	ok = ok && read_output(c, p, &u);
+	ok = ok && (is_based(c, tx) || read_output(c, p, &u));
 	sqlite3_reset(c->source);
 	if (n)
 		p->tx = n->id;
@@ -375,9 +417,11 @@ void coins_end(struct coins *c, int64_t next_seq, bool stopped, struct qheight t
 	while (book_step(b, row)) {
 		int64_t tx = sqlite3_column_int64(row, 0), position = sqlite3_column_int64(row, 1),
 		        by = sqlite3_column_int64(row, 2);
+		if (is_based(c, tx) && is_based(c, by))
+			continue; /* before anything that is judged */
 		if (!book_judges(b, by) || (stopped && by >= next_seq) || !outpoint_of(c, tx, position, &p))
 			continue;
-		if (lie_about(c, &p) || (by > 0 && by < next_seq && spends(c, by, &p)))
+		if (lie_about(c, &p) || (by > tx && by < next_seq && spends(c, by, &p)))
 			continue;
 		book_find(b, AUDIT_ALTERED, tip, table_where(TABLE_OUTPUTS, tx, position, "spent_by", where),
 		          NOT_SPENT, by);

@@ -234,15 +234,19 @@ struct coins {
 	struct book *b;
 	struct coin *recent; /* those made last, each in the place of its number; amount 0: none */
 	size_t places;
+	int64_t base_seq;
 	struct coin_lie *lies; /* by outpoint: whom outputs.spent_by should name, and does not */
 	struct coin_name *names,
 	    *by_txid;        /* of rows of transactions with another txid or height: the right ones */
 	int64_t unexplained; /* rows with a spent_by whose spender has not come yet */
 	bool full;           /* more is wrong with the rows than is kept: nothing can be known */
-	/* A transaction by seq, its seq by txid, an output's spent_by, an input by what it spends. */
-	sqlite3_stmt *source, *seq, *spent, *input;
+	/* A transaction by seq, its seq by txid, an output's spent_by, an input by what it spends,
+	 * an output up to the base. */
+	sqlite3_stmt *source, *seq, *spent, *input, *based;
 };
-void coins_open(struct coins *c, struct book *b);
+/* base_seq: outputs of transactions up to this one are known by their rows, which the digest of a checkpoint
+ * covers; 0: none are. */
+void coins_open(struct coins *c, struct book *b, int64_t base_seq);
 void coins_close(struct coins *c);
 /* The row of transactions at seq says otherwise. */
 void coins_name(struct coins *c, int64_t seq, const struct qtxid *id, struct qheight h);
@@ -250,6 +254,8 @@ void coins_name(struct coins *c, int64_t seq, const struct qtxid *id, struct qhe
 struct spender coins_spender(struct coins *c, sqlite3_stmt *outputs, int col, int64_t tx, uint32_t position);
 /* In the order of transactions, and of outputs in them. */
 void coins_made(struct coins *c, const struct unspent *u, struct spender row);
+/* One of them is unspent at the base; column `col` of the row is its spent_by. */
+void coins_loaded(struct coins *c, sqlite3_stmt *row, int col, const struct unspent *u);
 /*
  * What `p` names, before the transaction at `seq`.  `hint`: transactions.seq of its maker, if that is true;
  * any number may be tried.  COIN_SPENT: by the transaction at *by.
@@ -270,7 +276,7 @@ struct coverage {
 	struct cursor certs, signers;
 	int64_t named; /* the last block's certified_by */
 };
-void coverage_open(struct coverage *c, struct book *b);
+void coverage_open(struct coverage *c, struct book *b, struct qheight base); /* of blocks above it */
 /* Block `height` names the certificate at `certified_by`. */
 void coverage_block(struct coverage *c, struct qheight height, int64_t certified_by, const struct state *s);
 /* After the last block: nothing may be left, and that block must be covered. */
@@ -296,7 +302,7 @@ struct tally {
 	struct schedule schedules[2]; /* of the last two tables */
 	struct cursor convictions, rows;
 };
-void tally_open(struct tally *t, struct book *b);
+void tally_open(struct tally *t, struct book *b, struct qheight base); /* rows above it, or all if it is 0 */
 void tally_made(struct tally *t, const struct unspent *u);
 void tally_spent(struct tally *t, const struct unspent *u);
 /* Does the transaction freeze what it must, in a block at h?  False: the text says where not. */
@@ -304,6 +310,9 @@ bool tally_penalties_hold(const struct tally *t, const struct state *state, cons
                           struct qheight h, char *text, size_t cap);
 /* The transaction at seq convicts. */
 void tally_offence(struct tally *t, int64_t seq, const struct qoffence *o, struct qheight h);
+/* Of what is not replayed: convictions, ascending, before outputs; then tables, ascending. */
+void tally_convict(struct tally *t, unsigned replica, struct qheight h);
+void tally_table(struct tally *t, struct state *state, const struct qtable *table);
 /* After the last transaction of the block at h, and after the genesis: settles an epoch in the state, too. */
 void tally_settle(struct tally *t, struct state *state, struct qheight h);
 /* Who has which turn at h, the next height; NULL where the primary proposes. */
@@ -358,7 +367,26 @@ void replay_resume(struct replay *r);
 void replay_close(struct replay *r);
 void book_replay(struct book *b); /* all of it */
 
+/* audit_since.c: where a replay can begin that does not begin at the genesis. */
+struct base {
+	struct qheight height;
+	struct qhash block, state; /* as a quorum signed them; */
+	char where[WHERE_MAX];     /* the certificate is here */
+	struct qheader header;
+	int64_t last_seq; /* of the block's last transaction, by the column first_tx: true if the digest is */
+};
+/* The newest checkpoint at or below this height whose certificate holds, with its block; after the journal.
+ * base->header is to be freed. */
+bool since_find(struct book *b, struct qheight since, struct base *base);
+/* The state after it into a fresh replay. False: it is not what was signed, which is found. */
+bool since_load(struct replay *r, const struct base *base);
+/* An output made up to the base with its transaction: by ?1, seq, and ?2, position.  The row at hand; false:
+ * it cannot be. */
+extern const char since_output_sql[];
+bool since_output(const struct genesis *g, sqlite3_stmt *row, struct unspent *u);
+
 /* audit_txs.c: one transaction. */
+const char *lock_name(enum qlock_kind kind); /* in outputs.lock; "": none */
 /* The row at seq, parsed; NULL if it is not there or no transaction. */
 struct tx *replay_read(struct replay *r, int64_t seq, uint32_t position, struct qheight h);
 /* Its inputs leave the unspent set, its outputs enter.  False: it may not. */

@@ -282,26 +282,45 @@ void replay_break(struct replay *r)
 
 /* ---- its life ---------------------------------------------------------------------------- */
 
+static void open_at(struct replay *r, struct qheight base, int64_t base_seq)
+{
+	struct book *b = r->b;
+	bool whole = base.n == 0;
+
+	cursor_open_at(&r->blocks, b, TABLE_BLOCKS, whole ? INT64_MIN : (int64_t)base.n + 1);
+	cursor_open_at(&r->txs, b, TABLE_TRANSACTIONS, whole ? INT64_MIN : base_seq + 1);
+	cursor_open_at(&r->outputs, b, TABLE_OUTPUTS, whole ? INT64_MIN : base_seq + 1);
+	cursor_open_at(&r->inputs, b, TABLE_INPUTS, whole ? INT64_MIN : base_seq + 1);
+	coverage_open(&r->coverage, b, base);
+	coins_open(&r->coins, b, base_seq);
+	tally_open(&r->tally, b, base);
+	if (b->pool)
+		turns_open(&r->turns, b);
+}
+
 void replay_open(struct replay *r, struct book *b)
 {
 	const uint32_t txs_max = b->g->g.params.block_txs_max;
+	struct base base = {0};
+	bool based = b->options->since.n > 0 && since_find(b, b->options->since, &base);
 
 	*r = (struct replay){.b = b, .state = state_new(b->g)};
-	*book_set_hash(b, qheight_of(0)) = b->g->chain;
 	r->block_txs = xcalloc(txs_max, sizeof(struct tx *));
 	r->leaves = xcalloc(txs_max, sizeof *r->leaves);
 	r->ins = xcalloc(Q_INPUTS_MAX, sizeof *r->ins);
-	cursor_open(&r->blocks, b, TABLE_BLOCKS);
-	cursor_open(&r->txs, b, TABLE_TRANSACTIONS);
-	cursor_open(&r->outputs, b, TABLE_OUTPUTS);
-	cursor_open(&r->inputs, b, TABLE_INPUTS);
-	coverage_open(&r->coverage, b);
-	coins_open(&r->coins, b);
-	if (b->pool)
-		turns_open(&r->turns, b);
-	tally_open(&r->tally, b);
-	replay_genesis(r);
-	cursor_skip(&r->blocks, 1, 0, qheight_of(0));
+	open_at(r, base.height, base.last_seq);
+	if (!based) {
+		*book_set_hash(b, base.height) = b->g->chain;
+		replay_genesis(r);
+		cursor_skip(&r->blocks, 1, 0, base.height);
+		return;
+	}
+	r->stopped = !since_load(r, &base);
+	while (r->next_pin < b->pin_cnt && b->pins[r->next_pin].height.n < base.height.n)
+		r->next_pin++;
+	if (!r->stopped)
+		check_pins(r, base.height);
+	wire_free(WIRE(qheader), &base.header);
 }
 
 /* All that hold a read transaction open. */

@@ -13,11 +13,13 @@
 
 #include "audit_impl.h"
 
-void tally_open(struct tally *t, struct book *b)
+void tally_open(struct tally *t, struct book *b, struct qheight base)
 {
+	int64_t from = base.n > 0 ? (int64_t)base.n + 1 : INT64_MIN;
+
 	*t = (struct tally){.b = b, .rules = stake_rules(b->g)};
-	cursor_open(&t->convictions, b, TABLE_CONVICTIONS);
-	cursor_open(&t->rows, b, TABLE_STAKES);
+	cursor_open_at(&t->convictions, b, TABLE_CONVICTIONS, from);
+	cursor_open_at(&t->rows, b, TABLE_STAKES, from);
 }
 
 void tally_close(struct tally *t)
@@ -172,20 +174,26 @@ bool tally_penalties_hold(const struct tally *t, const struct state *state, cons
 
 /* ---- convictions ------------------------------------------------------------------------ */
 
-void tally_offence(struct tally *t, int64_t seq, const struct qoffence *o, struct qheight h)
+void tally_convict(struct tally *t, unsigned replica, struct qheight h)
 {
-	if (!t->rules || o->replica >= t->b->g->n)
-		return;
-	struct tally_convictions *c = &t->convicted[o->replica];
+	struct tally_convictions *c = &t->convicted[replica];
+
 	if (c->cnt == c->cap) {
 		c->cap = 2 * c->cap + 16;
 		c->at = xrealloc(c->at, c->cap * sizeof *c->at);
 	}
 	c->at[c->cnt++] = h.n;
-	t->last[o->replica] = h.n;
-	t->sums[o->replica].own = 0; /* all of it was made at or below this height: see counts() */
+	t->last[replica] = h.n;
+	t->sums[replica].own = 0; /* all of it was made at or below this height: see counts() */
 	if (t->rules->delegator_penalty > 0)
-		t->sums[o->replica].delegated = 0;
+		t->sums[replica].delegated = 0;
+}
+
+void tally_offence(struct tally *t, int64_t seq, const struct qoffence *o, struct qheight h)
+{
+	if (!t->rules || o->replica >= t->b->g->n)
+		return;
+	tally_convict(t, o->replica, h);
 	t->here |= UINT64_C(1) << o->replica;
 	t->by[o->replica].seq = seq;
 	t->by[o->replica].kind = o->kind;
@@ -237,6 +245,13 @@ static void check_table(struct tally *t, const struct qtable *table, const struc
 	cursor_skip(c, (int64_t)h.n + 1, 0, h);
 }
 
+void tally_table(struct tally *t, struct state *state, const struct qtable *table)
+{
+	t->schedules[0] = t->schedules[1];
+	schedule_make(t->b->g, table, &t->schedules[1]);
+	state_settle(state, table);
+}
+
 void tally_settle(struct tally *t, struct state *state, struct qheight h)
 {
 	struct qtable table = {.height = h, .stakes = {t->b->g->n, t->sums}};
@@ -246,10 +261,8 @@ void tally_settle(struct tally *t, struct state *state, struct qheight h)
 	check_convictions(t, h);
 	if (h.n != 0 && !schedule_epoch_ends(t->rules, h))
 		return;
-	t->schedules[0] = t->schedules[1];
-	schedule_make(t->b->g, &table, &t->schedules[1]);
+	tally_table(t, state, &table);
 	check_table(t, &table, &t->schedules[1]);
-	state_settle(state, &table);
 }
 
 const struct schedule *tally_schedule(const struct tally *t, struct qheight h)

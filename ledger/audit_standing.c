@@ -115,8 +115,9 @@ static bool tells_of_betrayal(struct book *b, const struct audit_finding *f)
 		return is_covered(b, h) && is_linked(b, h);
 	case AUDIT_TRANSACTION:
 		return is_covered(b, h) && is_linked(b, h) && (is_parsed(f) || has_root(b, h));
-	case AUDIT_DIGEST: /* by a certificate of the journal that holds, for this block */
-		return is_linked(b, h);
+	case AUDIT_DIGEST: /* by a certificate of the journal that holds, for this block; but where the audit
+	                    * began it only says that rows were changed */
+		return h > b->out->since.n && is_linked(b, h);
 	case AUDIT_CERTIFICATE: /* all of it holds but the state */
 		return has_checkpoint(b, h) && is_linked(b, h);
 	case AUDIT_DAMAGED:

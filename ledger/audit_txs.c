@@ -10,7 +10,7 @@
 
 #include "audit_impl.h"
 
-static const char *lock_name(enum qlock_kind kind)
+const char *lock_name(enum qlock_kind kind)
 {
 	switch (kind) {
 	case QLOCK_NONE:

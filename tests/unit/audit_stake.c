@@ -51,6 +51,74 @@ static void passes_a_ledger_whose_delegators_are_not_penalised(void **state)
 	fixture = theirs;
 }
 
+/* ---- from a checkpoint on ---------------------------------------------------------------- */
+
+static struct audit_report audit_since(const struct fixture *f, unsigned since)
+{
+	struct audit_options options = {.threads = 2, .since = {since}};
+
+	return audit_with(f, (const char *[]){f->copy.path}, 1, &options);
+}
+
+/* Convictions, stakes and whose turn it is go on from wherever it begins. */
+static void passes_a_ledger_with_stake_from_every_checkpoint(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t last = 0;
+	unsigned bases = 0;
+
+	for (unsigned since = 1; since <= STORY_HEIGHT; since++) {
+		struct audit_report r = audit_since(f, since);
+		assert_clean(&r);
+		assert_int_equal(r.height.n, STORY_HEIGHT);
+		assert_true(r.ledgers[0].since.n <= since && r.ledgers[0].since.n >= last);
+		bases += r.ledgers[0].since.n > last;
+		last = r.ledgers[0].since.n;
+		audit_report_free(&r);
+	}
+	assert_true(bases >= 3);
+	assert_true(last > 2 * EPOCH);
+}
+
+static void finds_that_convictions_and_stakes_below_a_checkpoint_are_not_what_was_signed(void **state)
+{
+	static const struct {
+		const char *sql;
+		bool seen;
+	} cases[] = {
+	    {"UPDATE convictions SET height = 13 WHERE height = 12", true},
+	    {"UPDATE convictions SET replica = 2 WHERE height = 12", true},
+	    {"UPDATE convictions SET replica = 2 WHERE height = 20 AND replica = 1", true},
+	    {"DELETE FROM convictions WHERE height = 12", true},
+	    {"INSERT INTO convictions VALUES (12, 7, 15, 'prepare', 1, 6)", true},
+	    {"INSERT INTO convictions VALUES (-1, 0, 15, 'prepare', 1, 6)",
+	     false}, /* is none of the state's */
+	    {"UPDATE convictions SET tx = 1 WHERE height = 12", false},
+	    {"UPDATE stakes SET own = own + 1 WHERE height = 24 AND replica = 0", true},
+	    {"UPDATE stakes SET own = -1 WHERE height = 24 AND replica = 0", true},
+	    {"UPDATE stakes SET own = 9223372036854775807, delegated = own WHERE height = 24", true},
+	    {"DELETE FROM stakes WHERE height = 24 AND replica = 3", true},
+	    {"DELETE FROM stakes", true},
+	    {"UPDATE stakes SET own = own + 1 WHERE height = 0 AND replica = 0", false},
+	    {"UPDATE outputs SET lock = 'release' WHERE lock = 'stake' AND spent_by IS NULL AND tx < 20",
+	     true},
+	    {"UPDATE outputs SET replica = 3 - replica WHERE lock = 'stake' AND spent_by IS NULL", true},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		fresh_copy(state);
+		edit(&f->copy, cases[i].sql);
+		struct audit_report r = audit_since(f, 28);
+		assert_int_equal(r.ledgers[0].since.n, 28);
+		if (r.ok == cases[i].seen || count_of(&r, 0, AUDIT_DIGEST) != cases[i].seen) {
+			print_findings(&r);
+			fail_msg("%s", cases[i].sql);
+		}
+		audit_report_free(&r);
+	}
+}
+
 /* ---- every new column and row ---------------------------------------------------------- */
 
 static const struct edit {
@@ -357,7 +425,7 @@ static void names_the_first_of_many_views(void **state)
 
 /* Block 41 of this transaction as rows below a valid certificate, as far as the audit reads before it stops.
  */
-static void forge_block(struct place *p, const struct chain *c, struct tx *tx)
+static void forge_staked(struct place *p, const struct chain *c, struct tx *tx)
 {
 	struct block *b = make_block(41, c->blocks[40]->hash, &tx, 1);
 	struct qheader q = b->header;
@@ -386,7 +454,7 @@ static void forge_block(struct place *p, const struct chain *c, struct tx *tx)
 
 static void finds_forged(struct fixture *f, struct tx *tx, const char *words)
 {
-	forge_block(&f->copy, &f->chain, tx);
+	forge_staked(&f->copy, &f->chain, tx);
 	struct audit_report r = audit_copy(f);
 	assert_found(&r, 0, AUDIT_TRANSACTION, "transactions(seq=54)");
 	const char *message = find(&r, 0, AUDIT_TRANSACTION, "transactions(seq=54)")->message;
@@ -479,7 +547,7 @@ static void finds_an_offence_that_the_convicted_did_not_sign(void **state)
 
 	offence.second_sig.b[5] ^= 1;
 	struct tx *tx = spend_and_report(r, 1, output_of(f->chain.blocks[40]->txs[0], 0), &out, 1, &offence);
-	forge_block(&f->copy, &f->chain, tx);
+	forge_staked(&f->copy, &f->chain, tx);
 	struct audit_report report = audit_copy(f);
 	assert_found(&report, 0, AUDIT_SIGNATURE, "transactions(seq=54).raw");
 	audit_report_free(&report);
@@ -522,6 +590,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(passes_a_ledger_with_stake),
 	    TEST(passes_a_ledger_whose_delegators_are_not_penalised),
+	    TEST(passes_a_ledger_with_stake_from_every_checkpoint),
+	    TEST(finds_that_convictions_and_stakes_below_a_checkpoint_are_not_what_was_signed),
 	    TEST(finds_every_edit_where_it_was_made),
 	    TEST(finds_a_checkpoint_of_a_state_with_other_stakes),
 	    TEST(finds_every_block_of_a_replica_that_had_no_turn),
