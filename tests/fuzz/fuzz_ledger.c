@@ -305,8 +305,14 @@ static void read_transaction(struct reader *r, bool proving, const struct qtxid 
 		must(!proving || receipt.headers.headers_val[0].height.n == height);
 		wire_free(WIRE(qreceipt), &receipt);
 	}
-	for (uint32_t i = 0; i < 2; i++)
+	for (uint32_t i = 0; i < 2; i++) {
+		struct output_row row;
 		check_found(reader_spender(r, &(struct qoutpoint){*id, i}, &spender, &known, &err), &err);
+		check_found(reader_output(r, &(struct qoutpoint){*id, i}, &row, &err), &err);
+	}
+	struct attempt attempt;
+	int64_t seq = 0;
+	check_found(reader_attempt(r, id, &seq, &attempt, &err), &err);
 }
 
 static void read_address(struct reader *r, uint8_t number)
