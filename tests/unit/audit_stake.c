@@ -91,8 +91,7 @@ static void finds_that_convictions_and_stakes_below_a_checkpoint_are_not_what_wa
 	    {"UPDATE convictions SET replica = 2 WHERE height = 20 AND replica = 1", true},
 	    {"DELETE FROM convictions WHERE height = 12", true},
 	    {"INSERT INTO convictions VALUES (12, 7, 15, 'prepare', 1, 6)", true},
-	    {"INSERT INTO convictions VALUES (-1, 0, 15, 'prepare', 1, 6)",
-	     false}, /* is none of the state's */
+	    {"INSERT INTO convictions VALUES (-1, 0, 15, 'prepare', 1, 6)", true},
 	    {"UPDATE convictions SET tx = 1 WHERE height = 12", false},
 	    {"UPDATE stakes SET own = own + 1 WHERE height = 24 AND replica = 0", true},
 	    {"UPDATE stakes SET own = -1 WHERE height = 24 AND replica = 0", true},
