@@ -19,7 +19,7 @@ static size_t signed_cnt;
 static struct {
 	enum qkind kind;
 	struct qvote vote;
-} certified[8]; /* all that a quorum ever signed here */
+} certified[16]; /* all that a quorum ever signed here */
 static size_t certified_cnt;
 
 static struct qenvelope sealed(unsigned sender, struct qmessage m)
@@ -75,15 +75,15 @@ static qtx_bytes raw_of(struct tx *tx)
 	return raw;
 }
 
-/* Two replicas contradict each other, as they may. */
-static void add_disagreement(struct qmessage a, struct qmessage b)
+/* Convicts nobody, though not much is lacking. */
+static void add_innocent(struct qevidence ev)
 {
-	struct qevidence ev = {QEV_CONFLICT, {.conflict = {sealed(0, a), sealed(1, b)}}};
-	struct bytes bytes = rules_encode(WIRE(qevidence), &ev);
+	struct bytes b = rules_encode(WIRE(qevidence), &ev);
 
-	fuzz_seed_as(0, bytes.data, bytes.len);
-	fuzz_seed_as(SIGN_ANEW, bytes.data, bytes.len);
-	bytes_free(&bytes);
+	must(!evidence_verify(&rules.g, &ev, NULL));
+	fuzz_seed_as(0, b.data, b.len);
+	fuzz_seed_as(SIGN_ANEW, b.data, b.len);
+	bytes_free(&b);
 	wire_free(WIRE(qevidence), &ev);
 }
 
@@ -114,12 +114,9 @@ static void add_fork(void)
 	struct qevidence none = {QEV_FORK, {.fork = {one.qmessage_u.chain, same.qmessage_u.chain}}};
 	struct bytes bytes = rules_encode(WIRE(qevidence), &none);
 
-	must(!evidence_verify(&rules.g, &none, NULL));
-	fuzz_seed_as(0, bytes.data, bytes.len);
-	fuzz_seed_as(SIGN_ANEW, bytes.data, bytes.len);
 	fuzz_seed_as(SIGN_ANEW | LINK_ANEW, bytes.data, bytes.len);
 	bytes_free(&bytes);
-	wire_free(WIRE(qevidence), &none);
+	add_innocent(none);
 	add((struct qevidence){QEV_FORK, {.fork = make_fork(1)}});
 }
 
@@ -132,6 +129,38 @@ static void add_hidden(void)
 	for (unsigned i = 0; i < 2; i++)
 		f.hiding.hiding_val[f.hiding.hiding_len++] = sealed(2 * i, make_view_change(&rules));
 	add((struct qevidence){QEV_FORK, {.fork = f}});
+}
+
+/* Replica 1 committed the upper one of two blocks that are linked, and reports both; or others that are not.
+ */
+static void add_reported(bool linked)
+{
+	struct qmessage commit = make_vote(QCOMMIT), m = make_view_change(&rules);
+	struct qprepared *p = m.qmessage_u.view_change.prepared.prepared_val;
+	struct qhash below = rules_hash(3);
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct qvote vote = {.view = {1}, .height = {5 + i}};
+		p[i].header = rules_header(5 + i, below, rules_hash(2), 1);
+		block_hash(&p[i].header, &vote.block);
+		wire_free(WIRE(qcert), &p[i].cert);
+		p[i].cert = rules_cert(&rules, QPREPARE, &vote, 7);
+		if (linked)
+			below = vote.block;
+		commit.qmessage_u.vote = vote;
+	}
+	struct qevidence ev = {QEV_CONFLICT, {.conflict = {sealed(1, commit), sealed(1, m)}}};
+	(linked ? add_innocent : add)(ev);
+}
+
+/* Replica 3 has signed no COMMIT in view 1. */
+static void add_stranger(void)
+{
+	struct qfork f = make_fork(6);
+
+	f.hiding.hiding_val = xcalloc(1, sizeof *f.hiding.hiding_val);
+	f.hiding.hiding_val[f.hiding.hiding_len++] = sealed(3, make_view_change(&rules));
+	add_innocent((struct qevidence){QEV_FORK, {.fork = f}});
 }
 
 static void add_prepared(void)
@@ -156,7 +185,8 @@ static void setup(void)
 	other.qmessage_u.vote.block.b[0] ^= 1;
 	state.qmessage_u.vote.state.b[0] ^= 1;
 	add_conflict(0, vote, other);
-	add_disagreement(vote, other);
+	add_innocent((struct qevidence){
+	    QEV_CONFLICT, {.conflict = {sealed(0, vote), sealed(1, other)}}}); /* two may disagree */
 	add_conflict(2, point, state);
 	add_conflict(1, make_proposal(&rules, 1), make_proposal(&rules, 2));
 	struct qmessage commit =
@@ -172,6 +202,9 @@ static void setup(void)
 	add((struct qevidence){QEV_BAD_PROPOSAL, {.proposal = sealed(1, bad)}});
 	add_fork();
 	add_hidden();
+	add_reported(true);
+	add_reported(false);
+	add_stranger();
 	add_prepared();
 	add((struct qevidence){
 	    QEV_DOUBLE_SPEND,
