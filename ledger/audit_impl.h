@@ -386,7 +386,7 @@ extern const char since_output_sql[];
 bool since_output(const struct genesis *g, sqlite3_stmt *row, struct unspent *u);
 
 /* audit_txs.c: one transaction. */
-const char *lock_name(enum qlock_kind kind); /* in outputs.lock; "": none */
+const char *audit_lock(enum qlock_kind kind); /* in outputs.lock; "": none */
 /* The row at seq, parsed; NULL if it is not there or no transaction. */
 struct tx *replay_read(struct replay *r, int64_t seq, uint32_t position, struct qheight h);
 /* Its inputs leave the unspent set, its outputs enter.  False: it may not. */

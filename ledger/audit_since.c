@@ -144,7 +144,7 @@ static bool get_lock(const struct genesis *g, sqlite3_stmt *row, struct qlock *l
 	if (!word)
 		return true;
 	for (enum qlock_kind kind = QLOCK_STAKE; kind <= QLOCK_FROZEN; kind++)
-		if (strcmp(lock_name(kind), word) == 0)
+		if (strcmp(audit_lock(kind), word) == 0)
 			lock->kind = kind;
 	lock->qlock_u.replica = (unsigned)replica;
 	return lock->kind != QLOCK_NONE && stake_rules(g) && replica >= 0 && replica < g->n;

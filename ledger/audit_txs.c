@@ -10,7 +10,7 @@
 
 #include "audit_impl.h"
 
-const char *lock_name(enum qlock_kind kind)
+const char *audit_lock(enum qlock_kind kind)
 {
 	switch (kind) {
 	case QLOCK_NONE:
@@ -37,7 +37,7 @@ static struct spender check_output(struct replay *r, int64_t tx, uint32_t positi
 		cursor_is_null(c, OUTPUT_LOCK, h);
 		cursor_is_null(c, OUTPUT_REPLICA, h);
 	} else {
-		cursor_is_text(c, OUTPUT_LOCK, lock_name(out->lock.kind), h);
+		cursor_is_text(c, OUTPUT_LOCK, audit_lock(out->lock.kind), h);
 		cursor_is_int(c, OUTPUT_REPLICA, out->lock.qlock_u.replica, h);
 	}
 	struct spender spender = coins_spender(&r->coins, c->stmt, OUTPUT_SPENT_BY, tx, position);
