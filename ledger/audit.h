@@ -24,6 +24,7 @@
  * saw, has nothing left out.
  *
  * How it is made:  audit_book.c    one ledger under audit: opening, findings, errors
+ *                  audit_file.c    the file before it is opened
  *                  audit_rows.c    walking tables in the order of their keys, comparing columns
  *                  audit_schema.c  integrity, schema, meta
  *                  audit_journal.c the journal; what it pins down about the chain
@@ -199,7 +200,7 @@ struct audit_options {
 /*
  * Audits `cnt` (1 or more) ledgers of this genesis.  True: *report tells all, whatever the verdict;
  * audit_report_free().  False: the audit could not be made; *err names the file and why: not a ledger,
- * of another chain, of a later schema (ERR_INPUT), not readable, no memory for threads (ERR_WORLD).
+ * cut off, of another chain, of a later schema (ERR_INPUT), not readable, no memory for threads (ERR_WORLD).
  */
 bool audit_run(const char *const *paths, size_t cnt, const struct genesis *g, const struct audit_options *o,
                struct audit_report *report, struct err *err);

@@ -2,11 +2,9 @@
  * audit_book.c: one ledger under audit: opening its file without changing it, noting what is found,
  * telling apart what the file is guilty of from what the world is.
  */
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "audit_impl.h"
 
@@ -198,16 +196,6 @@ int64_t book_int(struct book *b, const char *sql, int64_t otherwise)
 
 /* ---- opening ------------------------------------------------------------------ */
 
-static bool is_file(const char *path, struct err *err)
-{
-	struct stat st;
-	if (stat(path, &st) != 0)
-		return err_set(err, ERR_INPUT, "ledger %s: %s", path, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, ERR_INPUT, "ledger %s: not a file", path);
-	return true;
-}
-
 /* The file is not trusted: its schema may call nothing, and nothing here may write.  It is not mapped into
  * memory either: whoever cut it off meanwhile would end this process. */
 static const char guards[] = "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = "
@@ -218,7 +206,7 @@ bool book_open_file(struct book *b, struct err *err)
 {
 	const char *path = b->out->path;
 
-	if (!is_file(path, err))
+	if (!book_check_file(path, err))
 		return false;
 	if (sqlite3_open_v2(path, &b->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
 	                    NULL) != SQLITE_OK)

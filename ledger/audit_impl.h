@@ -78,6 +78,7 @@ struct book {
 	struct qhash journal_link; /* after the last of them */
 };
 
+bool book_check_file(const char *path, struct err *err); /* audit_file.c: is it there, and all of it? */
 bool book_open(struct book *b, struct err *err);
 bool book_open_file(struct book *b, struct err *err); /* whatever is in it */
 void book_close(struct book *b);

@@ -5,6 +5,8 @@
  */
 #include "audited.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 
 /* ---- what is no ledger of this chain ---------------------------------------- */
@@ -38,7 +40,9 @@ static void names_files_that_are_no_ledger(void **state)
 	assert_unusable(f, "/nonexistent/ledger.db", "No such file");
 	assert_unusable(f, f->honest.dir, "not a file");
 	write_text(f->other.path, "");
-	assert_unusable(f, f->other.path, "not a quorate ledger");
+	assert_unusable(f, f->other.path, "the file is empty");
+	write_text(f->other.path, "SQLite format 3");
+	assert_unusable(f, f->other.path, "not a SQLite database");
 	write_text(f->other.path,
 	           "this is no database, however long it may be: 0123456789 0123456789 0123456789 "
 	           "0123456789 0123456789 0123456789 0123456789 0123456789");
@@ -66,19 +70,73 @@ static void names_a_ledger_of_another_chain_and_both_chains(void **state)
 
 /* ---- damage ----------------------------------------------------------------- */
 
-static void finds_a_truncated_file_damaged(void **state)
+static void says_of_a_truncated_file_how_much_is_missing(void **state)
 {
 	struct fixture *f = *state;
+	char want[64];
 	struct stat st;
 
 	assert_int_equal(stat(f->copy.path, &st), 0);
-	for (off_t cut = 4096; cut < st.st_size; cut += 3 * 4096) {
+	for (off_t left = st.st_size - 1; left >= 100; left -= left > 8192 ? 3 * 4096 + 1 : 512) {
 		fresh_copy(state);
-		assert_int_equal(truncate(f->copy.path, st.st_size - cut), 0);
-		struct audit_report r = audit_copy(f);
-		assert_found(&r, 0, AUDIT_DAMAGED, "file");
-		audit_report_free(&r);
+		assert_int_equal(truncate(f->copy.path, left), 0);
+		snprintf(want, sizeof want, "cut off: %lld bytes of %lld", (long long)left,
+		         (long long)st.st_size);
+		assert_unusable(f, f->copy.path, want);
 	}
+	fresh_copy(state);
+	assert_int_equal(truncate(f->copy.path, 99), 0);
+	assert_unusable(f, f->copy.path, "not a SQLite database");
+}
+
+/* With a WAL the rest of the file may be there: then SQLite itself must find what is missing. */
+static void finds_a_truncated_file_with_a_wal_damaged(void **state)
+{
+	struct fixture *f = *state;
+	char from[128], path[128];
+	struct stat st;
+	sqlite3 *db;
+
+	copy_file(f->honest.path, f->other.path);
+	assert_int_equal(sqlite3_open(f->other.path, &db), SQLITE_OK);
+	sqlite_do(db, "UPDATE meta SET value = 7 WHERE key = 'schema'");
+	snprintf(from, sizeof from, "%s-wal", f->other.path);
+	snprintf(path, sizeof path, "%s-wal", f->copy.path);
+	copy_file(from, path);
+	sqlite3_close(db);
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(st.st_size > 0);
+	assert_int_equal(stat(f->copy.path, &st), 0);
+	assert_int_equal(truncate(f->copy.path, st.st_size - 4 * 4096), 0);
+	struct audit_report r = audit_copy(f);
+	assert_found(&r, 0, AUDIT_DAMAGED, "file");
+	assert_int_equal(r.ledgers[0].standing, STANDING_DAMAGED);
+	audit_report_free(&r);
+}
+
+static void tells_a_wal_without_its_file(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+
+	snprintf(path, sizeof path, "%s-wal", f->other.path);
+	write_text(path, "anything");
+	assert_unusable(f, f->other.path, "though its -wal is there");
+}
+
+/* A WAL that is another file's, or no WAL, is not SQLite's to read: then the file is as it was without. */
+static void a_foreign_wal_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+
+	snprintf(path, sizeof path, "%s-wal", f->copy.path);
+	write_text(path,
+	           "this is no WAL, however long it may be; 0123456789 0123456789 0123456789 0123456789");
+	struct audit_report r = audit_copy(f);
+	assert_clean(&r);
+	assert_int_equal(r.height.n, HEIGHT);
+	audit_report_free(&r);
 }
 
 /* Every page, somewhere in its middle: found, or nothing of the ledger was there. */
@@ -143,6 +201,60 @@ static void a_live_ledger_is_audited_as_it_was_committed(void **state)
 	audit_report_free(&r);
 }
 
+#define LIVE_BLOCKS 200
+
+struct node {
+	struct fixture *f;
+	atomic_bool done;
+};
+
+static void *write_blocks(void *arg)
+{
+	struct node *n = arg;
+	const struct rules *r = &n->f->copy.rules;
+	struct ledger *l = open_ledger(&n->f->copy);
+	struct block *below = block_ref(n->f->chain.blocks[HEIGHT]);
+
+	for (unsigned i = 1; i <= LIVE_BLOCKS; i++) {
+		struct block *next = tail_block(r, HEIGHT + i, below, 5);
+		block_unref(below);
+		below = block_ref(next);
+		append(r, l, &next, 1);
+		if (i % 8 == 0)
+			journal(l, conflict_entry(r));
+		commit(l);
+	}
+	block_unref(below);
+	ledger_close(l);
+	atomic_store(&n->done, true);
+	return NULL;
+}
+
+/* Whatever was committed when the audit began is what it judges; and nobody waits for it. */
+static void every_audit_of_a_ledger_that_grows_is_sound(void **state)
+{
+	struct fixture *f = *state;
+	struct node n = {.f = f};
+	struct audit_options options = {.threads = 1, .since = {4}};
+	const char *path = f->copy.path;
+	uint64_t height = HEIGHT;
+	bool done = false;
+	pthread_t writer;
+
+	assert_int_equal(pthread_create(&writer, NULL, write_blocks, &n), 0);
+	for (unsigned i = 0; !done; i++) {
+		done = atomic_load(&n.done); /* then once more */
+		options.since.n = i % 2 ? 4 : 0;
+		struct audit_report r = audit_with(f, &path, 1, &options);
+		assert_clean(&r);
+		assert_true(r.height.n >= height);
+		height = r.height.n;
+		audit_report_free(&r);
+	}
+	pthread_join(writer, NULL);
+	assert_int_equal(height, HEIGHT + LIVE_BLOCKS);
+}
+
 static void does_not_write_to_the_ledger(void **state)
 {
 	struct fixture *f = *state;
@@ -191,10 +303,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(names_files_that_are_no_ledger),
 	    TEST(names_a_ledger_of_another_chain_and_both_chains),
-	    TEST(finds_a_truncated_file_damaged),
+	    TEST(says_of_a_truncated_file_how_much_is_missing),
+	    TEST(finds_a_truncated_file_with_a_wal_damaged),
+	    TEST(tells_a_wal_without_its_file),
+	    TEST(a_foreign_wal_changes_nothing),
 	    TEST(finds_scribbled_pages),
 	    TEST(random_bytes_in_a_file_never_pass_unseen_or_crash),
 	    TEST(a_live_ledger_is_audited_as_it_was_committed),
+	    TEST(every_audit_of_a_ledger_that_grows_is_sound),
 	    TEST(does_not_write_to_the_ledger),
 	    TEST(a_directory_that_cannot_be_written_is_told_with_what_to_do),
 	};

@@ -275,7 +275,7 @@ static struct audit_report audit_wrong(struct fixture *f, unsigned height, unsig
 	tell_stakes_wrongly(&f->chain, &c, height, proposer);
 	write_story(&f->other, &c);
 	free_chain(&c);
-	return audit(f, (const char *[]){f->other.path}, 1);
+	return audit_with(f, (const char *[]){f->other.path}, 1, &(struct audit_options){.threads = 2});
 }
 
 /* Has this replica the turn at h in a view from that of the block below to that of the certificate? */
