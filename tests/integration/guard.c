@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -50,7 +51,11 @@ static void run_start(struct run *r, uint64_t height)
 /* It ends by itself, with 3, and says this. */
 static void run_refuses(struct run *r, const char *says)
 {
-	pthread_join(r->thread, NULL);
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += CHAIN_PATIENCE_MS / 1000;
+	if (pthread_timedjoin_np(r->thread, NULL, &until) != 0)
+		fail_msg("the node goes on, though \"%s\" was to be found", says);
 	if (r->code != 3 || !strstr(r->errs, says) || !strstr(r->errs, "ledger.db") ||
 	    !strstr(r->errs, "move the file away"))
 		fail_msg("exit %d, not \"%s\": %s", r->code, says, r->errs);
