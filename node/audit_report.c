@@ -279,12 +279,22 @@ static void print_evidence(const struct audit_divergence *d, const struct audit_
 		puts("--evidence FILE writes the proof to a file that anybody can check.");
 }
 
+/* An audit that began at a checkpoint has not looked below. */
+static bool began_there(const struct audit_report *r)
+{
+	for (size_t i = 0; i < r->ledger_cnt; i++)
+		if (r->ledgers[i].side != SIDE_NONE && r->ledgers[i].since.n == r->divergence.height.n)
+			return true;
+	return false;
+}
+
 static void print_divergence(const struct audit_report *r, const struct audit_said *said)
 {
 	const struct audit_divergence *d = &r->divergence;
 	if (!r->diverged)
 		return;
-	printf("\nThe ledgers hold different blocks from height %" PRIu64 " on:\n", (uint64_t)d->height.n);
+	printf("\nThe ledgers hold different blocks from height %" PRIu64 " on%s:\n", (uint64_t)d->height.n,
+	       began_there(r) ? ", if not from below, where this audit did not look" : "");
 	print_branch(r, said->genesis, 'A', &d->a, SIDE_A);
 	print_branch(r, said->genesis, 'B', &d->b, SIDE_B);
 	explain(d, said->genesis);

@@ -11,9 +11,9 @@
 
 /* ---- verdicts -------------------------------------------------------------------------------- */
 
-static void audit_story(struct story *s)
+static void audit_story_since(struct story *s, uint64_t since)
 {
-	struct audit_options options = {.threads = 2};
+	struct audit_options options = {.threads = 2, .since = {since}};
 	const char *paths[LEDGERS_MAX];
 	struct err err = {0};
 	size_t cnt = close_all(s, paths);
@@ -24,6 +24,13 @@ static void audit_story(struct story *s)
 	assert_true(s->report.diverged);
 }
 
+static void audit_story(struct story *s)
+{
+	audit_story_since(s, 0);
+}
+
+/* Of a fork at height 3: where an audit began above it, the evidence shows by the headers' parents that it
+ * did not begin there. */
 static void assert_evidence(const struct story *s)
 {
 	const struct audit_divergence *d = &s->report.divergence;
@@ -35,8 +42,9 @@ static void assert_evidence(const struct story *s)
 		fail_msg("%s", err.text);
 	assert_true(evidence_facts(&s->r.g, d->evidence, &facts));
 	assert_int_equal(facts.culprits, d->culprits);
-	assert_int_equal(facts.height.n, d->height.n);
-	assert_true((qhash_eq(&facts.first, &d->a.block) && qhash_eq(&facts.second, &d->b.block)) ||
+	assert_int_equal(facts.height.n, 3);
+	assert_true(d->height.n > 3 ||
+	            (qhash_eq(&facts.first, &d->a.block) && qhash_eq(&facts.second, &d->b.block)) ||
 	            (qhash_eq(&facts.first, &d->b.block) && qhash_eq(&facts.second, &d->a.block)));
 	const struct qfork *f = &d->evidence->qevidence_u.fork;
 	assert_int_equal(f->first.headers.headers_val[0].height.n, d->height.n);
@@ -477,6 +485,29 @@ static void an_edited_block_has_no_culprits(void **state)
 	end(s);
 }
 
+/* Both begin at the checkpoint that they have in common; or one of them, at its own. */
+static void a_fork_above_a_checkpoint_is_found_from_there(void **state)
+{
+	(void)state;
+	for (uint64_t since = 2; since <= 4; since += 2) {
+		struct story *s = tell(4, 2);
+		holds_checkpoint(s, A, A, 2, 0x7);
+		holds(s, A, A, 4, 0, 0x7);
+		holds_checkpoint(s, B, B, 2, 0xe);
+		holds_checkpoint(s, B, B, 4, 0xe);
+		holds(s, B, B, 6, 1, 0xe);
+		journal(s->open[B], enters(s, 1, 0xe, 0xe, &(struct reports){0}));
+		audit_story_since(s, since);
+		assert_int_equal(s->report.ledgers[0].since.n, 2);
+		assert_int_equal(s->report.ledgers[1].since.n, since);
+		assert_int_equal(s->report.divergence.height.n, since + (since == 2));
+		assert_int_equal(s->report.divergence.culprits, 0x6);
+		assert_int_equal(s->report.divergence.blame, BLAME_VIEW_CHANGE);
+		assert_evidence(s);
+		end(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -504,6 +535,7 @@ int main(void)
 	    cmocka_unit_test(a_ledger_speaks_for_all_that_hold_its_block),
 	    cmocka_unit_test(three_chains_are_three_sides),
 	    cmocka_unit_test(an_edited_block_has_no_culprits),
+	    cmocka_unit_test(a_fork_above_a_checkpoint_is_found_from_there),
 	};
 
 	return cmocka_run_group_tests_name("audit_blame", tests, NULL, NULL);

@@ -442,6 +442,33 @@ static void refuses_what_is_no_height(void **state)
 	close_scene(&x);
 }
 
+static void says_where_it_began(void **state)
+{
+	(void)state;
+	struct story *s = tell(4, 2);
+
+	holds_checkpoint(s, A, A, 4, 0x7);
+	holds(s, A, A, 6, 1, 0x7);
+	holds_checkpoint(s, B, B, 4, 0xe);
+	struct scene x = open_scene(s);
+	struct outcome o = audit_scene(&x, "--since", "5", NULL);
+	assert_int_equal(o.code, 1);
+	assert_in("different blocks from height 4 on, if not from below, where this audit did not look:",
+	          o.out);
+	drop(&o);
+	x.cnt = 1;
+	o = audit_scene(&x, "--since", "5", NULL);
+	assert_int_equal(o.code, 0);
+	assert_in("height 6, 2 transactions above the checkpoint at 4, every signature holds", o.out);
+	drop(&o);
+	o = audit_scene(&x, "--since", "5", "--json");
+	json_t *r = json_of(&o);
+	assert_int_equal(number_at(json_array_get(json_object_get(r, "ledgers"), 0), "since"), 4);
+	json_decref(r);
+	drop(&o);
+	close_scene(&x);
+}
+
 static void refuses_one_ledger_twice(void **state)
 {
 	(void)state;
@@ -500,6 +527,7 @@ int main(void)
 	    cmocka_unit_test(says_that_there_is_no_fork_to_write),
 	    cmocka_unit_test(says_where_evidence_cannot_be_written),
 	    cmocka_unit_test(refuses_what_is_no_height),
+	    cmocka_unit_test(says_where_it_began),
 	    cmocka_unit_test(refuses_one_ledger_twice),
 	    cmocka_unit_test(names_both_chains_and_what_to_do),
 	};
