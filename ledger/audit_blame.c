@@ -71,7 +71,7 @@ static bool is_commit(const struct voucher *v)
 	return v->cert.kind == QCOMMIT;
 }
 
-/* ---- certificates ------------------------------------------------------------------------------ */
+/* ---- certificates ------------------------------------------------------------------- */
 
 static enum audit_side side_of(const struct inquiry *q, size_t ledger)
 {
@@ -141,7 +141,7 @@ static void collect_tables(struct inquiry *q)
 	}
 }
 
-/* ---- journals -------------------------------------------------------------------------------------- */
+/* ---- journals ----------------------------------------------------------------------- */
 
 static void each_entry(struct inquiry *q, void (*each)(struct inquiry *q, const struct qjournal *j))
 {
@@ -189,7 +189,7 @@ static void collect_entry(struct inquiry *q, const struct qjournal *j)
 	}
 }
 
-/* ---- charges ------------------------------------------------------------------------------------------ */
+/* ---- charges ------------------------------------------------------------------------ */
 
 static bool is_enough(const struct inquiry *q, uint64_t culprits)
 {
@@ -355,8 +355,7 @@ static const struct voucher *opponent(const struct inquiry *q, const struct vouc
 	return best;
 }
 
-/* ---- what is missing
- * --------------------------------------------------------------------------------------- */
+/* ---- what is missing ---------------------------------------------------------------- */
 
 static int compare_views(const void *x, const void *y)
 {
@@ -455,8 +454,7 @@ static void unknown(struct inquiry *q)
 		present(q, first, second, q->charged ? &q->best : NULL);
 }
 
-/* ---- the whole
- * ------------------------------------------------------------------------------------------------ */
+/* ---- the whole ---------------------------------------------------------------------- */
 
 static void judge(struct inquiry *q)
 {

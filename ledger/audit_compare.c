@@ -21,7 +21,7 @@ bool book_holds(const struct book *b, const struct qvote *at)
 	return reaches(b, at->height.n) && qhash_eq(&b->hashes[at->height.n], &at->block);
 }
 
-/* ---- what a ledger can prove about its block ------------------------------------------ */
+/* ---- what a ledger can prove about its block ---------------------------------------- */
 
 static bool column(sqlite3_stmt *s, int col, struct wire_type type, void *out)
 {
@@ -94,7 +94,7 @@ bool book_proof(struct book *b, uint64_t h, struct qcert *cert)
 	return found;
 }
 
-/* ---- one height --------------------------------------------------------------------------- */
+/* ---- one height --------------------------------------------------------------------- */
 
 /* The different blocks at one height, those that are certified first. */
 struct meeting {
@@ -175,7 +175,7 @@ void audit_divergence_free(struct audit_divergence *d)
 	*d = (struct audit_divergence){0};
 }
 
-/* ---- the divergence ------------------------------------------------------------------------ */
+/* ---- the divergence ----------------------------------------------------------------- */
 
 /* A fork takes the place of an edited block that was found below it. */
 static void found(struct audit_report *report, struct meeting *m, uint64_t h)

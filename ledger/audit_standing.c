@@ -12,7 +12,7 @@
 #include "audit_impl.h"
 #include "merkle.h"
 
-/* ---- what a quorum signed --------------------------------------------------------------------- */
+/* ---- what a quorum signed ----------------------------------------------------------- */
 
 /* Every block from the first that was replayed up to h is on the one below it. */
 static bool is_linked(struct book *b, uint64_t h)
@@ -90,7 +90,7 @@ static bool has_root(struct book *b, uint64_t h)
 	return ok;
 }
 
-/* ---- findings ------------------------------------------------------------------------------------- */
+/* ---- findings ----------------------------------------------------------------------- */
 
 /* That a row of transactions is no transaction at all is found before its block's root is looked at. */
 static bool is_parsed(const struct audit_finding *f)
@@ -175,7 +175,7 @@ static bool is_broken(const struct book *b)
 	return b->kinds >> AUDIT_DAMAGED & 1 && (values < damages || damages == 0);
 }
 
-/* ---- the divergence ---------------------------------------------------------------------------------- */
+/* ---- the divergence ----------------------------------------------------------------- */
 
 static enum audit_standing at_divergence(struct book *b, const struct audit_divergence *d)
 {

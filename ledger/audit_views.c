@@ -18,7 +18,7 @@ struct opened {
 	bool checked, holds; /* the signatures inside */
 };
 
-/* ---- opening ------------------------------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------------------ */
 
 static bool is_final(const struct genesis *g, const struct qcert *c)
 {
@@ -114,7 +114,7 @@ static const struct qview_change *change(const struct opened *o, unsigned i)
 	return &o->changes[i].qmessage_u.view_change;
 }
 
-/* ---- signatures inside ------------------------------------------------------------------------ */
+/* ---- signatures inside -------------------------------------------------------------- */
 
 static bool change_holds(const struct opened *o, unsigned i)
 {
@@ -153,7 +153,7 @@ void new_view_certs(const struct opened *o, void (*each)(void *ctx, const struct
 	}
 }
 
-/* ---- what it shows ------------------------------------------------------------------------------ */
+/* ---- what it shows ------------------------------------------------------------------ */
 
 /* Does it carry the certificate's block over, which the ledger holds? */
 static bool carries(const struct opened *o, const struct qcert *cert, const struct book *b)

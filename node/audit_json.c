@@ -31,7 +31,7 @@ static const char *verdict_text(bool ok)
 	return ok ? "ok" : "failed";
 }
 
-/* ---- ledgers -------------------------------------------------------------------------- */
+/* ---- ledgers ------------------------------------------------------------------------ */
 
 static json_t *json_findings(const struct audit_ledger *l)
 {
@@ -55,7 +55,7 @@ static json_t *json_ledger(const struct audit_ledger *l)
 	                 "more_findings", number(l->finding_more));
 }
 
-/* ---- the divergence ------------------------------------------------------------------------ */
+/* ---- the divergence ----------------------------------------------------------------- */
 
 static json_t *json_replicas(const struct genesis *g, uint64_t mask)
 {
@@ -123,7 +123,7 @@ static json_t *json_divergence(const struct audit_report *r, const struct audit_
 	                 said->evidence ? json_path(said->evidence) : json_null());
 }
 
-/* ---- the whole ------------------------------------------------------------------------------- */
+/* ---- the whole ---------------------------------------------------------------------- */
 
 static json_t *json_speed(const struct audit_report *r)
 {

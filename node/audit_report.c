@@ -47,7 +47,7 @@ static void put_count(uint64_t n)
 	}
 }
 
-/* ---- ledgers ---------------------------------------------------------------------------- */
+/* ---- ledgers ------------------------------------------------------------------------ */
 
 static enum out_style style_of(enum audit_standing s)
 {
@@ -107,7 +107,7 @@ static void print_findings(const struct audit_ledger *l)
 		printf("  and %zu more\n", l->finding_more);
 }
 
-/* ---- two blocks ----------------------------------------------------------------------------- */
+/* ---- two blocks --------------------------------------------------------------------- */
 
 static void put_time(uint64_t time_ms)
 {
@@ -163,7 +163,7 @@ static void print_branch(const struct audit_report *r, const struct genesis *g, 
 			out_field(8, "    in", "%s", r->ledgers[i].path);
 }
 
-/* ---- whose fault it is ---------------------------------------------------------------------------- */
+/* ---- whose fault it is -------------------------------------------------------------- */
 
 /* The side whose certificate the others hid, and the other one. */
 static char hidden_side(const struct audit_divergence *d)
@@ -301,7 +301,7 @@ static void print_divergence(const struct audit_report *r, const struct audit_sa
 	print_evidence(d, said);
 }
 
-/* ---- the verdict ----------------------------------------------------------------------------------- */
+/* ---- the verdict -------------------------------------------------------------------- */
 
 static void print_speed(const struct audit_report *r, unsigned threads)
 {

@@ -55,7 +55,7 @@ static error_t parse_audit(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* ---- before it begins ------------------------------------------------------------- */
+/* ---- before it begins --------------------------------------------------------------- */
 
 /* One file against itself tells one story whatever it holds. */
 static bool are_distinct(const struct audit_args *args, struct err *err)
@@ -84,7 +84,7 @@ static bool is_free(const char *path, struct err *err)
 	return err_set(err, ERR_INPUT, "%s: is there already; choose another name or remove it", path);
 }
 
-/* ---- progress ------------------------------------------------------------------- */
+/* ---- progress ----------------------------------------------------------------------- */
 
 #define CLEAR_LINE "\r\033[K"
 
@@ -95,7 +95,7 @@ static void show_progress(void *ctx, const char *path, struct qheight at, struct
 	fflush(stderr);
 }
 
-/* ---- the evidence ----------------------------------------------------------------- */
+/* ---- the evidence ------------------------------------------------------------------- */
 
 /* *written: it is in the file now. False: it could not be. */
 static bool write_evidence(const char *path, const struct genesis *g, const struct audit_report *r,
@@ -115,7 +115,7 @@ static bool write_evidence(const char *path, const struct genesis *g, const stru
 	return *written;
 }
 
-/* ---- the command ---------------------------------------------------------------------- */
+/* ---- the command -------------------------------------------------------------------- */
 
 static unsigned cores(void)
 {

@@ -309,7 +309,7 @@ static void check_proposal(const struct qenvelope *env, bool convicts)
 	wire_free(WIRE(qmessage), &m);
 }
 
-/* ---- who is guilty, said once more and in another way ------------------------------------------------- */
+/* ---- who is guilty, said once more and in another way ------------------------------- */
 
 /* May an honest replica that signed this COMMIT report this of a height?  NULL: nothing. */
 static bool may_report(const struct qvote *commit, const struct qprepared *p)

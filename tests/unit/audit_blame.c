@@ -9,7 +9,7 @@
 
 #define NOBODY 0
 
-/* ---- verdicts -------------------------------------------------------------------------------- */
+/* ---- verdicts ----------------------------------------------------------------------- */
 
 static void audit_story_since(struct story *s, uint64_t since)
 {
@@ -82,7 +82,7 @@ static void assert_unknown(struct story *s, uint64_t culprits, const char *words
 	end(s);
 }
 
-/* ---- one view ----------------------------------------------------------------------------------- */
+/* ---- one view ----------------------------------------------------------------------- */
 
 static void who_committed_both_in_one_view_did_it(void **state)
 {
@@ -150,7 +150,7 @@ static void checkpoints_alone_of_two_heights_convict_nobody(void **state)
 	assert_unknown(s, NOBODY, "one side has no certificate of COMMITs");
 }
 
-/* ---- adjacent views --------------------------------------------------------------------------------- */
+/* ---- adjacent views ----------------------------------------------------------------- */
 
 static void who_hid_its_commit_did_it(void **state)
 {
@@ -212,7 +212,7 @@ static void who_prepared_two_blocks_did_it(void **state)
 	end(s);
 }
 
-/* ---- views between ------------------------------------------------------------------------------------- */
+/* ---- views between ------------------------------------------------------------------ */
 
 /* View 1 carried the block, view 2 dropped it: what was hidden in view 2 counts. */
 static void the_view_that_dropped_the_block_is_found(void **state)
@@ -294,8 +294,7 @@ static void certificates_inside_evidence_count(void **state)
 	end(s);
 }
 
-/* ---- what cannot be known
- * ---------------------------------------------------------------------------------- */
+/* ---- what cannot be known ----------------------------------------------------------- */
 
 static void without_the_new_view_nobody_is_named(void **state)
 {
@@ -349,8 +348,7 @@ static void new_views_that_cannot_explain_it_are_not_enough(void **state)
 	assert_unknown(s, NOBODY, "there is another one, in a ledger that is not here");
 }
 
-/* ---- journals are anybody's bytes
- * ------------------------------------------------------------------------------ */
+/* ---- journals are anybody's bytes --------------------------------------------------- */
 
 /* Each is like the one that convicts 1 and 2, but for one thing. */
 static void a_new_view_that_does_not_hold_convicts_nobody(void **state)
@@ -406,8 +404,7 @@ static void another_replica_cannot_lead_the_view(void **state)
 	assert_unknown(s, NOBODY, "of view 1 there is no NEW-VIEW");
 }
 
-/* ---- several ledgers
- * ---------------------------------------------------------------------------------------------- */
+/* ---- several ledgers ---------------------------------------------------------------- */
 
 /* A block that nobody signed stands lower than the fork; it must not hide it. */
 static void an_edited_ledger_does_not_hide_a_fork(void **state)

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <sys/wait.h>
 
+#include "audit_report.h"
 #include "cmd.h"
 #include "evidence_file.h"
 
@@ -27,26 +28,35 @@ static char *slurp(FILE *f)
 	return text;
 }
 
-/* The command in a process of its own: wrong usage ends it. argv ends with NULL. */
-static struct outcome run(const char *const *argv)
+/* What it prints, in a process of its own: wrong usage ends that. */
+static struct outcome outcome_of(int (*act)(void *ctx), void *ctx)
 {
 	FILE *out = tmpfile(), *errs = tmpfile();
-	int argc = 0, status;
+	int status;
 
-	while (argv[argc])
-		argc++;
 	fflush(NULL);
 	pid_t pid = fork();
 	if (pid == 0) {
 		dup2(fileno(out), STDOUT_FILENO);
 		dup2(fileno(errs), STDERR_FILENO);
-		int code = cmd_audit(argc, (char **)(uintptr_t)argv);
+		int code = act(ctx);
 		fflush(NULL);
 		_exit(code);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	return (struct outcome){WEXITSTATUS(status), slurp(out), slurp(errs)};
+}
+
+/* argv ends with NULL. */
+static int command(void *ctx)
+{
+	char **argv = ctx;
+	int argc = 0;
+
+	while (argv[argc])
+		argc++;
+	return cmd_audit(argc, argv);
 }
 
 static void drop(struct outcome *o)
@@ -67,7 +77,7 @@ static void assert_not_in(const char *words, const char *text)
 		fail_msg("'%s' is in: %s", words, text);
 }
 
-/* ---- ledgers with a genesis file ----------------------------------------------------------------- */
+/* ---- ledgers with a genesis file ---------------------------------------------------- */
 
 struct scene {
 	struct story *s;
@@ -116,7 +126,7 @@ static struct outcome audit_scene(const struct scene *x, const char *one, const 
 	argv[cnt++] = one;
 	argv[cnt++] = two;
 	argv[cnt++] = three;
-	return run(argv);
+	return outcome_of(command, argv);
 }
 
 /* Replicas 1 and 2 committed block 4 of A in view 0, and hid that when they asked for view 1. */
@@ -139,7 +149,7 @@ static struct scene same_view(void)
 	return open_scene(s);
 }
 
-/* ---- who forked ------------------------------------------------------------------------------------- */
+/* ---- who forked --------------------------------------------------------------------- */
 
 static void says_who_forked_in_one_view(void **state)
 {
@@ -345,8 +355,7 @@ static void json_says_what_is_missing(void **state)
 	close_scene(&x);
 }
 
-/* ---- the evidence
- * ------------------------------------------------------------------------------------------ */
+/* ---- the evidence ------------------------------------------------------------------- */
 
 static void writes_evidence_that_stands_alone(void **state)
 {
@@ -423,8 +432,49 @@ static void says_where_evidence_cannot_be_written(void **state)
 	close_scene(&x);
 }
 
-/* ---- arguments
- * ------------------------------------------------------------------------------------------------ */
+/* ---- speed -------------------------------------------------------------------------- */
+
+struct words {
+	const struct audit_report *report;
+	struct audit_said said;
+};
+
+static int print_words(void *ctx)
+{
+	const struct words *w = ctx;
+
+	audit_print_text(w->report, &w->said);
+	return 0;
+}
+
+static void says_how_fast_it_was_if_that_was_measured(void **state)
+{
+	(void)state;
+	struct story *s = tell(4, 0);
+	struct audit_ledger l = {.path = "a.db", .ok = true};
+	struct audit_report r = {
+	    .ok = true,
+	    .ledgers = &l,
+	    .ledger_cnt = 1,
+	    .speed = {.accounts = 41000, .replicas = 233, .seconds = 1.1, .bound_seconds = 0.924}};
+	struct words w = {&r, {.genesis = &s->r.g, .threads = 2}};
+
+	struct outcome o = outcome_of(print_words, &w);
+	assert_in("\n41,233 signatures in 1.1 s: 84 % of what 2 threads can verify\n\nok: ", o.out);
+	drop(&o);
+	r.speed.accounts = 999000;
+	w.said.threads = 1;
+	o = outcome_of(print_words, &w);
+	assert_in("\n999,233 signatures in 1.1 s: 84 % of what 1 thread can verify\n", o.out);
+	drop(&o);
+	r.speed.bound_seconds = 0;
+	o = outcome_of(print_words, &w);
+	assert_not_in("signatures in", o.out);
+	drop(&o);
+	end(s);
+}
+
+/* ---- arguments ---------------------------------------------------------------------- */
 
 static void refuses_what_is_no_height(void **state)
 {
@@ -526,6 +576,7 @@ int main(void)
 	    cmocka_unit_test(overwrites_nothing),
 	    cmocka_unit_test(says_that_there_is_no_fork_to_write),
 	    cmocka_unit_test(says_where_evidence_cannot_be_written),
+	    cmocka_unit_test(says_how_fast_it_was_if_that_was_measured),
 	    cmocka_unit_test(refuses_what_is_no_height),
 	    cmocka_unit_test(says_where_it_began),
 	    cmocka_unit_test(refuses_one_ledger_twice),

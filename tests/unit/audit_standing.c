@@ -31,7 +31,7 @@ static void assert_copy_is(const struct fixture *f, enum audit_standing want)
 	audit_report_free(&r);
 }
 
-/* ---- sound, behind ------------------------------------------------------------------------------ */
+/* ---- sound, behind ------------------------------------------------------------------ */
 
 static void an_honest_ledger_is_sound(void **state)
 {
@@ -63,7 +63,7 @@ static void a_ledger_whose_journal_knows_more_is_behind(void **state)
 	audit_report_free(&r);
 }
 
-/* ---- tampered -------------------------------------------------------------------------------------- */
+/* ---- tampered ----------------------------------------------------------------------- */
 
 static void whatever_its_operator_changes_is_tampered(void **state)
 {
@@ -142,8 +142,7 @@ static void of_a_broken_file_no_more_is_certain(void **state)
 	assert_copy_is(f, STANDING_DAMAGED);
 }
 
-/* ---- betrayed
- * ----------------------------------------------------------------------------------------------- */
+/* ---- betrayed ----------------------------------------------------------------------- */
 
 /* Block 11 of one transaction, with a certificate that holds. */
 static void forge_tx(struct fixture *f, struct tx *tx, int source_tx, int source_position)
@@ -314,8 +313,7 @@ static void above_a_broken_link_nothing_is_certain(void **state)
 	block_unref(b);
 }
 
-/* ---- forked
- * --------------------------------------------------------------------------------------------------- */
+/* ---- forked ------------------------------------------------------------------------- */
 
 /* Block 6 and 7 with another time; certified by those of the mask. */
 static void write_fork(struct fixture *f, uint64_t mask)
@@ -376,8 +374,7 @@ static void a_ledger_may_show_the_fork_itself(void **state)
 	assert_int_equal(standing_of_other(f), STANDING_TAMPERED);
 }
 
-/* ---- words
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- words -------------------------------------------------------------------------- */
 
 static void every_standing_has_a_name_and_a_meaning(void **state)
 {

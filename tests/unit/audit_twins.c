@@ -15,7 +15,7 @@
 
 #define PAYMENTS 4
 
-/* ---- chance -------------------------------------------------------------------------------- */
+/* ---- chance ------------------------------------------------------------------------- */
 
 static uint64_t chance;
 
@@ -51,7 +51,7 @@ static uint64_t draw_some(uint64_t *from, unsigned cnt)
 	return some;
 }
 
-/* ---- disks that sync nothing: no power is lost here, and there is much to sync ------------------ */
+/* ---- disks that sync nothing: no power is lost here, and there is much to sync ------ */
 
 static sqlite3_vfs lazy_vfs, *real_vfs;
 
@@ -92,7 +92,7 @@ static void be_lazy(void)
 	assert_int_equal(sqlite3_vfs_register(&lazy_vfs, 1), SQLITE_OK);
 }
 
-/* ---- two halves ------------------------------------------------------------------------------- */
+/* ---- two halves --------------------------------------------------------------------- */
 
 struct loss {
 	unsigned percent;
@@ -181,7 +181,7 @@ static void move(struct cluster *from, struct cluster *to, uint64_t mask)
 	}
 }
 
-/* ---- the audit ------------------------------------------------------------------------------------ */
+/* ---- the audit ---------------------------------------------------------------------- */
 
 struct tally {
 	unsigned forks, checkpoints, same_view, view_change;

@@ -35,7 +35,7 @@ static struct qenvelope envelope(const struct rules *r, unsigned sender, const s
 	return env;
 }
 
-/* ---- conflicts ------------------------------------------------------------------ */
+/* ---- conflicts ---------------------------------------------------------------------- */
 
 static bool convicts(const struct rules *r, unsigned s1, const struct qmessage *m1, unsigned s2,
                      const struct qmessage *m2)
@@ -143,7 +143,7 @@ static void a_conflict_needs_both_signatures(void **state)
 	}
 }
 
-/* ---- a COMMIT against a later VIEW-CHANGE ---------------------------------------- */
+/* ---- a COMMIT against a later VIEW-CHANGE ------------------------------------------- */
 
 /* Replica 2's: a COMMIT in view 3 at height 9, of which each case changes what the VIEW-CHANGE reports. */
 struct hidden {
@@ -351,7 +351,7 @@ static void endless_heights_end(void **state)
 	assert_false(view_change_hides(&commit, &vc));
 }
 
-/* ---- proposals -------------------------------------------------------------------- */
+/* ---- proposals ---------------------------------------------------------------------- */
 
 static struct qmessage proposal(struct qhash *leaves, unsigned leaf_cnt)
 {
@@ -411,7 +411,7 @@ static void what_needs_a_ledger_is_no_evidence(void **state)
 	assert_false(is_bad_proposal(*state, &m));
 }
 
-/* ---- seals ----------------------------------------------------------------------- */
+/* ---- seals -------------------------------------------------------------------------- */
 
 /* A proposal on a chain whose targets have 4 to 8 bits, and move. */
 static struct qmessage sealed_proposal(struct qhash *leaf, unsigned bits, bool holds)
@@ -600,7 +600,7 @@ static void says_whose_double_spend_it_is_and_of_what(void **state)
 	tx_unref(loser);
 }
 
-/* ---- forks ---------------------------------------------------------------------------- */
+/* ---- forks -------------------------------------------------------------------------- */
 
 /* So many blocks from this height on, and their certificate; `salt` tells one chain from another. */
 static struct qchain chain(const struct rules *r, uint64_t from, unsigned cnt, struct qhash parent,
@@ -705,7 +705,7 @@ static void a_fork_needs_two_chains_that_hold(void **state)
 	}
 }
 
-/* ---- who forked --------------------------------------------------------------------------- */
+/* ---- who forked --------------------------------------------------------------------- */
 
 /* Blocks 7 to 9 with a COMMIT of view 3 by `mask`, against another 7 and 8. */
 static struct qfork fork_in_views(const struct rules *r, uint64_t view, uint64_t other, uint64_t mask)
@@ -886,7 +886,7 @@ static void certificates_of_prepares_beside_a_fork_must_convict(void **state)
 	}
 }
 
-/* ---- what it is about ---------------------------------------------------------------------- */
+/* ---- what it is about --------------------------------------------------------------- */
 
 static struct evidence_facts facts_of_conflict(const struct rules *r, const struct qmessage *a,
                                                const struct qmessage *b)

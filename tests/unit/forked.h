@@ -62,7 +62,7 @@ static inline void end(struct story *s)
 	free(s);
 }
 
-/* ---- what stands in ledgers --------------------------------------------------------------- */
+/* ---- what stands in ledgers --------------------------------------------------------- */
 
 static inline struct qcert commits(const struct story *s, unsigned line, unsigned h, uint64_t view,
                                    uint64_t mask)
@@ -98,7 +98,7 @@ static inline void holds_checkpoint(struct story *s, unsigned ledger, unsigned l
 	append_run(s->open[ledger], &s->lines[line], from, h, rules_cert(&s->r, QCHECKPOINT, &vote, mask));
 }
 
-/* ---- view changes --------------------------------------------------------------------------- */
+/* ---- view changes ------------------------------------------------------------------- */
 
 /* What one of V reports: a tip at 2, unless said otherwise, and blocks of a line prepared in a view. */
 struct reports {
