@@ -52,7 +52,8 @@ void pbft_stable(struct engine *e, const struct qcert *cert)
 	emit_journal(e, OUT_JOURNAL, &j);
 	pbft_certify(e, cert); /* CP2 */
 	compare_digests(e);    /* after that: another block is no corrupt state */
-	own_prune(e);
+	if (e->executed.n + e->chain_cnt >= e->stable.n)
+		own_prune(e); /* CO3: not before it is known on what chain the checkpoint is */
 	if (e->amnesiac && e->amnesia_bar_set && e->stable.n >= e->amnesia_bar.n) {
 		e->amnesiac = false;
 		e->muted = NULL;

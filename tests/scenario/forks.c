@@ -221,16 +221,24 @@ static void a_bound_height_accepts_no_other_block_while_its_body_is_missing(void
 	world_end(w, __func__);
 }
 
-/* The traitor shows one certified header. */
-static void show_chain(struct world *w, unsigned traitor, const struct wblock *b, uint64_t view, uint64_t to)
+/* The traitor shows certified headers, of blocks that lie on one another. */
+static void show_headers(struct world *w, unsigned traitor, const struct wblock *const *blocks, unsigned cnt,
+                         uint64_t view, uint64_t to)
 {
 	struct qmessage m = {.kind = QCHAIN};
-	struct qheader header = b->header;
-	m.qmessage_u.chain.headers.headers_len = 1;
-	m.qmessage_u.chain.headers.headers_val = &header;
-	assert_true(traitor_cert(w, QCOMMIT, view, b, &m.qmessage_u.chain.cert));
+	struct qheader headers[8];
+	for (unsigned i = 0; i < cnt; i++)
+		headers[i] = blocks[i]->header;
+	m.qmessage_u.chain.headers.headers_len = cnt;
+	m.qmessage_u.chain.headers.headers_val = headers;
+	assert_true(traitor_cert(w, QCOMMIT, view, blocks[cnt - 1], &m.qmessage_u.chain.cert));
 	traitor_message(w, traitor, &m, to);
 	wire_free(WIRE(qcert), &m.qmessage_u.chain.cert);
+}
+
+static void show_chain(struct world *w, unsigned traitor, const struct wblock *b, uint64_t view, uint64_t to)
+{
+	show_headers(w, traitor, &b, 1, view, to);
 }
 
 /*
@@ -395,6 +403,52 @@ static void who_committed_beside_the_chain_commits_nothing_more_in_that_view(voi
 	world_end(w, __func__);
 }
 
+/*
+ * CO3, where a stable checkpoint of the other chain comes first: 2 forgets what it said up to there, but not
+ * before it knows what the checkpoint stands on.
+ */
+static void a_checkpoint_hides_from_nobody_that_he_committed_beside_the_chain(void **state)
+{
+	struct world *w = world_new(4, ONLY(0) | ONLY(1));
+	const struct wblock *b[4];
+	(void)state;
+	world_rule(w, DROP, ONLY(2) | ONLY(3), ONLY(2) | ONLY(3),
+	           EVERY_KIND & ~KIND(QBODY) & ~KIND(QGET_BODIES) & ~KIND(QCHECKPOINT), 0);
+	const struct wblock *a = traitor_block(w, 0, 1, &w->g.chain);
+	traitor_propose(w, 0, 0, a, ONLY(2));
+	traitor_vote(w, 1, QPREPARE, 0, a, ONLY(2));
+	world_settle(w);
+	voted(w, 2, REC_COMMIT, 0, 1);
+	for (unsigned k = 0; k < 4; k++) {
+		b[k] = traitor_block(w, 0, k + 1, k > 0 ? &b[k - 1]->hash : &w->g.chain);
+		traitor_propose(w, 0, 0, b[k], ONLY(3));
+		traitor_vote(w, 1, QPREPARE, 0, b[k], ONLY(3));
+		world_settle(w);
+		traitor_vote(w, 0, QCOMMIT, 0, b[k], ONLY(3));
+		traitor_vote(w, 1, QCOMMIT, 0, b[k], ONLY(3));
+		world_settle(w);
+	}
+	assert_int_equal(world_height(w, 3), 4);
+	world_say(w, "-- 2 learns that height 4 is stable, and only then of what chain it is");
+	struct qmessage point = {.kind = QCHECKPOINT};
+	point.qmessage_u.vote = (struct qvote){.height = qheight_of(4), .block = b[3]->hash};
+	point.qmessage_u.vote.state = w->r[3].disk.executed[4].digest;
+	traitor_message(w, 0, &point, ONLY(2));
+	traitor_message(w, 1, &point, ONLY(2));
+	world_settle(w);
+	assert_int_equal(world_status(w, 2).stable.n, 4);
+	show_headers(w, 1, b, 4, 0, ONLY(2));
+	world_run(w, 300);
+	assert_int_equal(world_height(w, 2), 4);
+	const struct wblock *c = traitor_block(w, 0, 5, &b[3]->hash);
+	traitor_propose(w, 0, 0, c, ONLY(2));
+	traitor_vote(w, 1, QPREPARE, 0, c, ONLY(2));
+	world_settle(w);
+	did_not_vote(w, 2, REC_COMMIT, 0, 5);
+	assert_int_equal(world_status(w, 2).asked.n, 1);
+	world_end(w, __func__);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,6 +460,7 @@ int main(void)
 	    cmocka_unit_test(a_stable_checkpoint_counts_as_a_certified_tip),
 	    cmocka_unit_test(a_late_new_view_of_a_view_that_failed_stops_nobody),
 	    cmocka_unit_test(who_committed_beside_the_chain_commits_nothing_more_in_that_view),
+	    cmocka_unit_test(a_checkpoint_hides_from_nobody_that_he_committed_beside_the_chain),
 	};
 	return cmocka_run_group_tests_name("forks", tests, NULL, NULL);
 }
