@@ -12,10 +12,12 @@
 #include "audit.h"
 #include "fuzz.h"
 #include "hash.h"
+#include "scrub.h"
 #include "stakestory.h"
 
 #define EDIT_MAX 32
 #define HEIGHT 12 /* up to the first conviction */
+#define BASE 5    /* a checkpoint */
 
 /* clang-format off */
 static const struct { const char *table, *name; } columns[] = {
@@ -50,8 +52,8 @@ static const char *const values[] = {
 
 static struct place *place;
 static struct chain genuine;
-static struct bytes image;    /* the undamaged file */
-static struct qhash contents; /* of all its rows */
+static struct bytes image;       /* the undamaged file */
+static struct qhash contents[3]; /* of its rows, as the three below see them */
 static struct qtxid ids[HEIGHT];
 static struct qhash hashes[HEIGHT + 1];
 static uint8_t *damaged;
@@ -62,11 +64,14 @@ static void make_ledger(void)
 {
 	struct err err = {0};
 	struct ledger *l = open_ledger(place);
-	struct qjournal stable = {.kind = QJ_STABLE};
+	struct qjournal stable = {.kind = QJ_STABLE}, base = {.kind = QJ_STABLE};
 
 	tell_stakes(&place->rules, &genuine, HEIGHT);
 	append_run(l, &genuine, 1, 4, commit_at(&place->rules, &genuine, 4));
 	append_run(l, &genuine, 5, 5, commit_at(&place->rules, &genuine, 5));
+	base.qjournal_u.stable = checkpoint_at(&place->rules, &genuine, BASE);
+	must(ledger_journal(l, &base, &err));
+	wire_free(WIRE(qcert), &base.qjournal_u.stable);
 	append_run(l, &genuine, 6, HEIGHT, commit_at(&place->rules, &genuine, HEIGHT));
 	stable.qjournal_u.stable = checkpoint_at(&place->rules, &genuine, HEIGHT);
 	must(ledger_journal(l, &stable, &err));
@@ -86,33 +91,88 @@ static void read_image(void)
 	close(fd);
 }
 
-/* All rows of the tables that the audit replays or adds up; zero if they cannot be read. */
-static struct qhash read_contents(void)
+/* What each of them passes, it has seen: :l is the last transaction of the block at BASE, :t of the last. */
+static const char *const audited[] = {
+    "SELECT * FROM blocks ORDER BY 1",         "SELECT * FROM transactions ORDER BY 1",
+    "SELECT * FROM outputs ORDER BY 1, 2",     "SELECT * FROM inputs ORDER BY 1, 2",
+    "SELECT * FROM convictions ORDER BY 1, 2", "SELECT * FROM stakes ORDER BY 1, 2",
+    "SELECT * FROM certificates ORDER BY 1",   "SELECT * FROM signers ORDER BY 1, 2",
+    "SELECT * FROM replicas ORDER BY 1",       NULL};
+static const char *const audited_since[] = {
+    "SELECT * FROM blocks WHERE height > 5 ORDER BY 1",
+    "SELECT * FROM transactions WHERE seq > :l ORDER BY 1",
+    "SELECT * FROM outputs WHERE tx > :l OR spent_by IS NULL OR spent_by > :l ORDER BY 1, 2",
+    "SELECT t.txid, t.height FROM transactions t WHERE seq IN (SELECT tx FROM outputs WHERE spent_by IS NULL "
+    "OR "
+    "spent_by > :l) ORDER BY seq",
+    "SELECT * FROM inputs WHERE tx > :l ORDER BY 1, 2",
+    "SELECT height, replica FROM convictions ORDER BY 1, 2",
+    "SELECT * FROM convictions WHERE height > 5 ORDER BY 1, 2",
+    "SELECT * FROM stakes WHERE height > 5 ORDER BY 1, 2",
+    "SELECT * FROM certificates WHERE height > 5 ORDER BY 1",
+    "SELECT * FROM signers WHERE height > 5 ORDER BY 1, 2",
+    "SELECT * FROM replicas ORDER BY 1",
+    NULL};
+static const char *const scrubbed[] = {"SELECT * FROM meta ORDER BY 1",
+                                       "SELECT * FROM replicas ORDER BY 1",
+                                       "SELECT * FROM blocks WHERE height <= 12 ORDER BY 1",
+                                       "SELECT * FROM transactions WHERE seq <= :t ORDER BY 1",
+                                       "SELECT * FROM outputs WHERE tx <= :t ORDER BY 1, 2",
+                                       "SELECT * FROM inputs WHERE tx <= :t ORDER BY 1, 2",
+                                       "SELECT * FROM convictions WHERE height <= 12 ORDER BY 1, 2",
+                                       "SELECT * FROM stakes WHERE height <= 12 ORDER BY 1, 2",
+                                       "SELECT * FROM certificates WHERE height <= 12 ORDER BY 1",
+                                       "SELECT * FROM signers WHERE height <= 12 ORDER BY 1, 2",
+                                       "SELECT * FROM journal ORDER BY 1",
+                                       NULL};
+static const char *const *const views[] = {audited, audited_since, scrubbed};
+
+static int64_t last_seq(unsigned height)
 {
-	static const char *const tables[] = {"blocks",      "transactions", "outputs",      "inputs",
-	                                     "convictions", "stakes",       "certificates", "signers"};
+	int64_t seq = 0;
+
+	for (unsigned h = 1; h <= height; h++)
+		seq += (int64_t)genuine.blocks[h]->tx_cnt;
+	return seq;
+}
+
+static void add_row(sqlite3_stmt *row, struct qhash *sum)
+{
+	for (int k = 0; k < sqlite3_column_count(row); k++) {
+		uint8_t type = (uint8_t)sqlite3_column_type(row, k);
+		const void *data = sqlite3_column_blob(row, k);
+		size_t len = (size_t)sqlite3_column_bytes(row, k);
+		struct span parts[] = {{sum->b, sizeof sum->b}, {&type, 1}, {data ? data : "", len}};
+		hash_tagged("fuzz/contents", parts, 3, sum->b);
+	}
+}
+
+/* Of all these rows; of none, where they cannot be read. */
+static struct qhash read_contents(const char *const *queries)
+{
 	struct qhash sum = {{0}};
 	sqlite3 *db;
 
 	must(sqlite3_open(place->path, &db) == SQLITE_OK);
-	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-		char sql[64];
+	for (; *queries; queries++) {
 		sqlite3_stmt *row = NULL;
-		snprintf(sql, sizeof sql, "SELECT * FROM %s ORDER BY 1, 2", tables[i]);
-		sqlite3_prepare_v2(db, sql, -1, &row, NULL);
+		sqlite3_prepare_v2(db, *queries, -1, &row, NULL);
+		sqlite3_bind_int64(row, sqlite3_bind_parameter_index(row, ":l"), last_seq(BASE));
+		sqlite3_bind_int64(row, sqlite3_bind_parameter_index(row, ":t"), last_seq(HEIGHT));
 		while (row && sqlite3_step(row) == SQLITE_ROW)
-			for (int k = 0; k < sqlite3_column_count(row); k++) {
-				uint8_t type = (uint8_t)sqlite3_column_type(row, k);
-				const void *data = sqlite3_column_blob(row, k);
-				size_t len = (size_t)sqlite3_column_bytes(row, k);
-				struct span parts[] = {
-				    {sum.b, sizeof sum.b}, {&type, 1}, {data ? data : "", len}};
-				hash_tagged("fuzz/contents", parts, 3, sum.b);
-			}
+			add_row(row, &sum);
+		hash_tagged("fuzz/table", &(struct span){sum.b, sizeof sum.b}, 1, sum.b);
 		sqlite3_finalize(row);
 	}
 	sqlite3_close(db);
 	return sum;
+}
+
+static bool same_contents(unsigned view)
+{
+	struct qhash now = read_contents(views[view]);
+
+	return qhash_eq(&now, &contents[view]);
 }
 
 static void make_place(void)
@@ -135,7 +195,8 @@ static void setup(void)
 	make_place();
 	make_ledger();
 	read_image();
-	contents = read_contents();
+	for (unsigned i = 0; i < 3; i++)
+		contents[i] = read_contents(views[i]);
 	damaged = xcalloc(image.len, 1);
 	hashes[0] = place->rules.g.chain;
 	for (unsigned h = 1; h <= HEIGHT; h++) {
@@ -394,13 +455,6 @@ static void open_and_append(void)
 	ledger_close(l);
 }
 
-static bool same_contents(void)
-{
-	struct qhash now = read_contents();
-
-	return qhash_eq(&now, &contents);
-}
-
 /* The audit may pass only what is, block for block and row for row, the genuine chain. */
 static void check_audit(bool undamaged)
 {
@@ -419,7 +473,7 @@ static void check_audit(bool undamaged)
 	must(!undamaged || (report.ok && report.height.n == HEIGHT && report.transactions == HEIGHT + 4));
 	must(report.ok == (report.ledgers[0].ok));
 	must(report.ok || report.ledgers[0].finding_cnt > 0);
-	must(!report.ok || report.height.n != HEIGHT || same_contents());
+	must(!report.ok || report.height.n != HEIGHT || same_contents(0));
 	if (report.ok) {
 		struct reader *r = reader_open(path, NULL, &err);
 		must(r != NULL && report.height.n <= HEIGHT);
@@ -433,15 +487,53 @@ static void check_audit(bool undamaged)
 	audit_report_free(&report);
 }
 
+static void check_since(bool undamaged)
+{
+	const char *path = place->path;
+	struct audit_options o = {.threads = 1, .since = {7}, .outputs_kept = 1};
+	struct audit_report report;
+	struct err err = {0};
+
+	bool made = audit_run(&path, 1, &place->rules.g, &o, &report, &err);
+	must(made || err.text[0] != '\0');
+	must(!undamaged || (made && report.ok && report.height.n == HEIGHT));
+	if (!made)
+		return;
+	must(!undamaged || report.ledgers[0].since.n == BASE);
+	must(report.ledgers[0].since.n == 0 || report.ledgers[0].since.n == BASE);
+	must(report.ok || report.ledgers[0].finding_cnt > 0);
+	must(!report.ok || report.height.n != HEIGHT || same_contents(report.ledgers[0].since.n == BASE));
+	audit_report_free(&report);
+}
+
+static void check_scrub(bool undamaged)
+{
+	struct err err = {0};
+	struct scrub *s =
+	    scrub_begin(place->path, &place->rules.g, qheight_of(HEIGHT), &hashes[HEIGHT], &err);
+	enum scrub_verdict v = s ? SCRUB_MORE : SCRUB_ERROR;
+
+	for (unsigned steps = 0; v == SCRUB_MORE; steps++) {
+		v = scrub_step(s, 3, &err);
+		must(steps < 100);
+	}
+	must(v == SCRUB_WHOLE || err.text[0] != '\0');
+	must(!undamaged || v == SCRUB_WHOLE);
+	must(v != SCRUB_WHOLE || same_contents(2));
+	scrub_end(s);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	bool undamaged = put_damaged(data, len);
 
 	check_audit(undamaged);
+	check_since(undamaged);
+	check_scrub(undamaged);
 	read_all(false);
 	read_all(true);
 	open_and_append();
 	return 0;
 }
 
-const struct fuzz_target fuzz_target = {.name = "ledger", .runs = 80, .setup = setup, .teardown = teardown};
+const struct fuzz_target fuzz_target = {.name = "ledger", .runs = 60, .setup = setup, .teardown = teardown};
