@@ -129,12 +129,11 @@ static struct cluster *half(unsigned n, uint64_t members, unsigned interval, str
 static unsigned any_of(const struct cluster *c)
 {
 	uint64_t up = 0;
-
-	for (unsigned i = 0; i < c->rules.g.n; i++)
-		up |= (uint64_t)(c->members[i].replica != NULL) << i;
-	uint64_t one = draw_one(&up);
 	unsigned i = 0;
-	while (one >> (i + 1))
+
+	for (unsigned k = 0; k < CLUSTER_MAX; k++)
+		up |= (uint64_t)(c->members[k].replica != NULL) << k;
+	for (uint64_t one = draw_one(&up); one > 1; one >>= 1)
 		i++;
 	return i;
 }
