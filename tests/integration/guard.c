@@ -153,6 +153,7 @@ static const struct edited {
     {"UPDATE signers SET signature = zeroblob(64) WHERE height = 2", "signers(height=2"},
     {"UPDATE blocks SET hash = zeroblob(32) WHERE height = 1", "blocks(height=1).hash"},
     {"DELETE FROM inputs WHERE tx = 1", "inputs(tx=1"},
+    {"DROP INDEX blocks_hash", "blocks_hash"},
 };
 
 static void a_row_edited_under_a_running_node_stops_it(void **state)
