@@ -5,7 +5,7 @@ set -eu
 
 allowed='mem(cmp|cpy|move|set)|strlen|free|x(calloc|realloc|memdup)|must_failed|err_set|bytes_free'
 allowed="$allowed|wire_[a-z_]+|xdr_[a-z_]+|hash_[a-z]+|merkle_[a-z]+|cert_[a-z_]+|vote_(verify|well_formed)"
-allowed="$allowed|block_[a-z_]+|ident_verify|proposal_well_formed|(seal|schedule)_[a-z_]+|ldexp"
+allowed="$allowed|block_[a-z_]+|ident_verify|proposal_well_formed|evidence_(verify|facts)|carry_over|(seal|schedule)_[a-z_]+|ldexp"
 # what compilers add
 allowed="$allowed|__u(div|mod|divmod)ti[34]|__(memcpy|memmove|memset)_chk|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_"
 allowed="$allowed|__(asan|ubsan|tsan|sanitizer|gcov|llvm_profile)_[A-Za-z0-9_]+"
