@@ -12,6 +12,7 @@
  */
 #include "evidence.h"
 #include "hash.h"
+#include "offence.h"
 #include "replica_impl.h"
 
 #define MESSAGE_BYTES (256u << 10)        /* of several pieces; one alone may have more, */
@@ -24,20 +25,30 @@ static unsigned lowest(uint64_t mask)
 	return mask ? (unsigned)__builtin_ctzll(mask) : 0;
 }
 
-static struct piece_key key_of(qevidence_kind kind, const struct evidence_facts *f)
+/* Votes that a conviction can be made of? The signatures of both are checked. */
+static bool is_offence(const struct replica *r, const struct qevidence *ev)
+{
+	struct qoffence o;
+
+	return stake_rules(r->g) && offence_of(r->g, ev, &o);
+}
+
+static struct piece_key key_of(const struct replica *r, const struct qevidence *ev,
+                               const struct evidence_facts *f)
 {
 	struct piece_key k;
 
 	memset(&k, 0, sizeof k);
-	k.kind = kind;
+	k.kind = ev->kind;
 	k.statement = f->statement;
 	k.view = f->view.n;
 	k.height = f->height.n;
-	if (kind == QEV_FORK)
+	k.offence = is_offence(r, ev);
+	if (ev->kind == QEV_FORK)
 		k.first = f->first;
 	else
 		k.replica = lowest(f->culprits);
-	if (kind == QEV_FORK || kind == QEV_DOUBLE_SPEND)
+	if (ev->kind == QEV_FORK || ev->kind == QEV_DOUBLE_SPEND)
 		k.second = f->second; /* of a double spend the loser: one piece for each */
 	return k;
 }
@@ -70,29 +81,26 @@ static struct offender *offender(struct dossier *d, const struct qaddress *signe
 	return o;
 }
 
-/* Votes that a conviction can be made of, if there is none for them yet. */
-static bool costs_stake(const struct replica *r, qevidence_kind kind, const struct evidence_facts *f)
+/* Can a conviction be made of it soon? */
+static bool costs_stake(const struct replica *r, const struct piece_key *key)
 {
-	return stake_rules(r->g) && kind == QEV_CONFLICT &&
-	       (f->statement == QPREPARE || f->statement == QCOMMIT || f->statement == QCHECKPOINT) &&
-	       f->height.n <= ledger_height(r->ledger).n + r->g->g.params.window;
+	return key->offence && key->height <= ledger_height(r->ledger).n + r->g->g.params.window;
 }
 
 static void note(struct replica *r, const struct qevidence *ev, const struct evidence_facts *f)
 {
-	qevidence_kind kind = ev->kind;
 	struct dossier *d = &r->dossier;
 	struct piece *p = xcalloc(1, sizeof *p);
 	struct offender *o;
 
-	p->key = key_of(kind, f);
+	p->key = key_of(r, ev, f);
 	digest_of(ev, &p->digest);
 	HASH_ADD(hh, d->pieces, key, sizeof p->key, p);
-	switch (kind) {
+	switch (ev->kind) {
 	case QEV_CONFLICT:
 	case QEV_BAD_PROPOSAL:
 		d->of_replica[p->key.replica]++;
-		if (costs_stake(r, kind, f) && f->height.n > d->offence[p->key.replica].n)
+		if (costs_stake(r, &p->key) && f->height.n > d->offence[p->key.replica].n)
 			d->offence[p->key.replica] = f->height;
 		break;
 	case QEV_DOUBLE_SPEND:
@@ -118,7 +126,7 @@ bool evidence_load(struct replica *r, struct err *err)
 
 	for (int64_t seq = 0; (found = reader_evidence(r->reader, &seq, &ev, err)) == FOUND;) {
 		bool ok = evidence_facts(r->g, &ev, &f) && evidence_verify(r->g, &ev, NULL);
-		struct piece_key key = key_of(ev.kind, &f);
+		struct piece_key key = key_of(r, &ev, &f);
 		if (ok && !find(&r->dossier, &key))
 			note(r, &ev, &f);
 		wire_free(WIRE(qevidence), &ev);
@@ -152,35 +160,51 @@ void evidence_free(struct replica *r)
  * the bound one pair of votes is still kept, as long as none is that counts.  Else who fills the bound once
  * could sign two votes for nothing ever after.
  */
-static bool first_that_counts(const struct replica *r, qevidence_kind kind, const struct evidence_facts *f)
+static bool first_that_counts(const struct replica *r, const struct piece_key *key)
 {
-	unsigned i = lowest(f->culprits);
-
-	if (!costs_stake(r, kind, f))
+	if (!costs_stake(r, key))
 		return false;
-	uint64_t convicted = state_staking(ledger_state(r->ledger))->convicted.convicted_val[i].n;
-	return f->height.n > convicted && r->dossier.offence[i].n <= convicted;
+	uint64_t convicted = state_staking(ledger_state(r->ledger))->convicted.convicted_val[key->replica].n;
+	return key->height > convicted && r->dossier.offence[key->replica].n <= convicted;
 }
 
-/* `from`: who brought it; this replica itself for what it found. */
-static bool has_room(struct replica *r, qevidence_kind kind, const struct evidence_facts *f, unsigned from)
+static bool below(const struct taken *t, unsigned parts)
+{
+	return t->double_spends < EVIDENCE_MAX / parts && t->bytes < EVIDENCE_BYTES / parts;
+}
+
+/* What others hand on, anybody may have made up: it leaves room for what is found here. `from`: who brought
+ * it; this replica itself for what it found. */
+static bool room_for_double_spends(const struct replica *r, unsigned from)
+{
+	if (from == r->c.self)
+		return below(&r->dossier.found, 1);
+	return below(&r->dossier.handed, 1) && below(&r->peers[from].taken, EVIDENCE_PARTS);
+}
+
+static bool has_room(struct replica *r, const struct piece_key *key, const struct evidence_facts *f,
+                     unsigned from)
 {
 	struct dossier *d = &r->dossier;
 	const struct offender *o;
 
-	switch (kind) {
+	switch ((enum qevidence_kind)key->kind) {
 	case QEV_CONFLICT:
 	case QEV_BAD_PROPOSAL:
-		return d->of_replica[lowest(f->culprits)] < EVIDENCE_REPLICA_MAX ||
-		       first_that_counts(r, kind, f);
+		return d->of_replica[key->replica] < EVIDENCE_REPLICA_MAX || first_that_counts(r, key);
 	case QEV_DOUBLE_SPEND:
 		o = offender(d, &f->signer);
-		return (!o || o->cnt < EVIDENCE_SIGNER_MAX) && d->double_spends < EVIDENCE_MAX &&
-		       d->bytes < EVIDENCE_BYTES && r->peers[from].double_spends < EVIDENCE_PEER_MAX;
+		return (!o || o->cnt < EVIDENCE_SIGNER_MAX) && room_for_double_spends(r, from);
 	case QEV_FORK:
 		return d->forks < EVIDENCE_FORK_MAX;
 	}
 	return false;
+}
+
+static void take(struct taken *t, const struct qdouble_spend *s)
+{
+	t->double_spends++;
+	t->bytes += s->winner.qtx_bytes_len + s->loser.qtx_bytes_len;
 }
 
 static void tell(const struct replica *r, qevidence_kind kind, const struct evidence_facts *f, unsigned from)
@@ -210,16 +234,15 @@ static void keep(struct replica *r, struct qevidence *ev, unsigned from)
 
 	if (!evidence_facts(r->g, ev, &f))
 		return;
-	struct piece_key key = key_of(ev->kind, &f);
-	if (find(d, &key) || !has_room(r, ev->kind, &f, from))
+	struct piece_key key = key_of(r, ev, &f);
+	if (find(d, &key) || !has_room(r, &key, &f, from))
 		return;
 	note(r, ev, &f);
 	if (ev->kind == QEV_DOUBLE_SPEND) {
 		const struct qdouble_spend *s = &ev->qevidence_u.double_spend;
-		d->double_spends++;
-		d->bytes += s->winner.qtx_bytes_len + s->loser.qtx_bytes_len;
+		take(from == r->c.self ? &d->found : &d->handed, s);
 		if (from != r->c.self)
-			r->peers[from].double_spends++;
+			take(&r->peers[from].taken, s);
 	}
 	j.qjournal_u.evidence = *ev; /* borrowed: encoded at once */
 	if (!ledger_journal(r->ledger, &j, &err))
@@ -238,12 +261,12 @@ void evidence_found(struct replica *r, const struct bytes *journal)
 
 bool evidence_wants(struct replica *r, const struct qtxid *loser)
 {
-	struct evidence_facts f = {0};
+	struct piece_key key;
 
-	memcpy(f.second.b, loser->b, sizeof f.second.b);
-	struct piece_key key = key_of(QEV_DOUBLE_SPEND, &f);
-	return !find(&r->dossier, &key) && r->dossier.double_spends < EVIDENCE_MAX &&
-	       r->dossier.bytes < EVIDENCE_BYTES;
+	memset(&key, 0, sizeof key); /* that of a double spend */
+	key.kind = QEV_DOUBLE_SPEND;
+	memcpy(key.second.b, loser->b, sizeof key.second.b);
+	return !find(&r->dossier, &key) && room_for_double_spends(r, r->c.self);
 }
 
 void evidence_double_spend(struct replica *r, const struct tx *winner, const struct tx *loser)
@@ -281,7 +304,7 @@ static bool is_kept(const struct replica *r, const struct qevidence *ev, size_t 
 	*len = digest_of(ev, &digest);
 	if (!evidence_facts(r->g, ev, &f))
 		return false;
-	struct piece_key key = key_of(ev->kind, &f);
+	struct piece_key key = key_of(r, ev, &f);
 	const struct piece *p = find(&r->dossier, &key);
 	return p && qhash_eq(&p->digest, &digest);
 }

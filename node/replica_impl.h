@@ -31,9 +31,9 @@
 #define EVIDENCE_REPLICA_MAX 16    /* entries in its journal against one replica, */
 #define EVIDENCE_SIGNER_MAX 16     /* against one client, */
 #define EVIDENCE_FORK_MAX 16       /* of forks */
-#define EVIDENCE_MAX 1000          /* double spends journaled in one run of the process, */
-#define EVIDENCE_PEER_MAX 250      /* of these from one peer, */
-#define EVIDENCE_BYTES (16u << 20) /* and the bytes of all of them */
+#define EVIDENCE_MAX 1000          /* double spends journaled in one run of the process that were found */
+#define EVIDENCE_BYTES (16u << 20) /* here, and their bytes; as much again of what peers hand on, */
+#define EVIDENCE_PARTS 4           /* of which one peer fills one of so many parts at most */
 #define EVIDENCE_ASK_MS 5000       /* between two questions to a peer */
 #define ASK_MAX 16                 /* bodies asked for at a time without a leaf list */
 #define ASK_GRACE_MS 10            /* a forward may still be on its way */
@@ -116,7 +116,8 @@ struct fate {
 /* What a piece of evidence in the journal is about; a second one about the same is not kept. */
 struct piece {
 	struct piece_key {
-		uint32_t kind, statement, replica, unused;
+		uint32_t kind, statement, replica;
+		uint32_t offence; /* 1: two votes that cost stake; no cheaper lie hides them */
 		uint64_t view, height;
 		struct qhash first, second;
 	} key;
@@ -135,8 +136,10 @@ struct dossier {
 	    offence[Q_REPLICAS_MAX]; /* greatest height of votes among those that cost stake; 0: none */
 	unsigned forks;
 	struct offender *offenders;
-	unsigned double_spends; /* in this run, and their bytes */
-	size_t bytes;
+	struct taken {
+		unsigned double_spends; /* in this run, and their bytes */
+		size_t bytes;
+	} found, handed; /* here; on by peers */
 };
 
 struct peer_state {
@@ -149,7 +152,7 @@ struct peer_state {
 	uint64_t evidence_upto;   /* of its journal */
 	uint64_t evidence_ask_ms; /* when it is asked again */
 	bool evidence_asked;      /* an answer is on its way, or lost */
-	unsigned double_spends;   /* that it brought, in this run */
+	struct taken taken;       /* of what it handed on */
 };
 
 struct replica {

@@ -61,8 +61,10 @@ static void hold_memory(const struct machine *m)
 	    {"transactions remembered beside its pool", HASH_COUNT(r->seen), SEEN_MAX},
 	    {"bytes of transactions remembered beside its pool", r->seen_bytes, SEEN_BYTES},
 	    {"fates of evicted transactions", HASH_COUNT(r->fates), FATES_MAX},
-	    {"double spends in its journal in this life", r->dossier.double_spends, EVIDENCE_MAX},
-	    {"bytes of double spends in its journal", r->dossier.bytes, EVIDENCE_BYTES + 2 * tx_max},
+	    {"double spends found in this life", r->dossier.found.double_spends, EVIDENCE_MAX},
+	    {"bytes of double spends found", r->dossier.found.bytes, EVIDENCE_BYTES + 2 * tx_max},
+	    {"double spends handed on in this life", r->dossier.handed.double_spends, EVIDENCE_MAX},
+	    {"bytes of double spends handed on", r->dossier.handed.bytes, EVIDENCE_BYTES + 2 * tx_max},
 	    {"forks in its journal", r->dossier.forks, EVIDENCE_FORK_MAX},
 	    {"messages left over after a turn", r->parcel_cnt, 0},
 	};
@@ -75,7 +77,10 @@ static void hold_memory(const struct machine *m)
 		    {"orphans of one peer", r->peers[i].orphan_cnt, ORPHANS_MAX},
 		    {"bytes of orphans of one peer", r->peers[i].orphan_bytes, ORPHANS_BYTES},
 		    {"bytes of allowance of one peer", r->peers[i].allowance, SERVE_BYTES_S},
-		    {"double spends that one peer brought", r->peers[i].double_spends, EVIDENCE_PEER_MAX},
+		    {"double spends that one peer handed on", r->peers[i].taken.double_spends,
+		     EVIDENCE_MAX / EVIDENCE_PARTS},
+		    {"bytes of double spends that one peer handed on", r->peers[i].taken.bytes,
+		     EVIDENCE_BYTES / EVIDENCE_PARTS + 2 * tx_max},
 		    {"pieces of evidence against one replica", r->dossier.of_replica[i], pieces},
 		};
 		hold(m, of_peer, sizeof of_peer / sizeof *of_peer);

@@ -100,6 +100,11 @@ static void collect(struct checks *c, const struct dossier *d)
 	}
 }
 
+static bool is_used_up(const struct taken *t, unsigned parts)
+{
+	return t->double_spends >= EVIDENCE_MAX / parts || t->bytes >= EVIDENCE_BYTES / parts;
+}
+
 /* Whose double spend it is the key does not say: any client's who has reached his bound may it be. */
 static bool is_full(const struct replica *r, const struct piece_key *key)
 {
@@ -114,9 +119,9 @@ static bool is_full(const struct replica *r, const struct piece_key *key)
 		if (o->cnt >= EVIDENCE_SIGNER_MAX)
 			return true;
 	for (unsigned i = 0; i < r->g->n; i++)
-		if (r->peers[i].double_spends >= EVIDENCE_PEER_MAX)
+		if (is_used_up(&r->peers[i].taken, EVIDENCE_PARTS))
 			return true;
-	return d->double_spends >= EVIDENCE_MAX || d->bytes >= EVIDENCE_BYTES;
+	return is_used_up(&d->found, 1) || is_used_up(&d->handed, 1);
 }
 
 static bool knows(const struct machine *m, const struct piece_key *key)

@@ -3,6 +3,7 @@
  *
  * Links: q_replica
  */
+#include "block.h"
 #include "cluster.h"
 #include "evidence.h"
 #include "replica_impl.h"
@@ -111,36 +112,38 @@ static void one_client_fills_no_journal(void **state)
 
 /* ---- what a traitor hands on ------------------------------------------------------------------- */
 
-static struct qenvelope commit_of(const struct rules *r, unsigned who, uint64_t height, uint8_t block)
+/* What replica 3 signed, as an envelope. */
+static struct qenvelope said(const struct rules *r, const struct qmessage *m)
 {
-	struct qmessage m = {.kind = QCOMMIT};
-	struct qenvelope env = {.chain = r->g.chain, .sender = who};
+	struct qenvelope env = {.chain = r->g.chain, .sender = 3};
+	struct bytes body = rules_encode(WIRE(qmessage), m);
 
-	m.qmessage_u.vote = (struct qvote){.view = {1}, .height = {height}, .block = rules_hash(block)};
-	struct bytes body = rules_encode(WIRE(qmessage), &m);
 	env.body.body_val = body.data;
 	env.body.body_len = (unsigned)body.len;
-	rules_sign(r, who, &m, &env.sig);
+	rules_sign(r, 3, m, &env.sig);
 	return env;
 }
 
-/* `cnt` pairs of COMMITs of replica 3, from this height up, as its EVIDENCE to member 0. */
-static void hand_on(struct cluster *c, uint64_t from, unsigned cnt, uint64_t upto)
+static struct qenvelope commit_of(const struct rules *r, uint64_t height, uint8_t block)
 {
-	struct qmessage m = {.kind = QEVIDENCE};
-	struct qevidences *e = &m.qmessage_u.evidence;
+	struct qmessage m = {.kind = QCOMMIT};
+
+	m.qmessage_u.vote = (struct qvote){.view = {1}, .height = {height}, .block = rules_hash(block)};
+	return said(r, &m);
+}
+
+static struct qevidence conflict(struct qenvelope first, struct qenvelope second)
+{
+	return (struct qevidence){.kind = QEV_CONFLICT, .qevidence_u.conflict = {first, second}};
+}
+
+/* As replica 3's EVIDENCE to member 0; the list is used up. */
+static void hand_on_list(struct cluster *c, struct qevidence *list, unsigned cnt, uint64_t upto)
+{
+	struct qmessage m = {.kind = QEVIDENCE, .qmessage_u.evidence = {upto, {cnt, list}}};
 	struct signer signer = {cluster_sign, &c->members[3]};
 	enum open_verdict verdict;
 
-	e->upto = upto;
-	e->list.list_val = xcalloc(cnt, sizeof *e->list.list_val);
-	for (; e->list.list_len < cnt; e->list.list_len++) {
-		struct qevidence *ev = &e->list.list_val[e->list.list_len];
-		uint64_t height = from + e->list.list_len;
-		ev->kind = QEV_CONFLICT;
-		ev->qevidence_u.conflict = (struct qconflict){commit_of(&c->rules, 3, height, 1),
-		                                              commit_of(&c->rules, 3, height, 2)};
-	}
 	struct message *made = message_make(&c->rules.g, 3, &signer, &m);
 	struct message *opened = message_open(&c->rules.g, &made->env, &verdict);
 	assert_non_null(opened);
@@ -149,6 +152,21 @@ static void hand_on(struct cluster *c, uint64_t from, unsigned cnt, uint64_t upt
 	message_unref(opened);
 	message_unref(made);
 	wire_free(WIRE(qmessage), &m);
+}
+
+static void hand_on_one(struct cluster *c, struct qevidence ev, uint64_t upto)
+{
+	hand_on_list(c, xmemdup(&ev, sizeof ev), 1, upto);
+}
+
+/* `cnt` pairs of COMMITs, from this height up. */
+static void hand_on(struct cluster *c, uint64_t from, unsigned cnt, uint64_t upto)
+{
+	struct qevidence *list = xcalloc(cnt, sizeof *list);
+
+	for (unsigned i = 0; i < cnt; i++)
+		list[i] = conflict(commit_of(&c->rules, from + i, 1), commit_of(&c->rules, from + i, 2));
+	hand_on_list(c, list, cnt, upto);
 }
 
 static void one_replica_fills_no_journal(void **state)
@@ -185,6 +203,58 @@ static void nothing_is_taken_unasked_or_twice(void **state)
 	cluster_run(c, EVIDENCE_ASK_MS + 1100);
 	hand_on(c, 10, 3, 5); /* one of them is new */
 	assert_int_equal(rows(c, 0), 5);
+	cluster_free(c);
+}
+
+/* Two payments, large ones, of an output that there is not. */
+static struct qevidence made_up_double_spend(const struct rules *r, unsigned nth)
+{
+	struct qoutpoint *ins = xcalloc(Q_INPUTS_MAX, sizeof *ins);
+	struct qoutput *outs = xcalloc(Q_OUTPUTS_MAX, sizeof *outs);
+	struct qevidence ev = {.kind = QEV_DOUBLE_SPEND};
+	qtx_bytes *raw[] = {&ev.qevidence_u.double_spend.winner, &ev.qevidence_u.double_spend.loser};
+
+	for (unsigned i = 0; i < Q_INPUTS_MAX; i++)
+		ins[i] = (struct qoutpoint){.tx.b = {1, (uint8_t)nth}, .index = i};
+	for (unsigned i = 0; i < Q_OUTPUTS_MAX; i++)
+		outs[i] = (struct qoutput){.amount = 1};
+	for (unsigned i = 0; i < 2; i++) {
+		outs[0].amount = 1 + i;
+		struct tx *tx =
+		    pay_outputs(r, (uint8_t)(200 + nth % 50), ins, Q_INPUTS_MAX, outs, Q_OUTPUTS_MAX, NULL);
+		*raw[i] = (qtx_bytes){(unsigned)tx->raw_len, xmemdup(tx->raw, tx->raw_len)};
+		tx_unref(tx);
+	}
+	free(ins);
+	free(outs);
+	return ev;
+}
+
+/* Anybody can sign for accounts that he made up: what a peer hands on must leave room for what is found here.
+ */
+static void one_replica_hides_no_double_spend(void **state)
+{
+	struct cluster *c = cluster_new(4, 1, NULL);
+	unsigned handed = 0, kept = 0;
+
+	(void)state;
+	cluster_crash(c, 3);
+	cluster_run(c, 1);
+	for (; handed < 150; handed++) {
+		hand_on_one(c, made_up_double_spend(&c->rules, handed), handed + 1);
+		kept = rows(c, 0);
+		if (kept <= handed)
+			break;
+	}
+	assert_in_range(kept, 10, EVIDENCE_MAX / 2);
+	assert_int_equal(rows(c, 0), kept);
+	cluster_pay(c, 1, pay_allocation(&c->rules, 0, 9, "first"));
+	cluster_run(c, 50);
+	struct tx *rival = pay_allocation(&c->rules, 0, 9, "rival");
+	assert_int_equal(cluster_submit(c, 0, rival, NULL), TX_DOUBLE_SPEND);
+	tx_unref(rival);
+	cluster_turn(c, 0);
+	assert_int_equal(rows(c, 0), kept + 1);
 	cluster_free(c);
 }
 
@@ -236,6 +306,72 @@ static void nobody_lies_so_often_that_two_votes_of_his_go_unnoticed(void **state
 	cluster_free(c);
 }
 
+/* A COMMIT at this height, and a VIEW-CHANGE that hides it. */
+static struct qevidence hidden_commit(const struct rules *r, uint64_t height)
+{
+	struct qmessage m = {.kind = QVIEW_CHANGE, .qmessage_u.view_change.view = {2}};
+
+	return conflict(commit_of(r, height, 1), said(r, &m));
+}
+
+static struct qenvelope proposal_of(const struct rules *r, uint64_t height, uint8_t root, bool with_prepare)
+{
+	struct qmessage m = {.kind = QPRE_PREPARE}, prepare = {.kind = QPREPARE};
+	struct qproposal *p = &m.qmessage_u.proposal;
+
+	p->header = (struct qheader){
+	    .format = 1, .height = {height}, .merkle_root = rules_hash(root), .tx_count = 1, .proposer = 3};
+	prepare.qmessage_u.vote.height = p->header.height;
+	block_hash(&p->header, &prepare.qmessage_u.vote.block);
+	if (with_prepare)
+		rules_sign(r, 3, &prepare, &p->prepare);
+	return said(r, &m);
+}
+
+static struct qevidence two_proposals(const struct rules *r, uint64_t height, bool with_prepare)
+{
+	return conflict(proposal_of(r, height, 1, with_prepare), proposal_of(r, height, 2, with_prepare));
+}
+
+/* What cannot cost stake takes the place of nothing that does, be it of the same view and height. */
+static void no_lie_that_costs_nothing_hides_one_that_does(void **state)
+{
+	struct cluster *c = cluster_new_chain(4, 12, NULL, by_stake, 0);
+
+	(void)state;
+	cluster_run(c, 1);
+	hand_on(c, 1000, EVIDENCE_REPLICA_MAX - 2, 1);
+	hand_on_one(c, hidden_commit(&c->rules, 1), 2);
+	hand_on_one(c, two_proposals(&c->rules, 2, false), 3);
+	assert_int_equal(rows(c, 0), EVIDENCE_REPLICA_MAX);
+	hand_on_one(c, hidden_commit(&c->rules, 2), 4);
+	hand_on_one(c, two_proposals(&c->rules, 3, false), 5);
+	assert_int_equal(rows(c, 0), EVIDENCE_REPLICA_MAX);
+	cluster_crash(c, 0);
+	cluster_start(c, 0);
+	cluster_run(c, 1);
+	hand_on(c, 1, 1, 6);
+	assert_int_equal(rows(c, 0), EVIDENCE_REPLICA_MAX + 1);
+	cluster_free(c);
+}
+
+/* Each carries its proposer's PREPARE. */
+static void two_proposals_cost_stake(void **state)
+{
+	struct cluster *c = cluster_new_chain(4, 12, NULL, by_stake, 0);
+
+	(void)state;
+	cluster_run(c, 1);
+	hand_on_one(c, two_proposals(&c->rules, 1, false), 1);
+	hand_on(c, 1000, EVIDENCE_REPLICA_MAX - 1, 2);
+	assert_int_equal(rows(c, 0), EVIDENCE_REPLICA_MAX);
+	hand_on_one(c, two_proposals(&c->rules, 1, true), 3);
+	assert_int_equal(rows(c, 0), EVIDENCE_REPLICA_MAX + 1);
+	hand_on(c, 2, 1, 4); /* one is enough */
+	assert_int_equal(rows(c, 0), EVIDENCE_REPLICA_MAX + 1);
+	cluster_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,7 +381,10 @@ int main(void)
 	    cmocka_unit_test(one_client_fills_no_journal),
 	    cmocka_unit_test(one_replica_fills_no_journal),
 	    cmocka_unit_test(nothing_is_taken_unasked_or_twice),
+	    cmocka_unit_test(one_replica_hides_no_double_spend),
 	    cmocka_unit_test(nobody_lies_so_often_that_two_votes_of_his_go_unnoticed),
+	    cmocka_unit_test(no_lie_that_costs_nothing_hides_one_that_does),
+	    cmocka_unit_test(two_proposals_cost_stake),
 	};
 	return cmocka_run_group_tests_name("evidence between replicas", tests, NULL, NULL);
 }
