@@ -261,6 +261,51 @@ static void ed25519_refuses_a_second_form_of_s(void **state)
 	compare(&c, VERIFY_ED);
 }
 
+/* S = r + ha for this R: what a signer makes of his secret a, if R is rB. */
+static void complete(uint8_t sig[64], const uint8_t a[32], const uint8_t r[32], const uint8_t key[32],
+                     uint8_t message)
+{
+	crypto_hash_sha512_state hash;
+	uint8_t h[64], ha[32];
+
+	crypto_hash_sha512_init(&hash);
+	crypto_hash_sha512_update(&hash, sig, 32);
+	crypto_hash_sha512_update(&hash, key, 32);
+	crypto_hash_sha512_update(&hash, &message, 1);
+	crypto_hash_sha512_final(&hash, h);
+	crypto_core_ed25519_scalar_reduce(h, h);
+	crypto_core_ed25519_scalar_mul(ha, h, a);
+	crypto_core_ed25519_scalar_add(sig + 32, r, ha);
+}
+
+/* The equation holds, as the signer has chosen r = 0, and R, the neutral point or one beside it, with it. */
+static void ed25519_refuses_r_of_small_order(void **state)
+{
+	(void)state;
+	static const uint8_t zero[32];
+	struct cases c = cases_new();
+	uint8_t a[32], point[32], key[32], sig[64];
+
+	for (size_t t = 0; t < 10; t++) {
+		crypto_core_ed25519_scalar_random(a);
+		crypto_scalarmult_ed25519_base_noclamp(key, a);
+		for (uint8_t message = 0; message < 8; message++) {
+			hex_decode(sig, 32, odd[t]);
+			complete(sig, a, zero, key, message);
+			assert_false(add_ed(&c, key, &message, 1, sig));
+		}
+		hex_decode(point, 32, odd[(t + 4) % 10]);
+		if (crypto_core_ed25519_add(key, key, point) != 0)
+			continue;
+		for (uint8_t message = 0; message < 16; message++) {
+			hex_decode(sig, 32, odd[t]);
+			complete(sig, a, zero, key, message);
+			assert_false(add_ed(&c, key, &message, 1, sig));
+		}
+	}
+	compare(&c, VERIFY_ED);
+}
+
 /*
  * A key off the main subgroup by a point of small order: R = rB, S = r + ha hold exactly where h, reduced,
  * kills that point.  Half, a quarter or an eighth of the messages; a verifier with the cofactor would take
@@ -270,7 +315,7 @@ static void ed25519_judges_keys_of_mixed_order_exactly(void **state)
 {
 	(void)state;
 	struct cases c = cases_new();
-	uint8_t a[32], r[32], point[32], key[32], sig[64], h[64], ha[32], message;
+	uint8_t a[32], r[32], point[32], key[32], sig[64];
 
 	for (size_t t = 0; t < 10; t++) {
 		crypto_core_ed25519_scalar_random(a);
@@ -279,18 +324,10 @@ static void ed25519_judges_keys_of_mixed_order_exactly(void **state)
 		/* Those that are not canonical are no points. */
 		if (crypto_core_ed25519_add(key, key, point) != 0)
 			continue;
-		for (message = 0; message < 24; message++) {
-			crypto_hash_sha512_state hash;
+		for (uint8_t message = 0; message < 24; message++) {
 			crypto_core_ed25519_scalar_random(r);
 			crypto_scalarmult_ed25519_base_noclamp(sig, r);
-			crypto_hash_sha512_init(&hash);
-			crypto_hash_sha512_update(&hash, sig, 32);
-			crypto_hash_sha512_update(&hash, key, 32);
-			crypto_hash_sha512_update(&hash, &message, 1);
-			crypto_hash_sha512_final(&hash, h);
-			crypto_core_ed25519_scalar_reduce(h, h);
-			crypto_core_ed25519_scalar_mul(ha, h, a);
-			crypto_core_ed25519_scalar_add(sig + 32, r, ha);
+			complete(sig, a, r, key, message);
 			add_ed(&c, key, &message, 1, sig);
 			if (crypto_core_ed25519_add(sig, sig, point) == 0) /* R off it, too */
 				add_ed(&c, key, &message, 1, sig);
@@ -318,6 +355,14 @@ static void the_same_keys_may_stand_in_a_genesis(void **state)
 		randombytes_buf(key.b, 32); /* half of them are on the curve */
 		add(&c, hex(key.b, 32), json_boolean(ident_key_valid(&key)));
 	}
+	for (unsigned y = 0xed; y <= 0xff; y++) /* p and above: points among them, in a second form */
+		for (unsigned sign = 0; sign < 2; sign++) {
+			memset(key.b, 0xff, 32);
+			key.b[0] = (uint8_t)y;
+			key.b[31] = sign ? 0xff : 0x7f;
+			assert_false(ident_key_valid(&key));
+			add(&c, hex(key.b, 32), json_false());
+		}
 	assert_true(count(&c, true) >= ODD && count(&c, false) >= ODD);
 	compare(&c, "(key) => ed25519KeyValid(bytesOfHex(key))");
 }
@@ -475,6 +520,41 @@ static void ecdsa_takes_an_x_above_the_order(void **state)
 	compare(&c, VERIFY_SECP);
 }
 
+/* A point with a small x, written with x + p: for Q of which nobody knows the secret, R = uG + Q verifies s =
+ * r for hash ur. */
+static void ecdsa_refuses_an_x_above_the_prime(void **state)
+{
+	(void)state;
+	struct cases c = cases_new();
+	const secp256k1_context *ctx = secp_context();
+
+	for (uint8_t k = 1; k < 60; k++) {
+		struct signed_hash s = {.key.b = {2, [32] = k}};
+		secp256k1_pubkey sum, points[2];
+		const secp256k1_pubkey *terms[2] = {&points[0], &points[1]};
+		uint8_t u[32] = {[31] = 1}, compressed[33];
+		size_t len = sizeof compressed;
+		if (!secp256k1_ec_pubkey_parse(ctx, &points[0], s.key.b, sizeof s.key.b))
+			continue;
+		do { /* until s is low */
+			u[31]++;
+			assert_true(secp256k1_ec_pubkey_create(ctx, &points[1], u));
+			assert_true(secp256k1_ec_pubkey_combine(ctx, &sum, terms, 2));
+			secp256k1_ec_pubkey_serialize(ctx, compressed, &len, &sum, SECP256K1_EC_COMPRESSED);
+		} while (compressed[1] >= 0x7f);
+		memcpy(s.sig.b, compressed + 1, 32);
+		memcpy(s.sig.b + 32, compressed + 1, 32);
+		memcpy(s.hash.b, compressed + 1, 32);
+		assert_true(secp256k1_ec_seckey_tweak_mul(ctx, s.hash.b, u));
+		assert_true(add_secp(&c, &s));
+		hex_decode(s.key.b + 1, 32, SECP_P);
+		s.key.b[32] = (uint8_t)(s.key.b[32] + k); /* p ends in 0x2f */
+		assert_false(add_secp(&c, &s));
+	}
+	assert_true(count(&c, true) > 10);
+	compare(&c, VERIFY_SECP);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -482,12 +562,14 @@ int main(void)
 	    cmocka_unit_test(ed25519_takes_what_was_signed_and_no_bit_else),
 	    cmocka_unit_test(ed25519_refuses_odd_points_and_numbers),
 	    cmocka_unit_test(ed25519_refuses_a_second_form_of_s),
+	    cmocka_unit_test(ed25519_refuses_r_of_small_order),
 	    cmocka_unit_test(ed25519_judges_keys_of_mixed_order_exactly),
 	    cmocka_unit_test(the_same_keys_may_stand_in_a_genesis),
 	    cmocka_unit_test(ecdsa_takes_what_was_signed_and_no_bit_else),
 	    cmocka_unit_test(ecdsa_refuses_odd_numbers),
 	    cmocka_unit_test(ecdsa_refuses_the_point_at_infinity),
 	    cmocka_unit_test(ecdsa_takes_an_x_above_the_order),
+	    cmocka_unit_test(ecdsa_refuses_an_x_above_the_prime),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
