@@ -18,6 +18,7 @@
 /* Encoded. */
 #define OUTPUT_BYTES (20 + 8 + 4) /* that is not locked */
 #define OFFENCE_BYTES (4 + 4 + 2 * 80 + 2 * 64)
+#define WITNESS_BYTES (36 + 64)
 
 /* Sorting and comparing copies of inputs by their bytes is right only without padding. */
 _Static_assert(sizeof(struct qoutpoint) == 36, "qoutpoint has padding");
@@ -29,12 +30,17 @@ bool output_eq(const struct qoutput *a, const struct qoutput *b)
 	       (a->lock.kind == QLOCK_NONE || a->lock.qlock_u.replica == b->lock.qlock_u.replica);
 }
 
+static void id_of(const struct qhash *chain, const uint8_t *body, size_t len, struct qtxid *id)
+{
+	hash_tagged(ID_TAG, (struct span[]){{chain->b, sizeof chain->b}, {body, len}}, 2, id->b);
+}
+
 void tx_id(const struct qhash *chain, const struct qtx_body *body, struct qtxid *id)
 {
 	struct bytes b;
 
 	must(wire_encode(WIRE(qtx_body), body, &b));
-	hash_tagged(ID_TAG, (struct span[]){{chain->b, sizeof chain->b}, {b.data, b.len}}, 2, id->b);
+	id_of(chain, b.data, b.len, id);
 	bytes_free(&b);
 }
 
@@ -178,7 +184,8 @@ struct tx *tx_parse(const struct qhash *chain, const uint8_t *raw, size_t len, e
 	}
 	tx->raw = xmemdup(raw, len);
 	tx->raw_len = len;
-	tx_id(chain, &tx->q.body, &tx->id);
+	/* The encoding is the body's and then the witnesses'. */
+	id_of(chain, raw, len - 4 - WITNESS_BYTES * tx->q.witnesses.witnesses_len, &tx->id);
 	merkle_leaf(raw, len, &tx->leaf);
 	return tx;
 }
