@@ -254,7 +254,7 @@ const struct crime crimes_rows[] = {
 	 "PRAGMA ignore_check_constraints = ON; UPDATE outputs SET amount = -1 WHERE tx = 2", NULL, false,
 	 {1, "tampered", "altered", "outputs(tx=2,position=0).amount", NULL, NULL, NULL}},
 	{"truncated", DISK, "cuts the file in half", PLAIN, NULL, truncate_half, false,
-	 {1, "damaged", "damaged", "file", NULL, NULL, NULL}},
+	 {2, NULL, NULL, NULL, "cut off", NULL, NULL}},
 	{"page-zeroed", DISK, "loses a page", PLAIN, NULL, zero_page, false,
 	 {1, "damaged", "damaged", "file", NULL, NULL, NULL}},
 	{"schema-scribbled", DISK, "writes noise over the first page", PLAIN, NULL, scribble_schema, false,

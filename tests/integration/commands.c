@@ -456,7 +456,7 @@ static void what_is_no_ledger_of_this_chain_cannot_be_audited(void **state)
 	static const struct line lines[] = {
 	    {"audit missing --genesis genesis.json", 2, "missing: No such file or directory"},
 	    {"audit directory --genesis genesis.json", 2, "directory/ledger.db: No such file"},
-	    {"audit empty --genesis genesis.json", 2, "not a quorate ledger"},
+	    {"audit empty --genesis genesis.json", 2, "empty: the file is empty"},
 	    {"audit random --genesis genesis.json", 2, "random: not a SQLite database"},
 	    {"audit brackets --genesis genesis.json", 2, "brackets: not a SQLite database"},
 	    {"audit node0/votes.db --genesis genesis.json", 2, "not a quorate ledger"},
