@@ -139,6 +139,8 @@ struct engine_restore {
 		struct qhash block, state;
 	} checkpoint; /* the newest checkpoint height executed, with its state digest; height 0: none known */
 	const struct vote_record *records; /* the whole vote log */
+	const struct qhash *executed_at; /* for each COMMIT of it the block executed at that height; zero, for
+	                                    others, too: there is none. NULL: for none of them */
 	size_t record_cnt;
 	struct block *const *blocks; /* the vote log's blocks above `executed`; bodies are here */
 	size_t block_cnt;

@@ -511,28 +511,42 @@ bool ledger_stable_cert(struct ledger *l, struct qcert *cert, struct err *err)
 
 /* ---- the past ----------------------------------------------------------- */
 
+/* *next_seq: of the first transaction above it. */
+static bool block_at(struct ledger *l, struct qheight h, struct qhash *block, int64_t *next_seq,
+                     struct err *err)
+{
+	must(h.n > 0 && h.n <= l->height.n);
+	enum found got = db_query(&l->db, BLOCK_AT, DB_ARGS(db_int(h.n)), err);
+	if (got == NOT_FOUND)
+		return db_damaged(&l->db, err, "block %llu is missing", (unsigned long long)h.n);
+	bool ok = got == FOUND && db_get_fixed(&l->db, BLOCK_AT, 0, block->b, sizeof block->b, err) &&
+	          db_get_int(&l->db, BLOCK_AT, 1, next_seq, err);
+	db_done(&l->db, BLOCK_AT);
+	return ok;
+}
+
+bool ledger_block_at(struct ledger *l, struct qheight h, struct qhash *block, struct err *err)
+{
+	int64_t next_seq;
+
+	return block_at(l, h, block, &next_seq, err);
+}
+
 bool ledger_digest_at(struct ledger *l, struct qheight h, struct qhash *block, struct qhash *digest,
                       struct err *err)
 {
 	struct state *past;
 	int64_t next_seq;
 
-	must(h.n > 0 && h.n <= l->height.n);
 	if (h.n == l->height.n) {
 		*block = l->tip;
 		state_digest(l->state, digest);
 		return true;
 	}
-	enum found got = db_query(&l->db, BLOCK_AT, DB_ARGS(db_int(h.n)), err);
-	if (got == NOT_FOUND)
-		return db_damaged(&l->db, err, "block %llu is missing", (unsigned long long)h.n);
-	bool ok = got == FOUND && db_get_fixed(&l->db, BLOCK_AT, 0, block->b, sizeof block->b, err) &&
-	          db_get_int(&l->db, BLOCK_AT, 1, &next_seq, err);
-	db_done(&l->db, BLOCK_AT);
-	if (!ok)
+	if (!block_at(l, h, block, &next_seq, err))
 		return false;
 	past = state_new(l->genesis);
-	ok = load_past(l, h, next_seq, past, err);
+	bool ok = load_past(l, h, next_seq, past, err);
 	state_digest(past, digest);
 	state_free(past);
 	return ok;

@@ -49,7 +49,10 @@ bool ledger_commit(struct ledger *l, struct err *err);
 bool ledger_tip_cert(struct ledger *l, struct qcert *cert, struct err *err);
 bool ledger_stable_cert(struct ledger *l, struct qcert *cert, struct err *err);
 
-/* Hash of the block at an executed height above 0, and the state digest after it. Dear where it is not the
+/* Hash of the block at an executed height above 0. */
+bool ledger_block_at(struct ledger *l, struct qheight h, struct qhash *block, struct err *err);
+
+/* The same, and the state digest after it. Dear where it is not the
  * tip. */
 bool ledger_digest_at(struct ledger *l, struct qheight h, struct qhash *block, struct qhash *digest,
                       struct err *err);
@@ -178,7 +181,8 @@ enum found reader_evidence(struct reader *r, int64_t *seq, struct qevidence *out
 /* The journal's next double spend after entry *seq in which this transaction won or lost, by its row; the
  * proof is reader_evidence(seq - 1). */
 struct attempt {
-	struct qtxid winner, loser;
+	struct qtxid winner,
+	    loser;               /* winner: the one that is final; neither is: the one that was seen first */
 	struct qaddress signer;  /* of both */
 	struct qoutpoint output; /* that both spend */
 };

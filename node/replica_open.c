@@ -82,6 +82,19 @@ static bool load_checkpoint(struct replica *r, const struct loaded *l, struct en
 	                        err);
 }
 
+/* CO3: what was executed where this replica sent a COMMIT. */
+static bool load_committed(struct replica *r, const struct loaded *l, struct qhash *at, struct err *err)
+{
+	for (size_t i = 0; i < l->record_cnt; i++) {
+		const struct vote_record *rec = &l->records[i];
+		if (rec->kind == REC_COMMIT && rec->height.n > 0 &&
+		    rec->height.n <= ledger_height(r->ledger).n &&
+		    !ledger_block_at(r->ledger, rec->height, &at[i], err))
+			return false;
+	}
+	return true;
+}
+
 static bool create_engine(struct replica *r, const struct loaded *l, struct err *err)
 {
 	struct engine_config config = {
@@ -96,14 +109,17 @@ static bool create_engine(struct replica *r, const struct loaded *l, struct err 
 	                                 .block_cnt = l->block_cnt};
 	struct qcert tip = {0}, stable = {0};
 	bool has_tip = false, has_stable = false;
+	struct qhash *executed_at = xcalloc(l->record_cnt ? l->record_cnt : 1, sizeof *executed_at);
 
 	if (load_cert(r, ledger_tip_cert, &tip, &has_tip, err) &&
 	    load_cert(r, ledger_stable_cert, &stable, &has_stable, err)) {
 		restore.executed_cert = has_tip ? &tip : NULL;
 		restore.stable = has_stable ? &stable : NULL;
-		if (load_checkpoint(r, l, &restore, err)) /* RE4 */
+		restore.executed_at = executed_at;
+		if (load_checkpoint(r, l, &restore, err) /* RE4 */ && load_committed(r, l, executed_at, err))
 			r->engine = r->ops->create(&config, &restore, &r->out, r->now_ms, err);
 	}
+	free(executed_at);
 	if (has_tip)
 		wire_free(WIRE(qcert), &tip);
 	if (has_stable)

@@ -89,12 +89,9 @@ static bool seals_hold(struct engine *e, uint64_t base, struct pblock *const *pa
 /* CO3: a COMMIT of this replica for another block than the certified one. */
 static void watch_commits(struct engine *e, const struct pblock *b)
 {
-	for (size_t i = 0; i < e->own_cnt; i++) {
-		const struct own_vote *o = &e->own[i];
-		if (o->kind == QCOMMIT && o->height.n == b->header.height.n &&
-		    !qhash_eq(&o->block, &b->hash) && o->view.n >= e->astray.n)
-			e->astray = qview_of(o->view.n + 1);
-	}
+	for (size_t i = 0; i < e->own_cnt; i++)
+		if (e->own[i].height.n == b->header.height.n)
+			own_beside(e, &e->own[i], &b->hash);
 }
 
 /* CE1: appends the ancestors of a certified block to the chain, if all headers between are known. */

@@ -124,6 +124,12 @@ void own_note(struct engine *e, enum qkind kind, struct qview v, struct qheight 
 	e->own[e->own_cnt++] = (struct own_vote){.kind = kind, .view = v, .height = h, .block = *block};
 }
 
+void own_beside(struct engine *e, const struct own_vote *o, const struct qhash *certified)
+{
+	if (o->kind == QCOMMIT && !qhash_eq(&o->block, certified) && o->view.n >= e->astray.n)
+		e->astray = qview_of(o->view.n + 1);
+}
+
 static bool own_knows(const struct engine *e, enum qkind kind, const struct qvote *vote)
 {
 	for (size_t i = e->own_cnt; i-- > 0;) {

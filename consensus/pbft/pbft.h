@@ -214,6 +214,8 @@ void vote_envelope(struct engine *e, unsigned replica, enum qkind kind, const st
 void halt(struct engine *e, const char *reason);
 void mute(struct engine *e, const char *reason);
 void own_note(struct engine *e, enum qkind kind, struct qview v, struct qheight h, const struct qhash *block);
+/* CO3: was this a COMMIT beside the certified block of its height? */
+void own_beside(struct engine *e, const struct own_vote *o, const struct qhash *certified);
 /* Own signatures in a certificate that this replica does not remember: rule OWN1. */
 void own_watch(struct engine *e, const struct qcert *cert);
 /* The same, and others' signatures that contradict votes that are here (V2): of every certificate that came

@@ -242,6 +242,16 @@ static void restore_due_checkpoint(struct engine *e, const struct engine_restore
 		pbft_checkpoint(e, r->checkpoint.height, &r->checkpoint.block, &r->checkpoint.state);
 }
 
+/* CO3: the ledger may be another than the one beside which these were signed: its operator had to choose. */
+static void watch_restored(struct engine *e, const struct engine_restore *r)
+{
+	for (size_t i = 0; i < e->own_cnt; i++)
+		for (size_t k = 0; r->executed_at && k < r->record_cnt; k++)
+			if (r->records[k].height.n == e->own[i].height.n &&
+			    !qhash_is_zero(&r->executed_at[k]))
+				own_beside(e, &e->own[i], &r->executed_at[k]);
+}
+
 bool pbft_restore(struct engine *e, const struct engine_restore *r, struct err *err)
 {
 	/* What is read first is what the rest needs. */
@@ -279,6 +289,7 @@ bool pbft_restore(struct engine *e, const struct engine_restore *r, struct err *
 			if (r->records[i].kind == passes[p].kind &&
 			    !passes[p].restore(e, &r->records[i], err))
 				return false;
+	watch_restored(e, r);
 	pbft_link_tip(e);
 	e->entry_tip = e->progress = e->tip;
 	restore_due_checkpoint(e, r);

@@ -3,6 +3,7 @@
  * (F1, F4, the lost height): each is a fork, or a stop, if its rule is missing.
  * Links: scenario_world
  */
+#include "cert.h"
 #include "world.h"
 
 static void is_in(const struct world *w, unsigned i, uint64_t view)
@@ -449,6 +450,44 @@ static void a_checkpoint_hides_from_nobody_that_he_committed_beside_the_chain(vo
 	world_end(w, __func__);
 }
 
+/*
+ * CO3, where the operator chooses: after a fork he stops 2, gives it a copy of 3's ledger, and keeps its vote
+ * log, as he must.
+ */
+static void who_is_given_another_ledger_commits_nothing_more_in_a_view_of_the_old_one(void **state)
+{
+	struct world *w = world_new(4, ONLY(0) | ONLY(1));
+	(void)state;
+	world_rule(w, DROP, ONLY(2) | ONLY(3), ONLY(2) | ONLY(3),
+	           EVERY_KIND & ~KIND(QBODY) & ~KIND(QGET_BODIES), 0);
+	const struct wblock *a = traitor_block(w, 0, 1, &w->g.chain),
+	                    *b = traitor_block(w, 0, 1, &w->g.chain);
+	traitor_propose(w, 0, 0, a, ONLY(2));
+	traitor_vote(w, 1, QPREPARE, 0, a, ONLY(2));
+	traitor_propose(w, 0, 0, b, ONLY(3));
+	traitor_vote(w, 1, QPREPARE, 0, b, ONLY(3));
+	world_settle(w);
+	voted(w, 2, REC_COMMIT, 0, 1);
+	traitor_vote(w, 0, QCOMMIT, 0, b, ONLY(3));
+	traitor_vote(w, 1, QCOMMIT, 0, b, ONLY(3));
+	world_settle(w);
+	assert_int_equal(world_height(w, 3), 1);
+	world_crash(w, 2);
+	world_say(w, "-- 2 is given 3's ledger");
+	struct disk *to = &w->r[2].disk;
+	to->height = 1;
+	to->executed[1] = w->r[3].disk.executed[1];
+	cert_copy(&to->executed[1].cert, &w->r[3].disk.executed[1].cert);
+	world_restart(w, 2);
+	const struct wblock *c = traitor_block(w, 0, 2, &b->hash);
+	traitor_propose(w, 0, 0, c, ONLY(2));
+	traitor_vote(w, 1, QPREPARE, 0, c, ONLY(2));
+	world_settle(w);
+	did_not_vote(w, 2, REC_COMMIT, 0, 2);
+	assert_int_equal(world_status(w, 2).asked.n, 1);
+	world_end(w, __func__);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -461,6 +500,7 @@ int main(void)
 	    cmocka_unit_test(a_late_new_view_of_a_view_that_failed_stops_nobody),
 	    cmocka_unit_test(who_committed_beside_the_chain_commits_nothing_more_in_that_view),
 	    cmocka_unit_test(a_checkpoint_hides_from_nobody_that_he_committed_beside_the_chain),
+	    cmocka_unit_test(who_is_given_another_ledger_commits_nothing_more_in_a_view_of_the_old_one),
 	};
 	return cmocka_run_group_tests_name("forks", tests, NULL, NULL);
 }

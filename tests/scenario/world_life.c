@@ -179,6 +179,7 @@ static void start(struct world *w, unsigned i)
 	                                 .executed_seal = world_seal_parent(w, &w->g.chain)};
 	struct qstaking staking = world_staking(w, d->height);
 	struct vote_record *records = xcalloc(d->record_cnt + 1, sizeof *records);
+	struct qhash *executed_at = xcalloc(d->record_cnt + 1, sizeof *executed_at);
 	struct block **blocks = xcalloc(d->block_cnt + 1, sizeof *blocks);
 	if (d->height > 0) {
 		restore.executed_hash = d->executed[d->height].block;
@@ -194,6 +195,8 @@ static void start(struct world *w, unsigned i)
 		records[k] = d->records[k].key;
 		records[k].data = d->records[k].data.data;
 		records[k].len = d->records[k].data.len;
+		if (records[k].kind == REC_COMMIT && records[k].height.n <= d->height)
+			executed_at[k] = d->executed[records[k].height.n].block;
 	}
 	for (size_t k = 0; k < d->block_cnt; k++) {
 		struct wblock *b = world_block(w, &d->blocks[k]);
@@ -205,12 +208,14 @@ static void start(struct world *w, unsigned i)
 		world_block(w, &d->executed[h].block)->holds |= ONLY(i);
 	restore.staking = &staking;
 	restore.records = records;
+	restore.executed_at = executed_at;
 	restore.record_cnt = d->record_cnt;
 	restore.blocks = blocks;
 	r->e = pbft_engine.create(&c, &restore, &out, w->now_ms + r->skew_ms, &err);
 	for (size_t k = 0; k < restore.block_cnt; k++)
 		block_unref(blocks[k]);
 	free(blocks);
+	free(executed_at);
 	free(records);
 	wire_free(WIRE(qstaking), &staking);
 	if (!r->e)
