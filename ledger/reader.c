@@ -47,9 +47,10 @@ static const struct db_sql statements[STATEMENT_CNT] = {
                     " FROM transactions m JOIN outputs o ON o.tx = m.seq"
                     " LEFT JOIN transactions s ON s.seq = o.spent_by WHERE m.txid = ? AND o.position = ?"},
     [ATTEMPT] = {"read evidence",
-                 "SELECT seq, first, second, signer, output_tx, output_position FROM evidence"
-                 " WHERE kind = 'double_spend' AND (first = ?1 OR second = ?1) AND seq > ?2"
-                 " ORDER BY seq LIMIT 1"},
+                 "SELECT e.seq, iif(t.seq IS NULL, first, second), iif(t.seq IS NULL, second, first), signer,"
+                 " output_tx, output_position FROM evidence e LEFT JOIN transactions t ON t.txid = e.second"
+                 " WHERE kind = 'double_spend' AND (first = ?1 OR second = ?1) AND e.seq > ?2"
+                 " ORDER BY e.seq LIMIT 1"},
 };
 
 struct reader *reader_open(const char *path, const char *vfs, struct err *err)

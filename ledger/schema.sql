@@ -116,8 +116,8 @@ CREATE TABLE evidence (                   -- what the journal's entries of evide
   view      INTEGER,                      -- of the statement; NULL: a double spend
   height    INTEGER,                      -- of the statement; of a fork: where the two part (0: on another genesis);
                                           -- NULL: a view_change or new_view, which have none, or a double spend
-  first     BLOB NOT NULL,                -- 32 bytes: block hash, digest of a VIEW-CHANGE or NEW-VIEW, or txid of the winner
-  second    BLOB,                         -- the other one; txid of the loser; NULL: a bad proposal
+  first     BLOB NOT NULL,                -- 32 bytes: block hash, digest of a VIEW-CHANGE or NEW-VIEW, or txid of the one seen first
+  second    BLOB,                         -- the other one; NULL: a bad proposal
   signer    BLOB,                         -- 20-byte address that signed both transactions of a double spend; else NULL
   output_tx BLOB,                         -- the output that both spend: txid
   output_position INTEGER                 -- and position
@@ -180,14 +180,19 @@ CREATE VIEW double_spent (txid, position, spends) AS
   GROUP BY i.source_tx, i.source_position HAVING count(*) > 1;
 
 -- Two signed transactions that spend one output: who tried it (signer; owner of the output), for how much, which one
--- is in the ledger, where and since when.  height and time are NULL until the winner is final here.
+-- is in the ledger, where and since when.  While neither is final here, winner is the one that was seen first, and
+-- height and time are NULL: nodes that are asked at once see different ones first.
 CREATE VIEW double_spend_attempts (seq, signer, winner, loser, output_tx, output_position, owner, amount, height, time) AS
-  SELECT e.seq, e.signer, e.first, e.second, e.output_tx, e.output_position, o.owner, o.amount, w.height,
+  WITH e AS (
+    SELECT seq, signer, first AS winner, second AS loser, output_tx, output_position FROM evidence
+    WHERE kind = 'double_spend' AND NOT EXISTS (SELECT 1 FROM transactions WHERE txid = second)
+    UNION ALL SELECT seq, signer, second, first, output_tx, output_position FROM evidence
+    WHERE kind = 'double_spend' AND EXISTS (SELECT 1 FROM transactions WHERE txid = second))
+  SELECT e.seq, e.signer, e.winner, e.loser, e.output_tx, e.output_position, o.owner, o.amount, w.height,
          datetime(b.time_ms / 1000, 'unixepoch')
-  FROM evidence e LEFT JOIN transactions m ON m.txid = e.output_tx
+  FROM e LEFT JOIN transactions m ON m.txid = e.output_tx
        LEFT JOIN outputs o ON o.tx = m.seq AND o.position = e.output_position
-       LEFT JOIN transactions w ON w.txid = e.first LEFT JOIN blocks b ON b.height = w.height
-  WHERE e.kind = 'double_spend';
+       LEFT JOIN transactions w ON w.txid = e.winner LEFT JOIN blocks b ON b.height = w.height;
 
 -- What is proven of replicas, one row for each culprit; of a fork whose culprits it does not name one row without any.
 CREATE VIEW offenders (seq, replica, name, kind, statement, view, height, first, second) AS

@@ -199,6 +199,12 @@ static void double_spends_are_told_of_winner_and_loser(void **state)
 	assert_int_equal(reader_attempt(s->r, &(struct qtxid){{0}}, &seq, &a, &s->err), FOUND);
 	seq = 0;
 	assert_int_equal(reader_attempt(s->r, &s->t[0], &seq, &a, &s->err), NOT_FOUND);
+	/* Whichever was seen first: the final one won. */
+	edit(s, "UPDATE evidence SET first = second, second = first WHERE seq = 3");
+	assert_int_equal(reader_attempt(s->r, &s->t[1], &seq, &a, &s->err), FOUND);
+	assert_true(qtxid_eq(&a.winner, &s->t[1]));
+	assert_true(qtxid_eq(&a.loser, &(struct qtxid){{0}}));
+	seq = 0;
 	edit(s, "UPDATE evidence SET output_position = -1");
 	assert_int_equal(reader_attempt(s->r, &s->t[1], &seq, &a, &s->err), FOUND_ERROR);
 }

@@ -477,7 +477,7 @@ static void evidence_names_culprits_and_what_they_tried(void **state)
 {
 	(void)state;
 	void *place;
-	char sql[1024], want[256], hex[3][QHASH_HEX];
+	char sql[1024], want[512], hex[3][QHASH_HEX];
 
 	place_setup(&place);
 	struct place *p = place;
@@ -495,6 +495,7 @@ static void evidence_names_culprits_and_what_they_tried(void **state)
 	journal(l, nameless_fork(r));
 	journal(l, double_spend(one, other)); /* seen before either is final */
 	journal(l, conflict_by(r, 3));
+	journal(l, double_spend(lost, won)); /* this node saw the loser first */
 	commit(l);
 	ledger_close(l);
 
@@ -502,18 +503,18 @@ static void evidence_names_culprits_and_what_they_tried(void **state)
 	               "SELECT seq, replica, name, kind, statement, view, height FROM offenders ORDER BY seq",
 	               "1 2 replica-2 conflict commit 1 7; 3 - - fork commit 0 99; "
 	               "5 3 replica-3 conflict commit 1 7");
-	assert_rows_at(p,
-	               with_names(sql, sizeof sql,
-	                          "seq, who, owner = signer, amount, output_position, height, time",
-	                          "double_spend_attempts JOIN names USING (owner) ORDER BY seq"),
-	               "2 1 1 1000 0 1 2023-11-14 22:13:20; 4 2 1 500 1 - -");
+	assert_rows_at(
+	    p,
+	    with_names(sql, sizeof sql, "seq, who, owner = signer, amount, output_position, height, time",
+	               "double_spend_attempts JOIN names USING (owner) ORDER BY seq"),
+	    "2 1 1 1000 0 1 2023-11-14 22:13:20; 4 2 1 500 1 - -; 6 1 1 1000 0 1 2023-11-14 22:13:20");
 	hex_encode(hex[0], won->id.b, 32);
 	hex_encode(hex[1], lost->id.b, 32);
 	hex_encode(hex[2], r->g.txid.b, 32);
-	snprintf(want, sizeof want, "%s %s %s", hex[0], hex[1], hex[2]);
+	snprintf(want, sizeof want, "%s %s %s; %s %s %s", hex[0], hex[1], hex[2], hex[0], hex[1], hex[2]);
 	assert_rows_at(p,
 	               "SELECT lower(hex(winner)), lower(hex(loser)), lower(hex(output_tx)) "
-	               "FROM double_spend_attempts WHERE seq = 2",
+	               "FROM double_spend_attempts WHERE seq IN (2, 6) ORDER BY seq",
 	               want);
 	tx_unref(won);
 	tx_unref(lost);
