@@ -123,10 +123,10 @@ static void put_double_spend(json_t *o, const struct genesis *g, const struct qd
 	snprintf(output, sizeof output, "%s:%u",
 	         hex_encode(id, facts->output.tx.b, sizeof facts->output.tx.b), facts->output.index);
 	json_object_set_new(o, "output", json_string(output));
-	put_hash(o, "winner", &facts->first);
-	put_payments(o, "winner_pays", g, &d->winner);
-	put_hash(o, "loser", &facts->second);
-	put_payments(o, "loser_pays", g, &d->loser);
+	put_hash(o, "first", &facts->first);
+	put_payments(o, "first_pays", g, &d->winner);
+	put_hash(o, "second", &facts->second);
+	put_payments(o, "second_pays", g, &d->loser);
 }
 
 /* All but the proof. */

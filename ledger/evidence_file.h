@@ -10,10 +10,14 @@
  *     kind       conflict, bad_proposal, double_spend or fork
  *     what       evidence_words()
  *     culprits   [{replica, name}]; of a double spend instead: signer, the address
- *     statement, view, height, first, second           of statements: as the facts have them, where it has
- * them second_statement, second_view                    where the second one is of another kind output,
- * winner, winner_pays, loser, loser_pays   of a double spend: "TXID:INDEX", ids, [{to, amount}] proof the
- * canonical qevidence in hex
+ *     statement, view, height, first, second
+ *                of statements: as the facts have them, where it has them
+ *     second_statement, second_view
+ *                where the second one is of another kind
+ *     output, first, first_pays, second, second_pays
+ *                of a double spend: "TXID:INDEX", ids, [{to, amount}]; which of the two is final, if any,
+ *                the chain knows
+ *     proof      the canonical qevidence in hex
  *
  * Views and heights are JSON numbers, those above 2^63-1, which only a liar states, decimal strings; amounts
  * are decimal strings.

@@ -128,8 +128,8 @@ static void who_spends_twice_is_convicted_in_an_empty_room(void **state)
 	(void)state;
 	spend_twice(c, winner, loser);
 	json_t *item = await_evidence(c, 1, "double_spend", &bob);
-	assert_string_equal(json_text(item, "winner"), winner);
-	assert_string_equal(json_text(item, "loser"), loser);
+	assert_string_equal(json_text(item, "first"), winner);
+	assert_string_equal(json_text(item, "second"), loser);
 	assert_true(json_is_true(json_object_get(item, "verified")));
 	snprintf(number, sizeof number, "%lld", (long long)json_integer_value(json_object_get(item, "seq")));
 	json_decref(item);
@@ -165,7 +165,7 @@ static void who_spends_twice_is_convicted_in_an_empty_room(void **state)
 	ASSERT_SAYS(0, "its.json: holds: ", "evidence", "verify", "its.json", "--genesis", "genesis.json");
 	ASSERT_SAYS(0, winner, "evidence", "verify", "own.json", "--genesis", "genesis.json");
 	assert_forgery("own.json", "\"amount\": \"100\"", "\"amount\": \"999\"",
-	               "winner_pays: is not what the proof shows");
+	               "first_pays: is not what the proof shows");
 	assert_forgery("own.json", "signed two", "signed no two", "what: is not");
 	assert_forgery("own.json", "  \"proof\": \"0", "  \"proof\": \"1", "proof: is not the canonical");
 	ASSERT_SAYS(2, "missing", "evidence", "verify", "own.json");

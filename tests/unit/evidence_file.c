@@ -139,7 +139,7 @@ static void fields_stand_in_one_order(void **state)
 	assert_fields(PROOF_BAD_PROPOSAL,
 	              "format chain kind what culprits statement view height first proof ");
 	assert_fields(PROOF_DOUBLE_SPEND,
-	              "format chain kind what signer output winner winner_pays loser loser_pays proof ");
+	              "format chain kind what signer output first first_pays second second_pays proof ");
 	assert_fields(PROOF_FORK,
 	              "format chain kind what culprits statement view height first second proof ");
 }
@@ -154,8 +154,8 @@ static void fields_are_what_the_facts_are(void **state)
 
 	assert_true(evidence_facts(&rules.g, &ev, &facts));
 	json_t *json = evidence_json(&rules.g, &ev);
-	assert_int_equal(json_unpack(json, "{s:s, s:s, s:s, s:[{s:s, s:s}]}", "winner", &winner, "output",
-	                             &output, "signer", &signer, "loser_pays", "to", &to, "amount", &amount),
+	assert_int_equal(json_unpack(json, "{s:s, s:s, s:s, s:[{s:s, s:s}]}", "first", &winner, "output",
+	                             &output, "signer", &signer, "second_pays", "to", &to, "amount", &amount),
 	                 0);
 	assert_string_equal(winner, hex_encode(text, facts.first.b, 32));
 	assert_string_equal(amount, "1000");
@@ -298,7 +298,7 @@ static void words_cannot_lie_and_the_field_is_named(void **state)
 	assert_changed(PROOF_PREPARES, "  \"proof\": \"", "  \"note\": 1,\n  \"proof\": \"",
 	               "line 17: the proof would stand here");
 	assert_changed(PROOF_DOUBLE_SPEND, "\"amount\": \"1000\"", "\"amount\": \"10000\"",
-	               "winner_pays: is not what the proof shows; line 12 would be: \"amount\": \"1000\"");
+	               "first_pays: is not what the proof shows; line 12 would be: \"amount\": \"1000\"");
 	assert_changed(PROOF_DOUBLE_SPEND, "  \"proof\": \"", "  \"proof\": \"00", "proof: is not the canon");
 	assert_changed(PROOF_DOUBLE_SPEND, "  \"proof\": \"", "  \"proof\": \"0", "proof: is not hex");
 	assert_changed(PROOF_DOUBLE_SPEND, "  \"proof\": \"", "  \"Proof\": \"", "proof: is not the last");
