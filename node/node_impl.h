@@ -62,7 +62,7 @@ struct node {
 	pthread_mutex_t lock;    /* of all that follows */
 	pthread_cond_t mail;     /* the replica thread waits for it */
 	pthread_cond_t news;     /* calls were answered, waiters settled, the chain grew */
-	struct fair votes, bulk; /* letters: of agreement; transactions and bodies */
+	struct fair votes, bulk; /* letters: of agreement; transactions, bodies, evidence */
 	struct call *calls, **calls_end;
 	bool sealed; /* the miner has found something */
 	bool stopping;

@@ -73,7 +73,8 @@ static void complain_of_flood(struct node *n, unsigned sender)
 
 static bool is_bulk(enum qkind kind)
 {
-	return kind == QTXS || kind == QBODY || kind == QGET_TXS || kind == QGET_BODIES;
+	return kind == QTXS || kind == QBODY || kind == QGET_TXS || kind == QGET_BODIES ||
+	       kind == QEVIDENCE || kind == QGET_EVIDENCE;
 }
 
 static void letter_free(struct letter *l)
