@@ -6,6 +6,7 @@
  * that spent its outputs.  What is left as somebody's word is that an output is unspent, and the attempts.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -52,7 +53,13 @@ static json_t *ask(struct proof *p, const struct qtxid *id, struct err *err)
 	json_t *json = NULL;
 	if (p->reader == NULL) {
 		snprintf(path, sizeof path, "/v1/transactions/%s", hex_encode(text, id->b, sizeof id->b));
-		return client_get(p->client, path, err);
+		json = client_get(p->client, path, err);
+		if (json == NULL || story_is_of(json, id))
+			return json;
+		err_set(err, ERR_WORLD, "%s%s: the answer is not as expected: no story of this transaction",
+		        client_url(p->client), path);
+		json_decref(json);
+		return NULL;
 	}
 	enum found found = story_read(p->reader, p->genesis, id, &json, err);
 	if (found == NOT_FOUND)
@@ -130,7 +137,11 @@ static bool prove_output(struct proving *pr, u_int index, json_t *output, struct
 	struct tx *tx;
 	if (text == NULL)
 		return true;
-	if (!text_txid(text, &id, err) || !fetch(pr, &id, &tx, &place, err))
+	if (!text_txid(text, &id, err)) {
+		err->kind = ERR_NO; /* nobody typed it */
+		return err_prefix(err, "the transaction that spent output %u", index);
+	}
+	if (!fetch(pr, &id, &tx, &place, err))
 		return err_prefix(err, "the transaction that spent output %u", index);
 	bool ok = tx == NULL || spends(tx, &p);
 	if (!ok)
@@ -217,6 +228,24 @@ static void print_field(const json_t *object, const char *key, const char *name)
 		out_field(13, name, "%s", text_of(object, key, buf));
 }
 
+/* "0, 2, 3"; free() it. */
+static char *signers_text(const json_t *cert)
+{
+	char *text = NULL, buf[32];
+	size_t len, i;
+	const json_t *signer;
+	FILE *f = open_memstream(&text, &len);
+	must(f != NULL);
+	json_array_foreach(json_object_get(cert, "signers"), i, signer)
+	{
+		if (json_is_integer(signer))
+			snprintf(buf, sizeof buf, "%" JSON_INTEGER_FORMAT, json_integer_value(signer));
+		fprintf(f, "%s%s", i == 0 ? "" : ", ", json_is_integer(signer) ? buf : "-");
+	}
+	must(fclose(f) == 0);
+	return text;
+}
+
 static void print_block(const json_t *story)
 {
 	const json_t *block = json_object_get(story, "block"), *cert = json_object_get(story, "certificate");
@@ -229,9 +258,9 @@ static void print_block(const json_t *story)
 	out_field(13, "block", "%s", text_of(block, "hash", a));
 	out_field(13, "time", "%s.%03d UTC, by the clock of replica %s, which proposed it", when,
 	          (int)(ms % 1000), text_of(block, "proposer", a));
-	char *signers = json_dumps(json_object_get(cert, "signers"), JSON_ENCODE_ANY);
-	out_field(13, "certificate", "%s of height %s in view %s, signed by %s", text_of(cert, "kind", a),
-	          text_of(cert, "height", b), text_of(cert, "view", c), signers == NULL ? "-" : signers);
+	char *signers = signers_text(cert);
+	out_field(13, "certificate", "%s of height %s in view %s, signed by replicas %s",
+	          text_of(cert, "kind", a), text_of(cert, "height", b), text_of(cert, "view", c), signers);
 	free(signers);
 }
 
@@ -241,7 +270,7 @@ static void print_memo(const json_t *story)
 	const char *hex = json_string_value(json_object_get(story, "memo_hex"));
 	if (text != NULL && text[0] != '\0')
 		out_field(13, "memo", "%s", text);
-	else if (text == NULL && hex != NULL)
+	else if (text == NULL && hex != NULL && hex[0] != '\0')
 		out_field(13, "memo", "%s (hex: it is no text)", hex);
 }
 
@@ -335,14 +364,17 @@ static void print_outputs(const json_t *outputs)
 	out_table_end(t);
 }
 
-static void print_attempts(const json_t *attempts, const char *txid)
+static void print_attempts(const json_t *attempts, const char *txid, const char *source)
 {
 	size_t i;
 	json_t *attempt;
 	char a[32], b[32];
 	if (json_array_size(attempts) == 0)
 		return;
-	printf("\ndouble spends (`quorate evidence` has the proof)\n");
+	char *name = xstrdup(source);
+	out_clean(name);
+	printf("\ndouble spends, says %s (`quorate evidence` has the proof)\n", name);
+	free(name);
 	struct out_table *t = out_table_new(
 	    5, (const char *const[]){"entry", "it", "the other transaction", "signed both", "output"});
 	json_array_foreach((json_t *)attempts, i, attempt)
@@ -399,7 +431,7 @@ static void print_story(const struct proving *pr, const json_t *story)
 		          text_of(total, "outputs", b));
 	print_inputs(json_object_get(story, "inputs"));
 	print_outputs(json_object_get(story, "outputs"));
-	print_attempts(json_object_get(story, "attempts"), text_of(story, "txid", id));
+	print_attempts(json_object_get(story, "attempts"), text_of(story, "txid", id), source_of(pr->proof));
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
@@ -428,6 +460,7 @@ static int show(const struct show_args *args, struct proving *pr, const struct q
 	}
 	json_object_set_new(story, "proven", json_boolean(prove_it));
 	json_object_set_new(story, "receipts", json_integer(pr->receipts));
+	json_object_set_new(story, "not_asked_for", json_integer(pr->skipped));
 	if (args->proof.common.json) {
 		out_json_take(story);
 		return EXIT_DONE;
@@ -446,9 +479,9 @@ int cmd_tx_show(int argc, char **argv)
 	    .doc =
 	        "The whole story of a transaction: final, with its block, who certified it, where each input "
 	        "came from and what became of each output, and double spends that it was part of; pending; "
-	        "or "
-	        "rejected lately.\v"
-	        "With the genesis at hand all of it is proven by receipts, but for what is unspent. "
+	        "or rejected lately.\v"
+	        "With the genesis at hand all of it is proven by receipts, but for what is unspent and the "
+	        "double spends. "
 	        "Exit code 1 if nothing is known of it, or it is said to be final and the proof fails.",
 	    .children = children,
 	};

@@ -323,13 +323,48 @@ static bool take_fields(json_t *to, const json_t *from, const char *const *field
 	return true;
 }
 
+bool story_is_of(const json_t *said, const struct qtxid *id)
+{
+	static const char *const states[] = {"final", "pending", "rejected"};
+	const char *txid = json_string_value(json_object_get(said, "txid"));
+	const char *status = json_string_value(json_object_get(said, "status"));
+	const json_t *attempts = json_object_get(said, "attempts");
+	char hex[QHASH_HEX];
+	bool known = false;
+	for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+		known = known || (status != NULL && strcmp(status, states[i]) == 0);
+	return known && txid != NULL && strcmp(txid, hex_encode(hex, id->b, sizeof id->b)) == 0 &&
+	       (attempts == NULL || json_is_array(attempts)) &&
+	       json_array_size(attempts) <= STORY_ATTEMPTS_MAX;
+}
+
+/* Who spent an output is an id or nobody, and nobody did so at no height. */
+static bool clean_fates(json_t *outputs)
+{
+	size_t i;
+	json_t *output;
+	json_array_foreach(outputs, i, output)
+	{
+		const json_t *spender = json_object_get(output, "spent_by");
+		if (json_is_string(spender))
+			continue;
+		if (spender != NULL && !json_is_null(spender))
+			return false;
+		json_object_set_new(output, "spent_by", json_null());
+		json_object_set_new(output, "spent_at", json_null());
+	}
+	return true;
+}
+
 json_t *story_prove(const json_t *said, const json_t *proven, struct err *err)
 {
 	static const char *const of_input[] = {"owner", "amount", "lock", "replica", "height", NULL};
 	static const char *const of_output[] = {"spent_by", "spent_at", NULL};
 	json_t *json = json_deep_copy(proven), *attempts = json_object_get(said, "attempts");
-	bool ok = take_fields(json_object_get(json, "inputs"), json_object_get(said, "inputs"), of_input) &&
-	          take_fields(json_object_get(json, "outputs"), json_object_get(said, "outputs"), of_output);
+	bool ok =
+	    take_fields(json_object_get(json, "inputs"), json_object_get(said, "inputs"), of_input) &&
+	    take_fields(json_object_get(json, "outputs"), json_object_get(said, "outputs"), of_output) &&
+	    clean_fates(json_object_get(json, "outputs"));
 	if (attempts != NULL)
 		json_object_set(json, "attempts", attempts);
 	if (ok)

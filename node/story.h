@@ -36,6 +36,10 @@ json_t *story_of(const struct tx *tx, uint32_t position, const struct qheader *h
 /* The genesis' own "transaction" has an id and outputs, but no bytes and no inputs. */
 json_t *story_of_genesis(const struct genesis *g);
 
+/* What somebody gave for a transaction's story: is it one, of this transaction? All fields but txid, status
+ * and the length of attempts may be anything. */
+bool story_is_of(const json_t *said, const struct qtxid *id);
+
 /*
  * The story again, with everything that `proven` (of story_of()) has in place of what was said, and of `said`
  * only what `proven` cannot have: the fate of outputs, whose the inputs were, attempts.  NULL with *err if

@@ -186,8 +186,9 @@ static void a_ledger_file_tells_what_its_node_tells(void **state)
 
 static void people_read_it_too(void **state)
 {
-	static const char *const words[] = {"final",           "3 receipts hold", "commit of height",
-	                                    "110 in, 110 out", "genesis",         "at height"};
+	static const char *const words[] = {
+	    "final",   "3 receipts hold", "commit of height",    "110 in, 110 out",
+	    "genesis", "at height",       "signed by replicas ", "memo          two\n"};
 	char *out;
 	(void)state;
 	assert_int_equal(quorate(&out, NULL, "tx", "show", s.id[TWO], "--node", s.c->http[0], "--genesis",
@@ -286,6 +287,15 @@ static json_t *await_attempt(const char *id, struct purse *purse)
 	return NULL;
 }
 
+static void says_nothing_of_no_memo(struct qtxid id)
+{
+	char hex[QHASH_HEX], *out;
+	hex_encode(hex, id.b, sizeof id.b);
+	assert_int_equal(quorate(&out, NULL, "tx", "show", hex, "--node", s.c->http[0], NULL), 0);
+	assert_null(strstr(out, "memo"));
+	free(out);
+}
+
 /* Who spends again what was spent leaves evidence, and it is in both stories. */
 static void a_node_tells_of_a_double_spend_and_so_does_its_ledger(void **state)
 {
@@ -309,6 +319,7 @@ static void a_node_tells_of_a_double_spend_and_so_does_its_ledger(void **state)
 	assert_string_equal(json_text(t, "status"), "rejected");
 	assert_string_equal(json_text(t, "spent_by"), s.id[ONE]);
 	json_decref(t);
+	says_nothing_of_no_memo(settle("", D, &purse.at, 1, (struct qoutput[]){to(D, purse.amount)}, 1));
 	tx_unref(loser);
 	account_free(a);
 	purse_close(&purse);
@@ -320,6 +331,7 @@ static struct liar {
 	struct http_server *server;
 	char url[64];
 	const char *list, *key, *value; /* what it says else: a key of the first in a list, or of the story */
+	const char *whole;              /* what it says in place of the story; or NULL */
 } liar;
 
 static void tell_lies(void *ctx, const struct http_request *r, struct http_reply *reply)
@@ -327,7 +339,10 @@ static void tell_lies(void *ctx, const struct http_request *r, struct http_reply
 	int status;
 	json_t *told = chain_get(s.c, 0, &status, "%s", r->path);
 	(void)ctx;
-	if (liar.key)
+	if (liar.whole) {
+		json_decref(told);
+		told = json_loads(liar.whole, 0, NULL);
+	} else if (liar.key)
 		json_object_set_new(liar.list ? element(told, liar.list, 0) : told, liar.key,
 		                    json_loads(liar.value, JSON_DECODE_ANY, NULL));
 	reply->status = status;
@@ -347,6 +362,32 @@ static void hand_on(void *ctx, const struct http_request *r, struct http_reply *
 		http_error(reply, 503, "proxy", "%s", err.text);
 	else
 		reply->content_type = "application/json";
+}
+
+/* An answer that is no story of this transaction is none, whatever else it says: not even that of one that
+ * is not final, where nothing is proven. */
+static void refuse_what_is_no_story(void)
+{
+	static const struct {
+		const char *key, *value;
+	} lies[] = {{"status", "\"gone\""},
+	            {"status", "7"},
+	            {"txid", "\"00\""},
+	            {"attempts", "{}"},
+	            {NULL, "[1, 2]"}};
+	char *out, *errs;
+	liar.list = NULL;
+	for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+		liar.key = lies[i].key;
+		liar.value = lies[i].value;
+		liar.whole = liar.key == NULL ? liar.value : NULL;
+		int code = quorate(&out, &errs, "tx", "show", s.id[TWO], "--node", liar.url, NULL);
+		if (code != 3 || out[0] != '\0' || !strstr(errs, "not as expected"))
+			fail_msg("%s %s: exit %d: %s%s", liar.key, liar.value, code, out, errs);
+		free(out);
+		free(errs);
+	}
+	liar.whole = NULL;
 }
 
 static void what_is_proven_takes_the_place_of_what_a_node_says(void **state)
@@ -369,6 +410,7 @@ static void what_is_proven_takes_the_place_of_what_a_node_says(void **state)
 	            {NULL, "inputs", "[]", "not what its receipt proves"},
 	            {NULL, "outputs", "{}", "not what its receipt proves"},
 	            {"outputs", "spent_by", "\"nobody\"", "64 hex digits"},
+	            {"outputs", "spent_by", "77", "not what its receipt proves"},
 	            {"outputs", "spent_by", NULL, "does not spend it"}};
 	struct http_config config = {.listen = "127.0.0.1:0", .body_max = 1 << 20, .routes = routes};
 	struct err err = {0};
@@ -394,11 +436,12 @@ static void what_is_proven_takes_the_place_of_what_a_node_says(void **state)
 		}
 		code = quorate(NULL, &errs, "tx", "show", s.id[TWO], "--node", liar.url, "--genesis",
 		               s.genesis, NULL);
-		if (code == 0 || !strstr(errs, lies[i].found_out))
+		if (code != 1 || !strstr(errs, lies[i].found_out))
 			fail_msg("%s %s: exit %d: %s", lies[i].key, lies[i].value, code, errs);
 		free(errs);
 	}
 	json_decref(truth);
+	refuse_what_is_no_story();
 	http_stop(liar.server);
 }
 
