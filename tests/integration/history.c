@@ -296,6 +296,30 @@ static void says_nothing_of_no_memo(struct qtxid id)
 	free(out);
 }
 
+#define MARKS                                                    \
+	"pays \u202e001\u202c \u061c\u2067\u200f\u2028 \xc2\x9b" \
+	"2J \u00e4"
+
+/* What reverses what is read, or commands a terminal, is text all the same: in JSON as escapes. */
+static void terminals_are_not_told_what_to_do(struct qtxid id)
+{
+	char hex[QHASH_HEX], *out;
+	hex_encode(hex, id.b, sizeof id.b);
+	assert_int_equal(quorate(&out, NULL, "tx", "show", hex, "--node", s.c->http[0], NULL), 0);
+	assert_non_null(strstr(out, "\nmemo          pays ???001??? ????"));
+	assert_non_null(strstr(out, "??2J \u00e4\n"));
+	free(out);
+	assert_int_equal(
+	    quorate(&out, NULL, "trace", hex, "--json", "--node", s.c->http[0], "--genesis", s.genesis, NULL),
+	    0);
+	assert_non_null(
+	    strstr(out, "pays \\u202e001\\u202c \\u061c\\u2067\\u200f\\u2028 \\u009b2J \u00e4\""));
+	json_t *t = json_loads(out, 0, NULL);
+	assert_string_equal(json_text(element(t, "transactions", 0), "memo"), MARKS);
+	json_decref(t);
+	free(out);
+}
+
 /* Who spends again what was spent leaves evidence, and it is in both stories. */
 static void a_node_tells_of_a_double_spend_and_so_does_its_ledger(void **state)
 {
@@ -319,7 +343,10 @@ static void a_node_tells_of_a_double_spend_and_so_does_its_ledger(void **state)
 	assert_string_equal(json_text(t, "status"), "rejected");
 	assert_string_equal(json_text(t, "spent_by"), s.id[ONE]);
 	json_decref(t);
-	says_nothing_of_no_memo(settle("", D, &purse.at, 1, (struct qoutput[]){to(D, purse.amount)}, 1));
+	struct qoutput all = to(D, purse.amount);
+	struct qoutpoint at = {settle("", D, &purse.at, 1, &all, 1), 0};
+	says_nothing_of_no_memo(at.tx);
+	terminals_are_not_told_what_to_do(settle(MARKS, D, &at, 1, &all, 1));
 	tx_unref(loser);
 	account_free(a);
 	purse_close(&purse);
