@@ -78,6 +78,7 @@ static bool fail(struct db *db, struct err *err, const char *operation)
 		return err_set(err, ERR_WORLD, "%s %s: %s: not a database; is it the right file?",
 		               db->kind->what, db->path, operation);
 	case SQLITE_CORRUPT:
+	case SQLITE_TOOBIG: /* of what is written nothing comes near the limit */
 		return db_damaged(db, err, "%s: %s", operation, message);
 	case SQLITE_FULL:
 		return err_set(err, ERR_WORLD, "%s %s: %s: %s; make room, then start again", db->kind->what,

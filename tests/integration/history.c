@@ -208,6 +208,7 @@ static const struct edit {
     {"UPDATE outputs SET amount = 111 WHERE amount = 110", "the row of an output", "the row of an output"},
     {"UPDATE transactions SET raw = (SELECT raw FROM transactions WHERE seq = 1) WHERE seq = 2",
      "is not the transaction that txid names", "is not the transaction that txid names"},
+    {"UPDATE transactions SET raw = zeroblob(80000000) WHERE seq = 2", "too big", "too big"},
     {"UPDATE outputs SET spent_by = 3 WHERE amount = 110", NULL, "as spent_by says"},
     {"UPDATE outputs SET spent_by = 1 WHERE amount = 110", NULL, "as spent_by says"},
     {"UPDATE blocks SET header = (SELECT header FROM blocks WHERE height = 3) WHERE height = 2",
