@@ -161,13 +161,16 @@ static void check(const struct genesis *g, const char *file, struct checked *c)
 		err_prefix(&c->err, "%s", c->file);
 }
 
-static void print(const struct genesis *g, const struct checked *c, bool first)
+/* *printed: something is on standard output already. */
+static void print(const struct genesis *g, const struct checked *c, bool *printed)
 {
-	if (!first)
+	bool unreadable = c->tx == NULL && c->err.kind != ERR_NO;
+	if (*printed && !unreadable)
 		putchar('\n');
+	*printed = *printed || !unreadable;
 	if (c->tx != NULL) {
 		print_proven(g, c->file, &c->receipt, c->tx);
-	} else if (c->err.kind == ERR_NO) {
+	} else if (!unreadable) {
 		struct err said = c->err;
 		out_clean(said.text);
 		printf("%sdoes not hold%s: %s\n", out_style(stdout, OUT_BAD), out_style(stdout, OUT_PLAIN),
@@ -216,13 +219,14 @@ static int verify(const struct verify_args *args, const struct genesis *g)
 {
 	json_t *list = json_array();
 	int worst = EXIT_DONE;
+	bool printed = false;
 	for (size_t i = 0; i < args->cnt; i++) {
 		struct checked c;
 		check(g, args->files[i], &c);
 		if (args->common.json)
 			json_array_append_new(list, checked_json(&c));
 		else
-			print(g, &c, i == 0);
+			print(g, &c, &printed);
 		worst = exit_code(&c) > worst ? exit_code(&c) : worst;
 		tx_unref(c.tx);
 		wire_free(WIRE(qreceipt), &c.receipt);

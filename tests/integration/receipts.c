@@ -315,6 +315,12 @@ static void several_files_and_standard_input_are_verified(void **state)
 	ASSERT_RUN(1, first, "verify bent.json first.json --genesis genesis.json");
 	ASSERT_RUN(2, "missing: cannot be opened",
 	           "verify bent.json missing first.json --genesis genesis.json");
+	/* What is said on standard error leaves no gap. */
+	assert_int_equal(quorate(&out, NULL, "verify", "missing", "first.json", "missing", "--genesis",
+	                         "genesis.json", NULL),
+	                 2);
+	assert_true(out[0] == 'v' && !strstr(out, "\n\n"));
+	free(out);
 	json_t *json = quorate_json(&code, "verify", "--json", "first.json", "bent.json", "missing",
 	                            "--genesis", "genesis.json", NULL);
 	static const char *const verdicts[] = {"verified", "refused", "unreadable"};
