@@ -230,6 +230,18 @@ static struct qevidence made_up_double_spend(const struct rules *r, unsigned nth
 	return ev;
 }
 
+static size_t largest; /* EVIDENCE that was sent */
+
+static bool is_weighed(struct cluster *c, unsigned from, unsigned to, const struct message *m)
+{
+	(void)c;
+	(void)from;
+	(void)to;
+	if (m->m.kind == QEVIDENCE && m->env.body.body_len > largest)
+		largest = m->env.body.body_len;
+	return false;
+}
+
 /* Anybody can sign for accounts that he made up: what a peer hands on must leave room for what is found here.
  */
 static void one_replica_hides_no_double_spend(void **state)
@@ -255,6 +267,11 @@ static void one_replica_hides_no_double_spend(void **state)
 	tx_unref(rival);
 	cluster_turn(c, 0);
 	assert_int_equal(rows(c, 0), kept + 1);
+	/* And no answer is of more than a few of them. */
+	c->drop = is_weighed;
+	cluster_run(c, EVIDENCE_ASK_MS + 1100);
+	assert_true(rows(c, 1) > 10);
+	assert_in_range(largest, 1, 1 << 20);
 	cluster_free(c);
 }
 
