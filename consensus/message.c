@@ -13,6 +13,7 @@
  *     1 + n                        CHAIN
  *     1 + (W + 2) n                VIEW-CHANGE
  *     1 + n (1 + (W + 2) n)        NEW-VIEW
+ *     1 + 2048 or, of several pieces, one for each 68 bytes of MESSAGE_EVIDENCE_BYTES    EVIDENCE
  * (CHAIN 5, VIEW-CHANGE 73, NEW-VIEW 293 for n = 4 and W = 16).
  * Each check reads its own 64 bytes of the frame, so whatever n and W are no frame costs more than
  * Q_FRAME_MAX / 64 = 131072 checks, and none is made unless a replica of this chain signed the
@@ -109,6 +110,13 @@ static bool status_shape(const struct genesis *g, const struct qstatus *s)
 	return s->slots.slots_len <= g->g.params.window && s->asked.n <= CERT_NUMBER_MAX;
 }
 
+/* As much as an honest replica puts into one: several small pieces, or one. */
+static bool evidence_shape(const struct message *msg)
+{
+	return msg->m.qmessage_u.evidence.list.list_len <= 1 ||
+	       msg->env.body.body_len <= MESSAGE_EVIDENCE_BYTES;
+}
+
 static bool has_shape(const struct genesis *g, const struct message *msg)
 {
 	const struct qmessage *m = &msg->m;
@@ -131,10 +139,11 @@ static bool has_shape(const struct genesis *g, const struct message *msg)
 	case QTXS:
 	case QGET_TXS:
 	case QGET_CHAIN:
+	case QEVIDENCE:
+		return evidence_shape(msg);
 	case QGET_BODIES:
 	case QBODY:
 	case QGET_EVIDENCE:
-	case QEVIDENCE:
 		return true; /* the schema's bounds say it all */
 	}
 	return false;

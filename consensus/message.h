@@ -43,6 +43,9 @@ struct message *message_open(const struct genesis *g, const struct qenvelope *en
 struct message *message_ref(struct message *m);
 void message_unref(struct message *m); /* NULL is allowed */
 
+/* What a replica puts into one EVIDENCE at most, if there is more than one piece in it. */
+#define MESSAGE_EVIDENCE_BYTES (272u << 10)
+
 /* How a replica signs: deterministic; ctx is the signer's (ident, or a simulator's stand-in). */
 struct signer {
 	void (*sign)(void *ctx, const uint8_t *body, size_t len, struct qsig *sig);

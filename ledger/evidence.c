@@ -450,14 +450,18 @@ static bool double_spend_facts(const struct genesis *g, const struct qdouble_spe
 
 /*
  * An honest replica's COMMITs of one view lie on one chain (CO3), and so do its CHECKPOINTs; of these
- * only those of one height count, for an operator may have replaced a ledger.
+ * only those of one height count, for an operator may have replaced a ledger.  One block, on another genesis,
+ * is no such pair: who does not know what is below a certified tip may commit on it, but nobody has executed
+ * it.
  */
 static uint64_t signed_both(const struct qcert *a, const struct qcert *b)
 {
 	bool commits = a->kind == QCOMMIT && a->vote.view.n == b->vote.view.n;
 	bool checkpoints = a->kind == QCHECKPOINT && a->vote.height.n == b->vote.height.n;
 
-	return a->kind == b->kind && (commits || checkpoints) ? cert_signers(a) & cert_signers(b) : 0;
+	if (a->kind != b->kind || (qhash_eq(&a->vote.block, &b->vote.block) && !checkpoints))
+		return 0;
+	return commits || checkpoints ? cert_signers(a) & cert_signers(b) : 0;
 }
 
 /* The block at height h that the chain shows; false: it does not. */

@@ -44,9 +44,10 @@ static struct piece_key key_of(const struct replica *r, const struct qevidence *
 	k.view = f->view.n;
 	k.height = f->height.n;
 	k.offence = is_offence(r, ev);
-	if (ev->kind == QEV_FORK)
+	if (ev->kind == QEV_FORK) {
 		k.first = f->first;
-	else
+		k.view = f->culprits; /* one that names more is another piece */
+	} else
 		k.replica = lowest(f->culprits);
 	if (ev->kind == QEV_FORK || ev->kind == QEV_DOUBLE_SPEND)
 		k.second = f->second; /* of a double spend the loser: one piece for each */

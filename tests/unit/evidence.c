@@ -658,6 +658,33 @@ static void convicts_certificates_that_do_not_lie_on_one_chain(void **state)
 	assert_true(is_fork(r, chain(r, 1, 2, p, 1), chain(r, 1, 2, p, 1)));
 }
 
+/*
+ * Q traitors can certify a block on no chain at all, and an honest replica that does not have what is below
+ * it, in a view whose NEW-VIEW begins there, commits it all the same. But nobody honest has executed it.
+ */
+static void of_another_genesis_only_who_executed_is_convicted(void **state)
+{
+	const struct rules *r = *state;
+	struct qchain c = chain(r, 1, 2, rules_hash(1), 1);
+	struct qevidence ev = {.kind = QEV_FORK, .qevidence_u.fork = {c, c}};
+	struct evidence_facts facts;
+
+	assert_int_equal(c.cert.kind, QCOMMIT);
+	assert_true(evidence_verify(&r->g, &ev, NULL));
+	assert_true(evidence_facts(&r->g, &ev, &facts));
+	assert_int_equal(facts.culprits, 0);
+	struct qvote vote = {
+	    .height = c.cert.vote.height, .block = c.cert.vote.block, .state = rules_hash(9)};
+	struct qcert commits = c.cert;
+	c.cert = rules_cert(r, QCHECKPOINT, &vote, 7);
+	ev.qevidence_u.fork = (struct qfork){.first = c, .second = c};
+	assert_true(evidence_verify(&r->g, &ev, NULL));
+	assert_true(evidence_facts(&r->g, &ev, &facts));
+	assert_int_equal(facts.culprits, 7);
+	wire_free(WIRE(qcert), &commits);
+	wire_free(WIRE(qchain), &c);
+}
+
 static void certificates_that_may_lie_on_one_chain_convict_nobody(void **state)
 {
 	const struct rules *r = *state;
@@ -1048,6 +1075,7 @@ int main(void)
 	    cmocka_unit_test(a_proposal_is_judged_by_what_it_shows_alone),
 	    cmocka_unit_test(convicts_two_spends_of_one_output),
 	    cmocka_unit_test(convicts_certificates_that_do_not_lie_on_one_chain),
+	    cmocka_unit_test(of_another_genesis_only_who_executed_is_convicted),
 	    cmocka_unit_test(certificates_that_may_lie_on_one_chain_convict_nobody),
 	    cmocka_unit_test(a_fork_needs_two_chains_that_hold),
 	    cmocka_unit_test(a_stranger_who_names_the_output_convicts_nobody),

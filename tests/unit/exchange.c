@@ -3,6 +3,8 @@
  *
  * Links: q_replica
  */
+#include <sqlite3.h>
+
 #include "block.h"
 #include "cluster.h"
 #include "evidence.h"
@@ -275,6 +277,65 @@ static void one_replica_hides_no_double_spend(void **state)
 	cluster_free(c);
 }
 
+/* ---- serving -------------------------------------------------------------------------------------- */
+
+static void ask(struct cluster *c, unsigned from, unsigned to)
+{
+	struct signer signer = {cluster_sign, &c->members[from]};
+	struct qmessage m = {.kind = QGET_EVIDENCE};
+	struct message *made = message_make(&c->rules.g, from, &signer, &m);
+
+	replica_message(c->members[to].replica, made, NULL, 0);
+	message_unref(made);
+}
+
+/* It is what was kept, or nothing: a replica is no liar for its disk's sake. */
+static void what_the_disk_made_up_is_not_served(void **state)
+{
+	struct cluster *c = cluster_new(4, 1, NULL);
+	struct replica *r = c->members[1].replica;
+	struct err err = {0};
+	sqlite3 *db;
+
+	(void)state;
+	spend_twice(c, 0);
+	cluster_turn(c, 1);
+	assert_int_equal(sqlite3_open_v2(c->members[1].ledger, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(db,
+	                 "UPDATE journal SET entry = CAST(substr(entry, 1, length(entry) - 1) || "
+	                 "x'77' AS BLOB) WHERE kind = 'evidence'",
+	                 NULL, NULL, NULL),
+	    SQLITE_OK);
+	uint64_t sent = c->sent;
+	ask(c, 2, 1);
+	assert_false(replica_turn(r, &err));
+	assert_non_null(strstr(err.text, "evidence in the journal is not what was written"));
+	assert_int_equal(c->sent, sent);
+	sqlite3_close(db);
+	cluster_free(c);
+}
+
+static void nobody_is_answered_beyond_his_allowance(void **state)
+{
+	struct cluster *c = cluster_new(4, 1, NULL);
+	struct peer_state *p = &c->members[1].replica->peers[2];
+
+	(void)state;
+	spend_twice(c, 0);
+	cluster_turn(c, 1);
+	uint64_t sent = c->sent;
+	ask(c, 2, 1);
+	cluster_turn(c, 1);
+	assert_int_equal(c->sent, sent + 1);
+	p->allowance = 0;
+	p->served_ms = c->members[1].replica->now_ms;
+	ask(c, 2, 1);
+	cluster_turn(c, 1);
+	assert_int_equal(c->sent, sent + 1);
+	cluster_free(c);
+}
+
 /* ---- what costs stake ---------------------------------------------------------------------------- */
 
 static void by_stake(struct qgenesis *g)
@@ -396,6 +457,8 @@ int main(void)
 	    cmocka_unit_test(what_was_lost_is_asked_for_again),
 	    cmocka_unit_test(much_comes_in_several_answers),
 	    cmocka_unit_test(one_client_fills_no_journal),
+	    cmocka_unit_test(what_the_disk_made_up_is_not_served),
+	    cmocka_unit_test(nobody_is_answered_beyond_his_allowance),
 	    cmocka_unit_test(one_replica_fills_no_journal),
 	    cmocka_unit_test(nothing_is_taken_unasked_or_twice),
 	    cmocka_unit_test(one_replica_hides_no_double_spend),

@@ -196,6 +196,39 @@ static void sign_as(void *ctx, const uint8_t *body, size_t len, struct qsig *sig
 	ident_sign(ctx, &rules.g.chain, body, len, sig);
 }
 
+/* ---- evidence ----------------------------------------------------------------------- */
+
+static enum open_verdict verdict_on_evidence(unsigned cnt, unsigned body_len)
+{
+	struct signer signer = {sign_as, rules.ids[3]};
+	struct qmessage m = {.kind = QEVIDENCE};
+	struct qevidences *e = &m.qmessage_u.evidence;
+	enum open_verdict v = OPEN_OK;
+
+	e->list.list_len = cnt;
+	e->list.list_val = xcalloc(cnt, sizeof *e->list.list_val);
+	for (unsigned i = 0; i < cnt; i++) {
+		struct qenvelope *env = &e->list.list_val[i].qevidence_u.proposal;
+		e->list.list_val[i].kind = QEV_BAD_PROPOSAL;
+		env->body.body_len = body_len;
+		env->body.body_val = xcalloc(body_len, 1);
+	}
+	struct message *made = message_make(&rules.g, 3, &signer, &m);
+	message_unref(message_open(&rules.g, &made->env, &v));
+	message_unref(made);
+	wire_free(WIRE(qmessage), &m);
+	return v;
+}
+
+/* What costs much to verify comes alone: refused before any of it is. */
+static void several_pieces_of_evidence_are_small(void **state)
+{
+	(void)state;
+	assert_int_equal(verdict_on_evidence(2, MESSAGE_EVIDENCE_BYTES / 2), OPEN_MALFORMED);
+	assert_int_equal(verdict_on_evidence(2, MESSAGE_EVIDENCE_BYTES / 2 - 256), OPEN_BAD_CERTIFICATE);
+	assert_int_equal(verdict_on_evidence(1, 2 * MESSAGE_EVIDENCE_BYTES), OPEN_BAD_CERTIFICATE);
+}
+
 /* ---- the envelope ------------------------------------------------------------------- */
 
 static void every_kind_opens_as_it_was_made(void **state)
@@ -700,6 +733,7 @@ static void a_list_of_outputs_gives_back_all_that_it_owns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(several_pieces_of_evidence_are_small),
 	    cmocka_unit_test(every_kind_opens_as_it_was_made),
 	    cmocka_unit_test(a_votes_body_and_id_are_what_they_always_were),
 	    cmocka_unit_test(a_new_view_carries_its_opened_changes_made_or_received),
