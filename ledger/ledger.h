@@ -178,8 +178,8 @@ enum found reader_receipt(struct reader *r, const struct qtxid *id, struct qrece
  * qevidence), ...).  Not verified.  FOUND_ERROR with another *seq: that entry is damaged, the next one need
  * not be. */
 enum found reader_evidence(struct reader *r, int64_t *seq, struct qevidence *out, struct err *err);
-/* The journal's next double spend after entry *seq in which this transaction won or lost, by its row; the
- * proof is reader_evidence(seq - 1). */
+/* The journal's next double spend after entry *seq in which this transaction won or lost, by its row;
+ * with a genesis it is what the journal's entry shows.  The proof is reader_evidence(seq - 1). */
 struct attempt {
 	struct qtxid winner,
 	    loser;               /* winner: the one that is final; neither is: the one that was seen first */

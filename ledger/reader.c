@@ -912,5 +912,7 @@ enum found reader_attempt(struct reader *r, const struct qtxid *id, int64_t *seq
 	if (got == FOUND && !get_attempt(r, seq, out, err))
 		got = FOUND_ERROR;
 	db_done(&r->db, ATTEMPT);
+	if (got == FOUND && !reader_proves_attempt(r, *seq, out, err))
+		got = FOUND_ERROR;
 	return got;
 }

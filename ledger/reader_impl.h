@@ -70,6 +70,8 @@ bool reader_proves_spender(struct reader *r, const struct qoutpoint *p, const st
 /* The transaction out->point.tx, which has this number (0: the genesis), made the output, at out->height. */
 bool reader_proves_output(struct reader *r, int64_t seq, const struct qaddress *owner,
                           struct address_output *out, struct err *err);
+/* The journal's entry of this number shows it; signatures are the journal's business. */
+bool reader_proves_attempt(struct reader *r, int64_t seq, const struct attempt *a, struct err *err);
 /* receipt_verify(), with what it does not compare. */
 bool reader_proves_receipt(struct reader *r, const struct qtxid *id, const struct tx_place *place,
                            const struct qreceipt *receipt, struct err *err);

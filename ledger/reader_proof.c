@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "evidence.h"
 #include "merkle.h"
 #include "receipt.h"
 
@@ -241,4 +242,39 @@ bool reader_proves_output(struct reader *r, int64_t seq, const struct qaddress *
 	if (!fits || !must_be)
 		return db_damaged(&r->db, err, "%s: that transaction made no such output", where);
 	return same_output(r, where, &is, must_be, err);
+}
+
+/* ---- double spends --------------------------------------------------------------- */
+
+/* The two in either order: which of them won, the ledger says. */
+static bool shows(const struct genesis *g, const struct qevidence *ev, const struct attempt *a)
+{
+	struct evidence_facts f;
+
+	if (ev->kind != QEV_DOUBLE_SPEND || !evidence_facts(g, ev, &f))
+		return false;
+	bool first_won = memcmp(f.first.b, a->winner.b, sizeof f.first.b) == 0;
+	const struct qhash *winner = first_won ? &f.first : &f.second,
+	                   *loser = first_won ? &f.second : &f.first;
+	return memcmp(winner->b, a->winner.b, sizeof winner->b) == 0 &&
+	       memcmp(loser->b, a->loser.b, sizeof loser->b) == 0 &&
+	       memcmp(f.signer.b, a->signer.b, sizeof f.signer.b) == 0 &&
+	       qtxid_eq(&f.output.tx, &a->output.tx) && f.output.index == a->output.index;
+}
+
+bool reader_proves_attempt(struct reader *r, int64_t seq, const struct attempt *a, struct err *err)
+{
+	struct qevidence ev;
+	int64_t entry = seq - 1;
+
+	if (!r->genesis)
+		return true;
+	enum found got = seq > 0 ? reader_evidence(r, &entry, &ev, err) : NOT_FOUND;
+	bool ok = got == FOUND && entry == seq && shows(r->genesis, &ev, a);
+	if (got == FOUND)
+		wire_free(WIRE(qevidence), &ev);
+	if (got == FOUND_ERROR)
+		return false;
+	return ok || db_damaged(&r->db, err, "evidence(seq=%lld) is not what that entry of the journal shows",
+	                        (long long)seq);
 }

@@ -249,8 +249,7 @@ static void double_spends_are_part_of_the_story(void **state)
 	    " FROM outputs WHERE amount = 70",
 	    s.id[TWO], other, s.id[ONE]);
 	edit_copy(sql);
-	json_t *t = show(s.id[TWO], "--ledger", s.copy, s.genesis, &code),
-	       *attempt = element(t, "attempts", 0);
+	json_t *t = show(s.id[TWO], "--ledger", s.copy, NULL, &code), *attempt = element(t, "attempts", 0);
 	assert_int_equal(number(attempt, "entry"), 77);
 	assert_string_equal(json_text(attempt, "loser"), other);
 	json_decref(t);
@@ -259,12 +258,21 @@ static void double_spends_are_part_of_the_story(void **state)
 	assert_non_null(strstr(out, other));
 	free(out);
 
-	t = show(other, "--ledger", s.copy, s.genesis, &code); /* the loser's story */
+	t = show(other, "--ledger", s.copy, NULL, &code); /* the loser's story */
 	assert_int_equal(code, 0);
 	assert_string_equal(json_text(t, "status"), "rejected");
 	assert_string_equal(json_text(t, "code"), "double_spend");
 	assert_string_equal(json_text(t, "spent_by"), s.id[TWO]);
 	json_decref(t);
+
+	/* With a genesis no row is believed that the journal does not show. */
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(quorate(NULL, &out, "tx", "show", i == 0 ? s.id[TWO] : other, "--ledger",
+		                         s.copy, "--genesis", s.genesis, NULL),
+		                 1);
+		assert_non_null(strstr(out, "evidence(seq=77) is not what that entry of the journal shows"));
+		free(out);
+	}
 
 	/* Evidence alone does not refuse for good: the winner it names must have spent the output. */
 	chain_sql(s.copy, "UPDATE evidence SET output_position = 1 WHERE seq = 77", NULL, 0);
@@ -295,6 +303,26 @@ static void says_nothing_of_no_memo(struct qtxid id)
 	assert_int_equal(quorate(&out, NULL, "tx", "show", hex, "--node", s.c->http[0], NULL), 0);
 	assert_null(strstr(out, "memo"));
 	free(out);
+}
+
+/* Whoever edits the row of real evidence is found out. */
+static void accuses_nobody_else(const char *loser)
+{
+	static const char *const rows[] = {
+	    "UPDATE evidence SET signer = zeroblob(20)", "UPDATE evidence SET output_position = 7",
+	    "UPDATE evidence SET output_tx = zeroblob(32)", "UPDATE evidence SET first = zeroblob(32)"};
+	char vacuum[400], *errs;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		remove(s.copy);
+		snprintf(vacuum, sizeof vacuum, "VACUUM INTO '%s'", s.copy);
+		chain_sql(chain_path(s.c, "node1/ledger.db"), vacuum, NULL, 0);
+		chain_sql(s.copy, rows[i], NULL, 0);
+		int code = quorate(NULL, &errs, "tx", "show", loser, "--ledger", s.copy, "--genesis",
+		                   s.genesis, NULL);
+		if (code != 1 || !strstr(errs, "is not what that entry of the journal shows"))
+			fail_msg("%s: exit %d: %s", rows[i], code, errs);
+		free(errs);
+	}
 }
 
 #define MARKS                                                    \
@@ -344,6 +372,7 @@ static void a_node_tells_of_a_double_spend_and_so_does_its_ledger(void **state)
 	assert_string_equal(json_text(t, "status"), "rejected");
 	assert_string_equal(json_text(t, "spent_by"), s.id[ONE]);
 	json_decref(t);
+	accuses_nobody_else(id);
 	struct qoutput all = to(D, purse.amount);
 	struct qoutpoint at = {settle("", D, &purse.at, 1, &all, 1), 0};
 	says_nothing_of_no_memo(at.tx);
