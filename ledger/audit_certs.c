@@ -47,9 +47,9 @@ static void check_columns(struct coverage *c, const struct qcert *cert, struct q
 	cursor_is_blob(row, CERT_BLOCK, cert->vote.block.b, sizeof cert->vote.block.b, h);
 }
 
-/* Of this block, after which the state is `s`.  NULL, or why it is none. */
+/* Of this block, which was just replayed.  NULL, or why it is none. */
 static const char *statement_fault(const struct book *b, const struct qcert *cert, struct qheight h,
-                                   const struct state *s)
+                                   struct replay *r)
 {
 	struct qhash digest;
 	if (cert->kind != QCOMMIT && cert->kind != QCHECKPOINT)
@@ -61,7 +61,7 @@ static const char *statement_fault(const struct book *b, const struct qcert *cer
 	if (!qhash_eq(&cert->vote.block, book_hash(b, h.n)))
 		return "it is for another block than the one that stands here";
 	if (cert->kind == QCHECKPOINT) {
-		state_digest(s, &digest);
+		replay_digest(r, &digest);
 		if (!qhash_eq(&digest, &cert->vote.state))
 			return "the replayed state is not the one that the replicas signed";
 	}
@@ -69,7 +69,7 @@ static const char *statement_fault(const struct book *b, const struct qcert *cer
 }
 
 /* The row that the cursor is at, of a block that was just replayed. */
-static void check_certificate(struct coverage *c, struct qheight h, const struct state *s)
+static void check_certificate(struct coverage *c, struct qheight h, struct replay *r)
 {
 	struct book *b = c->certs.book;
 	char where[WHERE_MAX];
@@ -84,7 +84,7 @@ static void check_certificate(struct coverage *c, struct qheight h, const struct
 			cursor_next(&c->signers); /* they cannot be judged */
 		return;
 	}
-	const char *fault = statement_fault(b, &cert, h, s);
+	const char *fault = statement_fault(b, &cert, h, r);
 	int bad = -1;
 	if (fault)
 		book_find(b, AUDIT_CERTIFICATE, h, where, "%s", fault);
@@ -119,7 +119,7 @@ static void wrong_name(struct coverage *c, struct qheight h, int64_t named)
 		          "the row is missing: it is to cover the block at %" PRIu64, (uint64_t)h.n);
 }
 
-void coverage_block(struct coverage *c, struct qheight h, int64_t certified_by, const struct state *s)
+void coverage_block(struct coverage *c, struct qheight h, int64_t certified_by, struct replay *r)
 {
 	struct cursor *row = &c->certs;
 	struct book *b = row->book;
@@ -133,7 +133,7 @@ void coverage_block(struct coverage *c, struct qheight h, int64_t certified_by, 
 		if (certified_by != row->k1 && c->named != row->k1)
 			book_find(b, AUDIT_EXTRA, h, cursor_where(row, -1, where),
 			          "no block names this certificate");
-		check_certificate(c, h, s);
+		check_certificate(c, h, r);
 		cursor_next(row);
 	}
 	c->named = certified_by;

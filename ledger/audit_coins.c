@@ -40,9 +40,9 @@ struct coin_name {
 	UT_hash_handle hh, hh_id;
 };
 
-void coins_open(struct coins *c, struct book *b, int64_t base_seq)
+void coins_open(struct coins *c, struct book *b, struct state *state, int64_t base_seq)
 {
-	*c = (struct coins){.b = b, .base_seq = base_seq};
+	*c = (struct coins){.b = b, .state = state, .base_seq = base_seq, .owed_from = UINT64_MAX};
 	c->places = b->options->outputs_kept ? b->options->outputs_kept : OUTPUTS_KEPT;
 	c->recent = xcalloc(c->places, sizeof *c->recent);
 	c->source = book_prepare(b, "SELECT txid, height, raw FROM transactions WHERE seq = ?1");
@@ -287,11 +287,17 @@ struct spender coins_spender(struct coins *c, sqlite3_stmt *outputs, int col, in
 	return s;
 }
 
-/* Where an output of the transaction at seq is kept, if it is.  Those of payments with a change, which are
- * most, lie side by side, until they are the oldest. */
-static struct coin *place_of(const struct coins *c, int64_t seq, uint32_t index)
+/* Where the output of this number is kept, if it is. */
+static struct coin *place_at(const struct coins *c, uint64_t number)
 {
-	return &c->recent[(2 * (uint64_t)seq + index) % c->places];
+	return &c->recent[number % c->places];
+}
+
+/* Of an output of the transaction at seq.  Those of payments with a change, which are most, lie side by side,
+ * until they are the oldest. */
+static uint64_t number_of(int64_t seq, uint32_t index)
+{
+	return 2 * (uint64_t)seq + index;
 }
 
 static bool is_at(const struct coin *place, const struct qoutpoint *p)
@@ -299,9 +305,33 @@ static bool is_at(const struct coin *place, const struct qoutpoint *p)
 	return place->u.out.amount != 0 && qoutpoint_eq(&place->u.point, p);
 }
 
+static void settle(struct coins *c, struct coin *place)
+{
+	if (place->u.out.amount != 0 && place->owed)
+		state_sum(c->state, &place->u);
+	place->owed = false;
+}
+
+void coins_settle(struct coins *c)
+{
+	for (uint64_t i = 0; c->owed_from + i < c->owed_to && i < c->places; i++)
+		settle(c, place_at(c, c->owed_from + i));
+	c->owed_from = UINT64_MAX;
+	c->owed_to = 0;
+}
+
 void coins_made(struct coins *c, const struct unspent *u, struct spender row)
 {
-	*place_of(c, u->row, u->point.index) = (struct coin){*u, row};
+	uint64_t number = number_of(u->row, u->point.index);
+	struct coin *place = place_at(c, number);
+
+	settle(c, place);
+	*place = (struct coin){*u, row, true};
+	if (number < c->owed_from)
+		c->owed_from = number;
+	if (number >= c->owed_to)
+		c->owed_to = number + 1;
+	state_insert_unsummed(c->state, u);
 	c->unexplained += row.is == SPENDER_SEQ;
 }
 
@@ -336,14 +366,14 @@ static bool was_spent(struct coins *c, const struct coin *coin, int64_t seq)
 enum coin_found coins_find(struct coins *c, const struct qoutpoint *p, int64_t hint, int64_t seq,
                            struct coin *out, int64_t *by)
 {
-	const struct coin *recent = place_of(c, hint, p->index);
-
-	if (is_at(recent, p)) {
-		*out = *recent;
+	/* Copied before it is looked at: so all its cache lines are fetched at once. */
+	*out = *place_at(c, number_of(hint, p->index));
+	if (is_at(out, p))
 		return COIN_UNSPENT;
-	}
 	if (!find_made(c, p, hint, seq, &out->u))
 		return COIN_UNKNOWN;
+	const struct coin *place = place_at(c, number_of(out->u.row, p->index)); /* the hint was none */
+	out->owed = is_at(place, p) && place->owed;
 	const struct coin_lie *lie = lie_about(c, p);
 	out->row = read_spender(c, &out->u);
 	if (!lie && !was_spent(c, out, seq))
@@ -355,11 +385,15 @@ enum coin_found coins_find(struct coins *c, const struct qoutpoint *p, int64_t h
 void coins_spent(struct coins *c, const struct coin *coin, int64_t seq, struct qheight h)
 {
 	const struct unspent *u = &coin->u;
-	struct coin *recent = place_of(c, u->row, u->point.index);
+	struct coin *recent = place_at(c, number_of(u->row, u->point.index));
 	char where[WHERE_MAX];
 
 	if (is_at(recent, &u->point))
 		recent->u.out.amount = 0;
+	if (coin->owed)
+		state_remove_unsummed(c->state, &u->point);
+	else
+		state_remove(c->state, &u->point);
 	c->unexplained -= coin->row.is == SPENDER_SEQ;
 	if (coin->row.is == SPENDER_SEQ && coin->row.seq == seq)
 		return;

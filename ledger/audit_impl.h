@@ -230,11 +230,14 @@ struct spender { /* what outputs.spent_by says */
 struct coin { /* an unspent output */
 	struct unspent u;
 	struct spender row;
+	bool owed; /* the digest of the state lacks it yet */
 };
 struct coins {
 	struct book *b;
+	struct state *state;
 	struct coin *recent; /* those made last, each in the place of its number; amount 0: none */
 	size_t places;
+	uint64_t owed_from, owed_to; /* numbers of those made since the digest was complete */
 	int64_t base_seq;
 	struct coin_lie *lies; /* by outpoint: whom outputs.spent_by should name, and does not */
 	struct coin_name *names,
@@ -247,13 +250,13 @@ struct coins {
 };
 /* base_seq: outputs of transactions up to this one are known by their rows, which the digest of a checkpoint
  * covers; 0: none are. */
-void coins_open(struct coins *c, struct book *b, int64_t base_seq);
+void coins_open(struct coins *c, struct book *b, struct state *state, int64_t base_seq);
 void coins_close(struct coins *c);
 /* The row of transactions at seq says otherwise. */
 void coins_name(struct coins *c, int64_t seq, const struct qtxid *id, struct qheight h);
 /* That of the row at hand. */
 struct spender coins_spender(struct coins *c, sqlite3_stmt *outputs, int col, int64_t tx, uint32_t position);
-/* In the order of transactions, and of outputs in them. */
+/* Into the state, too. */
 void coins_made(struct coins *c, const struct unspent *u, struct spender row);
 /* One of them is unspent at the base; column `col` of the row is its spent_by. */
 void coins_loaded(struct coins *c, sqlite3_stmt *row, int col, const struct unspent *u);
@@ -264,13 +267,18 @@ void coins_loaded(struct coins *c, sqlite3_stmt *row, int col, const struct unsp
 enum coin_found { COIN_UNSPENT, COIN_SPENT, COIN_UNKNOWN };
 enum coin_found coins_find(struct coins *c, const struct qoutpoint *p, int64_t hint, int64_t seq,
                            struct coin *out, int64_t *by);
-/* The transaction at seq, of the block at h, spends it: so its row must say. */
+/* Completes the digest of the state. */
+void coins_settle(struct coins *c);
+/* The transaction at seq, of the block at h, spends it: so its row must say.  Out of the state, too, where it
+ * was recalled. */
 void coins_spent(struct coins *c, const struct coin *coin, int64_t seq, struct qheight h);
 /* Of the block of a replayed transaction. */
 struct qheight coins_height(struct coins *c, int64_t seq);
 /* After the last transaction, the one before next_seq: no row may name a spender that is none.  Where the
  * replay stopped nothing is known of spenders from next_seq on. */
 void coins_end(struct coins *c, int64_t next_seq, bool stopped, struct qheight tip);
+
+struct replay;
 
 /* audit_certs.c, as the replay passes height after height. */
 struct coverage {
@@ -279,7 +287,7 @@ struct coverage {
 };
 void coverage_open(struct coverage *c, struct book *b, struct qheight base); /* of blocks above it */
 /* Block `height` names the certificate at `certified_by`. */
-void coverage_block(struct coverage *c, struct qheight height, int64_t certified_by, const struct state *s);
+void coverage_block(struct coverage *c, struct qheight height, int64_t certified_by, struct replay *r);
 /* After the last block: nothing may be left, and that block must be covered. */
 void coverage_end(struct coverage *c, struct qheight tip);
 void coverage_close(struct coverage *c);
@@ -366,7 +374,8 @@ void replay_break(struct replay *r); /* none of what was replayed; those above a
 void replay_pause(struct replay *r);
 void replay_resume(struct replay *r);
 void replay_close(struct replay *r);
-void book_replay(struct book *b); /* all of it */
+void replay_digest(struct replay *r, struct qhash *out); /* of the state after the last block */
+void book_replay(struct book *b);                        /* all of it */
 
 /* audit_since.c: where a replay can begin that does not begin at the genesis. */
 struct base {

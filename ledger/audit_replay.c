@@ -119,6 +119,12 @@ static bool replay_txs(struct replay *r, const struct qheader *q, struct qheight
 	return ok;
 }
 
+void replay_digest(struct replay *r, struct qhash *out)
+{
+	coins_settle(&r->coins);
+	state_digest(r->state, out);
+}
+
 /* Certificates in the journal that are about this height. */
 static void check_pins(struct replay *r, struct qheight h)
 {
@@ -136,7 +142,7 @@ static void check_pins(struct replay *r, struct qheight h)
 			continue;
 		}
 		if (p->has_state && !have_digest)
-			state_digest(r->state, &digest);
+			replay_digest(r, &digest);
 		have_digest |= p->has_state;
 		if (p->has_state && !qhash_eq(&p->state, &digest))
 			book_find(b, AUDIT_DIGEST, h, where,
@@ -166,7 +172,7 @@ static bool replay_block(struct replay *r, struct qheight h)
 	bool ok = check_header(r, &q, h) && replay_txs(r, &q, h);
 	if (ok) {
 		tally_settle(&r->tally, r->state, h);
-		coverage_block(&r->coverage, h, sqlite3_column_int64(c->stmt, BLOCK_CERTIFIED_BY), r->state);
+		coverage_block(&r->coverage, h, sqlite3_column_int64(c->stmt, BLOCK_CERTIFIED_BY), r);
 		check_pins(r, h);
 		seal_extend(&r->below, &q);
 		b->out->height = h;
@@ -292,7 +298,7 @@ static void open_at(struct replay *r, struct qheight base, int64_t base_seq)
 	cursor_open_at(&r->outputs, b, TABLE_OUTPUTS, whole ? INT64_MIN : base_seq + 1);
 	cursor_open_at(&r->inputs, b, TABLE_INPUTS, whole ? INT64_MIN : base_seq + 1);
 	coverage_open(&r->coverage, b, base);
-	coins_open(&r->coins, b, base_seq);
+	coins_open(&r->coins, b, r->state, base_seq);
 	tally_open(&r->tally, b, base);
 	if (b->pool)
 		turns_open(&r->turns, b);

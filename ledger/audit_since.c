@@ -180,7 +180,8 @@ static bool load_outputs(struct replay *r, const struct base *base)
 		     u.out.amount <= b->g->supply - state_value(r->state);
 		if (!ok)
 			break;
-		state_insert_forgotten(r->state, &u);
+		state_insert_unsummed(r->state, &u);
+		state_sum(r->state, &u);
 		tally_made(&r->tally, &u);
 		coins_loaded(&r->coins, row, ROW_SPENT_BY, &u);
 	}

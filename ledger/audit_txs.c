@@ -51,7 +51,6 @@ void replay_make(struct replay *r, const struct qtxid *id, int64_t tx, uint32_t 
 	struct unspent u = {.point = {*id, position}, .out = *out, .made_at = h, .row = tx};
 	struct spender spender = check_output(r, tx, position, out, h);
 
-	state_insert_forgotten(r->state, &u);
 	tally_made(&r->tally, &u);
 	coins_made(&r->coins, &u, spender);
 }
@@ -91,7 +90,6 @@ static uint32_t find_inputs(struct replay *r, const struct tx *tx, struct qheigh
 static void spend_input(struct replay *r, const struct coin *coin, struct qheight h)
 {
 	coins_spent(&r->coins, coin, r->next_seq, h);
-	state_remove(r->state, &coin->u.point);
 	tally_spent(&r->tally, &coin->u);
 }
 

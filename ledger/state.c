@@ -182,20 +182,39 @@ void state_forget(struct state *s, const struct qoutpoint *p)
 	forget(s, e);
 }
 
-void state_insert_forgotten(struct state *s, const struct unspent *u)
+void state_insert_unsummed(struct state *s, const struct unspent *u)
+{
+	s->count++;
+	s->value += u->out.amount;
+	count_stake(s, u, true);
+}
+
+void state_sum(struct state *s, const struct unspent *u)
 {
 	uint8_t element[ELEMENT_BYTES_MAX];
 
-	s->count++;
-	s->value += u->out.amount;
 	lthash_add(&s->sum, element, encode_element(u, element));
-	count_stake(s, u, true);
 }
 
 void state_insert(struct state *s, const struct unspent *u)
 {
 	state_recall(s, u);
-	state_insert_forgotten(s, u);
+	state_insert_unsummed(s, u);
+	state_sum(s, u);
+}
+
+static void remove_entry(struct state *s, struct entry *e)
+{
+	must(e);
+	s->count--;
+	s->value -= e->u.out.amount;
+	count_stake(s, &e->u, false);
+	forget(s, e);
+}
+
+void state_remove_unsummed(struct state *s, const struct qoutpoint *p)
+{
+	remove_entry(s, find(s, p));
 }
 
 void state_remove(struct state *s, const struct qoutpoint *p)
@@ -205,10 +224,7 @@ void state_remove(struct state *s, const struct qoutpoint *p)
 
 	must(e);
 	lthash_remove(&s->sum, element, encode_element(&e->u, element));
-	s->count--;
-	s->value -= e->u.out.amount;
-	count_stake(s, &e->u, false);
-	forget(s, e);
+	remove_entry(s, e);
 }
 
 void state_begin(struct state *s)

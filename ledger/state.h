@@ -38,8 +38,13 @@ void state_remove(struct state *s, const struct qoutpoint *p); /* must be there 
  */
 void state_forget(struct state *s, const struct qoutpoint *p); /* must be there */
 void state_recall(struct state *s, const struct unspent *u);   /* must not be there */
-/* state_insert() and state_forget() at once. */
-void state_insert_forgotten(struct state *s, const struct unspent *u);
+/*
+ * Inserted and forgotten at once, but for the digest: state_sum() makes up for that, before it is asked for.
+ * What is removed before it was summed need never be, and that is most of the cost of both.
+ */
+void state_insert_unsummed(struct state *s, const struct unspent *u);
+void state_sum(struct state *s, const struct unspent *u);
+void state_remove_unsummed(struct state *s, const struct qoutpoint *p); /* recalled, never summed */
 /*
  * Tagged SHA-256 over: the LtHash digest of the unspent set (encoded outpoint, encoded output with its lock,
  * height as 8 bytes) and of all convictions (replica as 4 bytes, height as 8); the count of unspent outputs

@@ -70,6 +70,35 @@ static void what_is_not_in_memory_is_still_part_of_the_state(void **state)
 	state_free(s);
 }
 
+static void what_was_never_summed_is_removed_without(void **state)
+{
+	(void)state;
+	struct state *s = state_new(&genesis), *t = state_new(&genesis);
+	struct unspent a = coin(1, 0, 0, 10), b = coin(1, 1, 1, 5);
+	struct qhash x, y;
+
+	state_insert_unsummed(s, &a);
+	state_insert_unsummed(s, &b);
+	assert_null(state_find(s, &a.point));
+	assert_int_equal(state_count(s), 2);
+	assert_int_equal(state_value(s), 15);
+	state_recall(s, &a);
+	state_remove_unsummed(s, &a.point);
+	state_sum(s, &b);
+	state_insert(t, &b);
+	state_digest(s, &x);
+	state_digest(t, &y);
+	assert_true(qhash_eq(&x, &y));
+	state_recall(s, &b);
+	state_remove(s, &b.point);
+	state_remove(t, &b.point);
+	state_digest(s, &x);
+	state_digest(t, &y);
+	assert_true(qhash_eq(&x, &y));
+	state_free(s);
+	state_free(t);
+}
+
 static void the_digest_is_of_the_set_not_of_its_history(void **state)
 {
 	(void)state;
@@ -592,6 +621,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(finds_what_was_inserted_until_it_is_removed),
 	    cmocka_unit_test(what_is_not_in_memory_is_still_part_of_the_state),
+	    cmocka_unit_test(what_was_never_summed_is_removed_without),
 	    cmocka_unit_test(the_digest_is_of_the_set_not_of_its_history),
 	    cmocka_unit_test(the_digest_covers_id_index_owner_amount_and_height),
 	    cmocka_unit_test(the_digest_is_what_it_always_was),
