@@ -31,10 +31,11 @@ static uint32_t be(const uint8_t *p, unsigned bytes)
 /* Bytes of the file beside `path` with this ending; -1: there is none. */
 static int64_t size_beside(const char *path, const char *ending)
 {
-	char *beside = xcalloc(strlen(path) + strlen(ending) + 1, 1);
+	size_t cap = strlen(path) + strlen(ending) + 1;
+	char *beside = xcalloc(cap, 1);
 	struct stat st;
 
-	strcpy(stpcpy(beside, path), ending);
+	snprintf(beside, cap, "%s%s", path, ending);
 	int64_t size = stat(beside, &st) == 0 ? (int64_t)st.st_size : -1;
 	free(beside);
 	return size;
@@ -87,11 +88,11 @@ bool book_check_file(const char *path, struct err *err)
 		return err_set(err, ERR_INPUT, "ledger %s: the file is empty", path);
 	if (st.st_size < HEADER_BYTES)
 		return err_set(err, ERR_INPUT, "ledger %s: not a SQLite database", path);
-	/* Asked twice: a node may be folding its WAL into the file at this very moment. */
-	if (is_cut_off(path, &size, &want) && is_cut_off(path, &size, &want))
-		return err_set(err, ERR_INPUT,
-		               "ledger %s: cut off: %" PRId64 " bytes of %" PRId64
-		               "; copy it again, or restore it from another replica",
-		               path, size, want);
+	for (int i = 0; is_cut_off(path, &size, &want); i++)
+		if (i > 0) /* not the first time: a node may have been folding its WAL into the file */
+			return err_set(err, ERR_INPUT,
+			               "ledger %s: cut off: %" PRId64 " bytes of %" PRId64
+			               "; copy it again, or restore it from another replica",
+			               path, size, want);
 	return true;
 }
