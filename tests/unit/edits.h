@@ -1,6 +1,6 @@
 /*
- * edits.h: what anybody with sqlite3 can change in audited.h's ledger: every table and every column, and where it
- * must be found.
+ * edits.h: what anybody with sqlite3 can change in audited.h's ledger: every table and every column, and
+ * where it must be found.
  */
 #ifndef QUORATE_TEST_EDITS_H
 #define QUORATE_TEST_EDITS_H
