@@ -29,7 +29,7 @@ const firstHalf = (bits) => Number(bits >> 32n);
 const SHA256_START = Uint32Array.from(SHA512_START, firstHalf);
 const SHA256_ROUNDS = Uint32Array.from(SHA512_ROUNDS.slice(0, 64), firstHalf);
 
-function concat(...parts) {
+function join(parts) {
 	const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
 	let at = 0;
 	for (const part of parts) {
@@ -38,6 +38,7 @@ function concat(...parts) {
 	}
 	return all;
 }
+const concat = (...parts) => join(parts);
 
 /* The message, a one bit, zeros, and its length in bits in the last 8 bytes of whole blocks; `field` is what the
  * standard reserves for the length. */
@@ -67,7 +68,8 @@ function sha256(message) {
 			const t1 = (h + (rotate32(e, 6) ^ rotate32(e, 11) ^ rotate32(e, 25)) + ((e & f) ^ (~e & g)) +
 				SHA256_ROUNDS[i] + w[i]) | 0;
 			const t2 = ((rotate32(a, 2) ^ rotate32(a, 13) ^ rotate32(a, 22)) + ((a & b) ^ (a & c) ^ (b & c))) | 0;
-			[h, g, f, e, d, c, b, a] = [g, f, e, (d + t1) | 0, c, b, a, (t1 + t2) | 0];
+			h = g, g = f, f = e, e = (d + t1) | 0;
+			d = c, c = b, b = a, a = (t1 + t2) | 0;
 		}
 		[a, b, c, d, e, f, g, h].forEach((x, i) => { state[i] += x; });
 	}
@@ -96,7 +98,8 @@ function sha512(message) {
 			const t1 = h + (rotate64(e, 14n) ^ rotate64(e, 18n) ^ rotate64(e, 41n)) + ((e & f) ^ (word64(~e) & g)) +
 				SHA512_ROUNDS[i] + w[i];
 			const t2 = (rotate64(a, 28n) ^ rotate64(a, 34n) ^ rotate64(a, 39n)) + ((a & b) ^ (a & c) ^ (b & c));
-			[h, g, f, e, d, c, b, a] = [g, f, e, word64(d + t1), c, b, a, word64(t1 + t2)];
+			h = g, g = f, f = e, e = word64(d + t1);
+			d = c, c = b, b = a, a = word64(t1 + t2);
 		}
 		[a, b, c, d, e, f, g, h].forEach((x, i) => { state[i] = word64(state[i] + x); });
 	}

@@ -132,6 +132,9 @@ function showProven(g, r) {
 	byId("proven").replaceChildren(element("h2", {}, "What is proven"), facts);
 }
 
+/* Lets the browser have its turn. */
+const turn = () => new Promise((resume) => setTimeout(resume));
+
 /* ---- files ------------------------------------------------------------------------------------------ */
 
 const state = {genesis: null, receipt: null, run: 0};
@@ -177,6 +180,8 @@ async function open(file, wanted) {
 	if (file.size > GENESIS_MAX)
 		return refuse(`${file.size} bytes are more than this page reads, ${GENESIS_MAX}`);
 	let bytes;
+	say("busy", "Reading", file.name);
+	await turn(); /* or a large one would be read before this is seen */
 	try {
 		bytes = new Uint8Array(await file.arrayBuffer());
 	} catch (e) {
@@ -190,8 +195,6 @@ async function open(file, wanted) {
 }
 
 /* ---- verifying ----------------------------------------------------------------------------------------- */
-
-const turn = () => new Promise((resume) => setTimeout(resume));
 
 /* False: another run has begun meanwhile. */
 async function run(g, r) {
@@ -211,7 +214,6 @@ async function run(g, r) {
 
 async function judge() {
 	const {genesis, receipt} = state;
-	state.run++;
 	if (genesis?.fault)
 		return say("bad", "This is no genesis", `${genesis.fault}.`);
 	if (receipt?.fault)
@@ -233,6 +235,7 @@ async function judge() {
 }
 
 async function openAll(files, wanted) {
+	state.run++; /* what is being verified is of no interest any more */
 	for (const file of files)
 		await open(file, wanted);
 	await judge();

@@ -65,7 +65,7 @@ class XdrWriter {
 	}
 
 	get bytes() {
-		return concat(...this.parts);
+		return join(this.parts);
 	}
 }
 

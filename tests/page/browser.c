@@ -135,7 +135,7 @@ static json_t *receive(struct browser *b)
 {
 	char *end;
 
-	while (!(end = memchr(b->buf, '\0', b->len)))
+	while (b->len == 0 || !(end = memchr(b->buf, '\0', b->len)))
 		receive_more(b);
 	size_t used = (size_t)(end - b->buf) + 1;
 	json_t *message = json_loads(b->buf, 0, NULL);
