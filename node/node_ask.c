@@ -234,15 +234,17 @@ struct reader *node_reader(struct node *n, struct err *err)
 
 void node_reader_back(struct node *n, struct reader *r, bool broken)
 {
+	const struct err *damage = reader_damage(r);
+
 	pthread_mutex_lock(&n->lock);
-	bool keep = !broken && n->idle_cnt < READERS_MAX;
+	bool keep = !broken && damage == NULL && n->idle_cnt < READERS_MAX;
 	if (keep)
 		n->idle[n->idle_cnt++] = r;
 	pthread_mutex_unlock(&n->lock);
 	if (keep)
 		return;
-	if (reader_damage(r) != NULL)
-		node_damaged(n, reader_damage(r));
+	if (damage != NULL) /* also where the request has made the best of it */
+		node_damaged(n, damage);
 	reader_close(r);
 }
 

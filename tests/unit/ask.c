@@ -3,12 +3,7 @@
  *
  * Links: q_replica q_link q_http
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "store.h"
 
 #include "node_ask.c" /* of the program, not of a library */
 
@@ -31,10 +26,13 @@ bool guard_ok(struct node *n, struct err *err)
 	return true;
 }
 
+static unsigned damaged; /* calls of this: */
+
 void node_damaged(struct node *n, const struct err *why)
 {
-	(void)n, (void)why;
-	fail();
+	(void)n;
+	assert_non_null(strstr(why->text, "eaten"));
+	damaged++;
 }
 
 static void node_begin(struct node *n)
@@ -105,11 +103,35 @@ static void a_call_that_the_replica_has_taken_stays_whole_until_it_is_answered(v
 	node_end(&n);
 }
 
+/* Whatever the request made of it. */
+static void a_reader_that_met_damage_stops_the_node(void **state)
+{
+	struct place *p = *state;
+	struct node n;
+	struct err err = {0};
+
+	ledger_close(open_ledger(p));
+	node_begin(&n);
+	struct reader *whole = reader_open(p->path, NULL, &err), *bad = reader_open(p->path, NULL, &err);
+	assert_true(whole && bad);
+	reader_damaged(bad, "a row was eaten", &err);
+	node_reader_back(&n, whole, false);
+	assert_int_equal(n.idle_cnt, 1);
+	assert_int_equal(damaged, 0);
+	node_reader_back(&n, bad, false);
+	assert_int_equal(n.idle_cnt, 1);
+	assert_int_equal(damaged, 1);
+	ask_free(&n);
+	node_end(&n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_call_that_timed_out_leaves_the_queue),
 	    cmocka_unit_test(a_call_that_the_replica_has_taken_stays_whole_until_it_is_answered),
+	    cmocka_unit_test_setup_teardown(a_reader_that_met_damage_stops_the_node, place_setup,
+	                                    place_teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
