@@ -83,7 +83,6 @@ static void become(const char *path, const char *profile, int in, int out)
 	int null = open("/dev/null", O_RDWR);
 
 	snprintf(profile_arg, sizeof profile_arg, "--user-data-dir=%s", profile);
-	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails does not leave it behind */
 	in = fcntl(in, F_DUPFD, 10);
 	out = fcntl(out, F_DUPFD, 10);
@@ -276,7 +275,13 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 
 void browser_close(struct browser *b)
 {
-	kill(-b->pid, SIGKILL);
+	char rest[4096];
+
+	/* Asked to, it ends its own processes first; nobody holds the pipe or writes to the profile after
+	 * that. */
+	send_text(b, "{\"id\": 0, \"method\": \"Browser.close\"}");
+	while (read(b->from, rest, sizeof rest) > 0)
+		;
 	while (waitpid(b->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	close(b->to);
