@@ -87,6 +87,39 @@ static void finds_a_certified_double_spend_and_who_was_first(void **state)
 	block_unref(b);
 }
 
+/* A block 1 that both of the genesis' owners sign, badly. */
+static void names_a_transaction_once_however_many_of_its_signatures_fail(void **state)
+{
+	struct fixture *f = *state;
+	const struct rules *r = &f->other.rules;
+	struct qoutpoint ins[] = {{r->g.txid, 0}, {r->g.txid, 1}};
+	struct qoutput out = to(6, 1500);
+	struct account *owners[] = {rules_account(1), rules_account(2)};
+	struct qtx_body body = {.inputs = {2, ins}, .outputs = {1, &out}};
+	struct err err = {0};
+	enum tx_verdict v;
+
+	struct tx *good = tx_make(&r->g.chain, &body, (const struct account *const *)owners, 2, &err);
+	assert_non_null(good);
+	struct bytes raw = {xmemdup(good->raw, good->raw_len), good->raw_len};
+	rules_flip(&raw, 8 * raw.len - 200);
+	rules_flip(&raw, 8 * raw.len - 1000);
+	struct tx *bad = tx_parse(&r->g.chain, raw.data, raw.len, &v);
+	assert_non_null(bad);
+	struct ledger *l = start_other(f, 0);
+	struct block *b = make_block(1, r->g.chain, &bad, 1);
+	append(r, l, &b, 1);
+	end_ledger(l);
+	struct audit_report report = audit(f, (const char *[]){f->other.path}, 1);
+	assert_found(&report, 0, AUDIT_SIGNATURE, "transactions(seq=1).raw");
+	assert_int_equal(report.ledgers[0].finding_cnt, 1);
+	audit_report_free(&report);
+	bytes_free(&raw);
+	tx_unref(good);
+	account_free(owners[0]);
+	account_free(owners[1]);
+}
+
 /* A row that names another spender, or none, hides nothing: the first spend was seen. */
 static void finds_a_double_spend_whatever_the_row_of_the_output_says(void **state)
 {
@@ -545,6 +578,7 @@ int main(void)
 	    TEST(passes_a_ledger_that_holds_only_the_genesis),
 	    TEST(finds_a_transaction_with_a_bad_signature_in_every_ledger_that_has_it),
 	    TEST(finds_a_certified_double_spend_and_who_was_first),
+	    TEST(names_a_transaction_once_however_many_of_its_signatures_fail),
 	    TEST(finds_a_double_spend_whatever_the_row_of_the_output_says),
 	    TEST(accuses_only_the_rows_that_lie),
 	    TEST(finds_a_certified_transaction_that_makes_value),

@@ -162,14 +162,41 @@ static void a_spender_above_is_held_against_rows_below(void **state)
 
 /* ---- the checkpoint ---------------------------------------------------------------------------- */
 
-/* A certificate of the table, of a state that somebody made up, with a signature that is none. */
+/* Of the block that stands at 7, and of a state that somebody made up. */
+static void put_forged_certificate(const struct fixture *f)
+{
+	struct qvote vote = {.height = {7}, .block = f->chain.blocks[7]->hash, .state = rules_hash(9)};
+	struct qcert cert = rules_cert(&f->copy.rules, QCHECKPOINT, &vote, 7);
+
+	cert.sigs.sigs_val[1].sig.b[7] ^= 1;
+	struct bytes bytes = rules_encode(WIRE(qcert), &cert);
+	char *hex = xcalloc(2 * bytes.len + 1, 1);
+	char *sql =
+	    sqlite3_mprintf("UPDATE certificates SET kind = 'checkpoint', view = 0, certificate = x'%s' "
+	                    "WHERE height = 7",
+	                    hex_encode(hex, bytes.data, bytes.len));
+	edit(&f->copy, sql);
+	sqlite3_free(sql);
+	free(hex);
+	bytes_free(&bytes);
+	wire_free(WIRE(qcert), &cert);
+}
+
+/* Certificates of a state that somebody made up, with a signature that is none. */
 static void finds_a_forged_checkpoint_and_begins_below_it(void **state)
 {
 	struct fixture *f = *state;
 
+	put_forged_certificate(f);
+	struct audit_report r = audit_since(f, HEIGHT);
+	assert_found(&r, 0, AUDIT_CERTIFICATE, "certificates(height=7).certificate");
+	assert_int_equal(r.ledgers[0].since.n, BASE);
+	assert_int_equal(r.height.n, HEIGHT);
+	audit_report_free(&r);
+	fresh_copy(state);
 	edit(&f->copy, "UPDATE certificates SET kind = 'checkpoint', certificate = (SELECT certificate FROM "
 	               "certificates WHERE height = 4) WHERE height = 7");
-	struct audit_report r = audit_since(f, HEIGHT);
+	r = audit_since(f, HEIGHT);
 	assert_found(&r, 0, AUDIT_CERTIFICATE, "certificates(height=7).certificate");
 	assert_int_equal(r.ledgers[0].since.n, BASE);
 	audit_report_free(&r);
