@@ -1,8 +1,9 @@
 /*
  * primitives.c: the real primitives, by libsodium, libsecp256k1 and libcrypto.
  *
- * SHA-256 is libcrypto's, which uses a processor's own instructions for it: five times as fast as libsodium's.
- * Its EVP functions, which OpenSSL 3 prefers, cost more than the few blocks that are hashed at a time here.
+ * SHA-256 is libcrypto's, which uses a processor's own instructions for it: five times as fast as
+ * libsodium's. Its EVP functions, which OpenSSL 3 prefers, cost more than the few blocks that are hashed at a
+ * time here.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/sha.h>

@@ -39,7 +39,9 @@ static int forks_in(const char *path)
 	int cnt = 0;
 
 	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, "SELECT entry FROM journal WHERE kind = 'evidence'", -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_prepare_v2(db, "SELECT entry FROM journal WHERE kind = 'evidence'", -1, &stmt, NULL),
+	    SQLITE_OK);
 	while (sqlite3_step(stmt) == SQLITE_ROW) {
 		struct qjournal j;
 		assert_true(wire_decode(WIRE(qjournal), sqlite3_column_blob(stmt, 0),
