@@ -17,7 +17,7 @@
  * signatures say which: audit_blame.c has the argument.
  *
  * Files are opened read-only and read in one transaction each: a running node's ledger can be audited.
- * Memory does not grow with transactions and outputs, spent or not: some 60 MB a ledger.  What grows is
+ * Memory does not grow with transactions and outputs, spent or not: some 90 MB a ledger.  What grows is
  * small: 32 bytes a block, 24 a certificate, 88 a certificate in the journal, 16 a conviction. Not provable
  * from a single ledger: that its last blocks were not removed (it then says less, but nothing false; another
  * ledger, or its own journal, shows it as behind), and that its journal, which nobody but the node itself
@@ -27,6 +27,7 @@
  *                  audit_file.c    the file before it is opened
  *                  audit_rows.c    walking tables in the order of their keys, comparing columns
  *                  audit_schema.c  integrity, schema, meta
+ *                  audit_index.c   indexes against their tables
  *                  audit_journal.c the journal; what it pins down about the chain
  *                  audit_replay.c  the chain, block after block
  *                  audit_txs.c     transactions, outputs, inputs
@@ -191,7 +192,7 @@ struct audit_options {
 	bool measure;         /* fill speed.bound_seconds */
 	unsigned
 	    outputs_kept; /* unspent outputs of each ledger that are kept in memory, where those needed next
-	                   * mostly are; the others are looked up in the file. 0: 131,072, some 24 MB */
+	                   * mostly are; the others are looked up in the file. 0: 262,144, some 32 MB */
 	/* NULL, or told now and then how far a ledger is; one call at a time, from any thread. */
 	void (*progress)(void *ctx, const char *path, struct qheight at, struct qheight of);
 	void *ctx;

@@ -199,7 +199,7 @@ int64_t book_int(struct book *b, const char *sql, int64_t otherwise)
 /* The file is not trusted: its schema may call nothing, and nothing here may write.  It is not mapped into
  * memory either: whoever cut it off meanwhile would end this process. */
 static const char guards[] = "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = "
-                             "0; PRAGMA cache_size = -16384;"
+                             "0; PRAGMA cache_size = -24576;"
                              "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; BEGIN";
 
 bool book_open_file(struct book *b, struct err *err)

@@ -22,7 +22,7 @@
 #include "audit_impl.h"
 #include "map.h"
 
-#define OUTPUTS_KEPT (1 << 17)
+#define OUTPUTS_KEPT (1 << 18)
 #define LIES_MAX (1 << 16) /* of lies and of names; whoever made so many made the ledger worthless */
 
 #define NOT_SPENT "is %" PRId64 ", but nothing spends this output"

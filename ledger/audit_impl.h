@@ -204,6 +204,8 @@ void book_check_schema(struct book *b);
  * own: of a ledger that a node writes to it may see a later state, which must be as whole.
  */
 struct integrity *integrity_start(const struct book *b);
+/* audit_index.c: the file's indexes, which are those of the model. */
+void book_check_indexes(struct book *b, sqlite3 *model);
 void integrity_end(struct integrity *i, struct book *b); /* what it found */
 void book_check_meta(struct book *b);                    /* after the journal */
 /* "meta(key='...')" and the column; the key is what it is: it comes out of the file. */

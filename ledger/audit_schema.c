@@ -84,6 +84,15 @@ bool book_identify(struct book *b, struct err *err)
 
 /* ---- integrity and schema -------------------------------------------------------- */
 
+static sqlite3 *model_open(void)
+{
+	sqlite3 *model = NULL;
+	must(sqlite3_open(":memory:", &model) == SQLITE_OK);
+	for (int v = db_ledger.oldest - 1; v < db_ledger.version; v++)
+		must(sqlite3_exec(model, db_ledger.migrations[v], NULL, NULL, NULL) == SQLITE_OK);
+	return model;
+}
+
 /* A book beside the one that it is about. */
 struct integrity {
 	struct book book;
@@ -92,17 +101,20 @@ struct integrity {
 	bool threaded;
 };
 
-/* Pages, B-trees, indexes against their tables, CHECK, NOT NULL and the types of STRICT tables. */
+/* Pages, B-trees, CHECK, NOT NULL and the types of STRICT tables; and the indexes. */
 static void check_integrity(struct book *b)
 {
-	sqlite3_stmt *stmt = book_prepare(b, "PRAGMA integrity_check(100)");
+	sqlite3_stmt *stmt = book_prepare(b, "PRAGMA quick_check(100)");
 	while (book_step(b, stmt)) {
 		const char *text = (const char *)sqlite3_column_text(stmt, 0);
 		if (!text || strcmp(text, "ok") != 0)
 			book_find(b, AUDIT_DAMAGED, nowhere, "file", "%s",
-			          text ? text : "integrity_check says nothing");
+			          text ? text : "quick_check says nothing");
 	}
 	sqlite3_finalize(stmt);
+	sqlite3 *model = model_open();
+	book_check_indexes(b, model);
+	sqlite3_close(model);
 }
 
 static void *check_file(void *arg)
@@ -146,15 +158,6 @@ void integrity_end(struct integrity *i, struct book *b)
 	book_close(&i->book);
 	free(i->out.findings);
 	free(i);
-}
-
-static sqlite3 *model_open(void)
-{
-	sqlite3 *model = NULL;
-	must(sqlite3_open(":memory:", &model) == SQLITE_OK);
-	for (int v = db_ledger.oldest - 1; v < db_ledger.version; v++)
-		must(sqlite3_exec(model, db_ledger.migrations[v], NULL, NULL, NULL) == SQLITE_OK);
-	return model;
 }
 
 static const char list_sql[] =

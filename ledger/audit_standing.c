@@ -155,7 +155,7 @@ static bool shows_fork(struct book *b)
 }
 
 /*
- * PRAGMA integrity_check tells of broken pages and indexes, and of values that the schema forbids: these are
+ * PRAGMA quick_check tells of broken pages, and of values that the schema forbids: these are
  * well stored, by somebody who told SQLite to let him.
  */
 static bool is_value(const char *message)

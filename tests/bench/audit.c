@@ -2,12 +2,13 @@
  * audit.c: how long an audit takes, next to what the signatures alone would; and how much memory.  First by
  * CPU time, then by the clock.
  *
- *     bench_audit [-n TRANSACTIONS] [-b A_BLOCK] [-r ROUNDS] [-l LEDGER]
+ *     bench_audit [-n TRANSACTIONS] [-b A_BLOCK] [-r ROUNDS] [-l LEDGER] [-u]
  *
  * Makes a ledger of plain payments (one input, two outputs; 100,000 in blocks of 400, unless told otherwise),
- * each signed and each of an unspent output drawn at random, which is the hardest for whoever looks for it.
- * That is done by a process of its own: the memory that is reported is the audit's.  -l keeps the ledger in
- * this file, and audits the one that is there.
+ * each signed.  Every other one spends the output that its owner made last, the others one that is drawn at
+ * random of all that are unspent; with -u all do, which is the hardest for whoever has to find what they
+ * spend. That is done by a process of its own: the memory that is reported is the audit's.  -l keeps the
+ * ledger in this file, and audits the one that is there.
  */
 #include <argp.h>
 #include <pthread.h>
@@ -32,6 +33,7 @@
 static struct {
 	unsigned long transactions, block_txs, rounds;
 	const char *path;
+	bool uniform;
 } args = {.transactions = 100000, .block_txs = 400, .rounds = 1};
 
 static void die(const char *what, const struct err *err)
@@ -109,7 +111,7 @@ static size_t draw(struct lane *l)
 /* Pays about half of a coin, or what it can be split into, to its owner, and the rest back. */
 static struct tx *pay(struct lane *l)
 {
-	size_t at = draw(l);
+	size_t at = args.uniform || l->random >> 63 ? draw(l) : l->coin_cnt - 1;
 	while (l->coins[at].amount < 2)
 		at = draw(l);
 	struct coin coin = l->coins[at];
@@ -352,6 +354,9 @@ static error_t option(int key, char *text, struct argp_state *state)
 	case 'l':
 		args.path = text;
 		return 0;
+	case 'u':
+		args.uniform = true;
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -366,6 +371,7 @@ int main(int argc, char **argv)
 	    {"transactions", 'n', "N", 0, "so many payments (default 100000)", 0},
 	    {"block", 'b', "N", 0, "in blocks of so many (default 400, at most 2000)", 0},
 	    {"rounds", 'r', "N", 0, "audits, one after the other (default 1)", 0},
+	    {"uniform", 'u', NULL, 0, "each spends any unspent output", 0},
 	    {"ledger", 'l', "FILE", 0, "the ledger; made if it is not there, and kept", 0},
 	    {0}};
 	const struct argp argp = {.options = options, .parser = option};

@@ -156,6 +156,54 @@ static void finds_scribbled_pages(void **state)
 	}
 }
 
+/* Lets an index be made of other rows than it says: whoever reads by it is told less, or more. */
+static void make_index_of(const struct fixture *f, const char *index, const char *says, const char *is)
+{
+	char sql[256];
+	const char *const from[] = {says, is}, *const into[] = {is, says};
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(
+		    sql, sizeof sql,
+		    "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, '%s', '%s') "
+		    "WHERE name = '%s'",
+		    from[i], into[i], index);
+		edit(&f->copy, sql);
+		snprintf(sql, sizeof sql, "REINDEX %s", index);
+		if (i == 0)
+			edit(&f->copy, sql);
+	}
+}
+
+static void finds_an_index_that_does_not_hold_what_its_table_does(void **state)
+{
+	static const struct {
+		const char *index, *says, *is;
+	} cases[] = {
+	    {"transactions_txid", "(txid)", "(txid) WHERE seq <> 5"},
+	    {"transactions_txid", "(txid)", "(txid DESC)"},
+	    {"blocks_hash", "(hash)", "(parent)"},
+	    {"outputs_unspent", "spent_by IS NULL", "spent_by IS NOT NULL"},
+	    {"outputs_unspent", "spent_by IS NULL", "tx < 4"},
+	    {"journal_kind", "journal(kind", "journal(link"},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char want[64];
+		fresh_copy(state);
+		make_index_of(f, cases[i].index, cases[i].says, cases[i].is);
+		struct audit_report r = audit_copy(f);
+		const struct audit_finding *x = find(&r, 0, AUDIT_DAMAGED, "file");
+		snprintf(want, sizeof want, "index %s", cases[i].index);
+		if (!x || !strstr(x->message, want) || r.ledgers[0].finding_cnt != 1) {
+			print_findings(&r);
+			fail_msg("%s: %s", cases[i].index, cases[i].is);
+		}
+		audit_report_free(&r);
+	}
+}
+
 static void random_bytes_in_a_file_never_pass_unseen_or_crash(void **state)
 {
 	struct fixture *f = *state;
@@ -308,6 +356,7 @@ int main(void)
 	    TEST(tells_a_wal_without_its_file),
 	    TEST(a_foreign_wal_changes_nothing),
 	    TEST(finds_scribbled_pages),
+	    TEST(finds_an_index_that_does_not_hold_what_its_table_does),
 	    TEST(random_bytes_in_a_file_never_pass_unseen_or_crash),
 	    TEST(a_live_ledger_is_audited_as_it_was_committed),
 	    TEST(every_audit_of_a_ledger_that_grows_is_sound),
