@@ -524,7 +524,7 @@ void cert_look(struct checks *c, const struct message *m)
 	    [QVIEW_CHANGE] = look_at_change,
 	    [QNEW_VIEW] = look_at_new_view,
 	    [QCHAIN] = look_at_chain,
-	    [QBODY] = NULL,
+	    [QEVIDENCE] = NULL,
 	};
 	struct looked *l;
 

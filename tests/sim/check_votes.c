@@ -648,7 +648,7 @@ void votes_sent(struct machine *m, struct message *message)
 	    [QNEW_VIEW] = state_change,
 	    [QSTATUS] = says_where_it_is,
 	    [QCHAIN] = relies_on_its_certificates,
-	    [QBODY] = NULL,
+	    [QEVIDENCE] = NULL,
 	};
 	struct checks *c = m->sim->checks;
 	struct claim x = {
