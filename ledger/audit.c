@@ -133,12 +133,12 @@ static void conclude(struct audit *a)
 	for (size_t i = 0; i < a->cnt; i++) {
 		const struct audit_ledger *l = &r->ledgers[i];
 		book_conclude(&a->books[i]);
+		r->ledgers[i].standing = book_standing(&a->books[i], r);
 		r->ok = r->ok && l->ok;
 		if (i == 0 || l->height.n > r->height.n) {
 			r->height = l->height;
 			r->transactions = l->transactions;
 		}
-		r->ledgers[i].standing = book_standing(&a->books[i], r);
 		if (l->double_spends > r->double_spends)
 			r->double_spends = l->double_spends;
 	}
