@@ -174,14 +174,6 @@ void state_recall(struct state *s, const struct unspent *u)
 	HASH_ADD_BYHASHVALUE(hh, s->entries, u.point, sizeof e->u.point, hash, e);
 }
 
-void state_forget(struct state *s, const struct qoutpoint *p)
-{
-	struct entry *e = find(s, p);
-
-	must(e);
-	forget(s, e);
-}
-
 void state_insert_unsummed(struct state *s, const struct unspent *u)
 {
 	s->count++;

@@ -31,19 +31,16 @@ const struct unspent *state_find(const struct state *s, const struct qoutpoint *
 void state_insert(struct state *s, const struct unspent *u);   /* must not be there */
 void state_remove(struct state *s, const struct qoutpoint *p); /* must be there */
 /*
- * For who cannot hold all that is unspent in memory: an unspent output leaves it, and comes back as it was.
- * In between it is part of the state (count, value, digest, stakes), but is neither found nor walked over,
- * and must come back before it is removed.  That it is unspent, and not there already, is the caller's to
- * know.
- */
-void state_forget(struct state *s, const struct qoutpoint *p); /* must be there */
-void state_recall(struct state *s, const struct unspent *u);   /* must not be there */
-/*
- * Inserted and forgotten at once, but for the digest: state_sum() makes up for that, before it is asked for.
- * What is removed before it was summed need never be, and that is most of the cost of both.
+ * For who cannot hold all that is unspent in memory: an output that was inserted "unsummed" is part of the
+ * state (count, value, stakes), but is neither found nor walked over before it was recalled, which must be
+ * before it is removed.  That it is unspent, and not there already, is the caller's to know.
+ *
+ * Of the digest it is no part before state_sum(), once, for all that are unspent when the digest is asked
+ * for; what is removed before it was summed need never be, and that is most of the cost of both.
  */
 void state_insert_unsummed(struct state *s, const struct unspent *u);
 void state_sum(struct state *s, const struct unspent *u);
+void state_recall(struct state *s, const struct unspent *u);            /* must not be there */
 void state_remove_unsummed(struct state *s, const struct qoutpoint *p); /* recalled, never summed */
 /*
  * Tagged SHA-256 over: the LtHash digest of the unspent set (encoded outpoint, encoded output with its lock,
