@@ -536,7 +536,7 @@ bool ledger_digest_at(struct ledger *l, struct qheight h, struct qhash *block, s
                       struct err *err)
 {
 	struct state *past;
-	int64_t next_seq;
+	int64_t next_seq = 0;
 
 	if (h.n == l->height.n) {
 		*block = l->tip;
