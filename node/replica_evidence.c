@@ -343,21 +343,45 @@ static enum found gather(struct replica *r, struct qevidences *out, struct err *
 	return found;
 }
 
+/*
+ * Where to go on for who was given all up to this number: there, or at the beginning if no evidence here has
+ * it. Then the numbers are those of another journal, before the ledger was moved away and fetched anew.
+ */
+static bool place_of(struct replica *r, uint64_t after, uint64_t *from, struct err *err)
+{
+	struct qevidence ev;
+	int64_t seq = (int64_t)after - 1;
+
+	*from = 0;
+	if (after == 0)
+		return true;
+	enum found found = reader_evidence(r->reader, &seq, &ev, err);
+	if (found == FOUND)
+		wire_free(WIRE(qevidence), &ev);
+	if (found == FOUND && (uint64_t)seq == after)
+		*from = after;
+	return found != FOUND_ERROR;
+}
+
 void evidence_serve(struct replica *r, const struct message *m)
 {
 	struct qmessage reply = {.kind = QEVIDENCE};
 	struct qevidences *out = &reply.qmessage_u.evidence;
-	uint64_t after = m->m.qmessage_u.get_evidence.after;
+	uint64_t after = m->m.qmessage_u.get_evidence.after, from;
 	struct err err = {0};
 
 	if (!serve_allowed(r, m->sender) || after > INT64_MAX)
 		return;
 	serve_charge(r, m->sender, SERVE_LOOKUP_DISK);
-	out->upto = after;
+	if (!place_of(r, after, &from, &err)) {
+		replica_stop(r, &err);
+		return;
+	}
+	out->upto = from;
 	out->list.list_val = xcalloc(Q_EVIDENCES_MAX, sizeof *out->list.list_val);
 	if (gather(r, out, &err) == FOUND_ERROR)
 		replica_stop(r, &err);
-	else if (out->upto > after)
+	else if (out->upto > from)
 		serve_answer(r, m->sender, &reply);
 	wire_free(WIRE(qevidences), out);
 }
@@ -372,7 +396,7 @@ void evidence_on(struct replica *r, const struct message *m)
 	p->evidence_asked = false;
 	for (unsigned i = 0; i < e->list.list_len && !replica_stopped(r); i++)
 		keep(r, &e->list.list_val[i], m->sender);
-	if (e->upto > p->evidence_upto) {
+	if (e->upto != p->evidence_upto) { /* it may be lower: place_of() */
 		p->evidence_upto = e->upto;
 		p->evidence_ask_ms = r->now_ms; /* there may be more */
 	}

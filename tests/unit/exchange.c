@@ -80,6 +80,27 @@ static void what_was_lost_is_asked_for_again(void **state)
 	cluster_free(c);
 }
 
+/* Its operator moved the ledger away, and it was fetched anew: its journal begins again, others remember the
+ * old one. */
+static void a_journal_that_began_anew_is_read_anew(void **state)
+{
+	struct cluster *c = cluster_new(4, 2, NULL);
+
+	(void)state;
+	spend_twice(c, 0);
+	cluster_run(c, EVIDENCE_ASK_MS + 1100);
+	for (unsigned i = 0; i < 4; i++)
+		if (i != 1)
+			c->members[i].replica->peers[1].evidence_upto = 1000;
+	spend_twice(c, 1);
+	cluster_run(c, 2 * EVIDENCE_ASK_MS);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(rows(c, i), 2);
+		assert_int_not_equal(c->members[i].replica->peers[1].evidence_upto, 1000);
+	}
+	cluster_free(c);
+}
+
 static void much_comes_in_several_answers(void **state)
 {
 	struct cluster *c = cluster_new(4, Q_EVIDENCES_MAX + 6, NULL);
@@ -455,6 +476,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_one_refused_all_keep),
 	    cmocka_unit_test(what_was_lost_is_asked_for_again),
+	    cmocka_unit_test(a_journal_that_began_anew_is_read_anew),
 	    cmocka_unit_test(much_comes_in_several_answers),
 	    cmocka_unit_test(one_client_fills_no_journal),
 	    cmocka_unit_test(what_the_disk_made_up_is_not_served),
