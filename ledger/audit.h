@@ -39,6 +39,7 @@
  *                  audit_pool.c    signature checks on all cores
  *                  audit_compare.c several ledgers side by side
  *                  audit_blame.c   who made them differ
+ *                  audit_views.c   NEW-VIEWs out of the journals, which may hold anything
  *                  audit_standing.c what became of each
  *                  audit.c         all of it in order
  */
