@@ -136,11 +136,11 @@ static bool has_shape(const struct genesis *g, const struct message *msg)
 		return status_shape(g, &m->qmessage_u.status);
 	case QCHAIN:
 		return cert_chain_well_formed(g, &m->qmessage_u.chain);
+	case QEVIDENCE:
+		return evidence_shape(msg);
 	case QTXS:
 	case QGET_TXS:
 	case QGET_CHAIN:
-	case QEVIDENCE:
-		return evidence_shape(msg);
 	case QGET_BODIES:
 	case QBODY:
 	case QGET_EVIDENCE:
@@ -150,9 +150,6 @@ static bool has_shape(const struct genesis *g, const struct message *msg)
 }
 
 /* ---- signatures inside ---------------------------------------------------- */
-
-static struct message *open_envelope(const struct genesis *g, const struct qenvelope *env, enum qkind only,
-                                     enum open_verdict *verdict);
 
 static bool proposal_holds(const struct genesis *g, unsigned sender, const struct qproposal *p)
 {
@@ -186,6 +183,14 @@ static bool evidence_holds(const struct genesis *g, const struct qevidences *e)
 	return true;
 }
 
+/* Does the undecoded body begin with this kind?  XDR writes a union's case first, as 4 bytes. */
+static bool body_is(const struct qenvelope *env, enum qkind kind)
+{
+	const uint8_t want[4] = {0, 0, 0, (uint8_t)kind};
+
+	return env->body.body_len >= sizeof want && memcmp(env->body.body_val, want, sizeof want) == 0;
+}
+
 /* Opens the changes of a NEW-VIEW; each must be a VIEW-CHANGE for exactly its view. */
 static enum open_verdict open_changes(const struct genesis *g, struct message *msg)
 {
@@ -193,9 +198,11 @@ static enum open_verdict open_changes(const struct genesis *g, struct message *m
 
 	msg->changes = xcalloc(nv->changes.changes_len, sizeof(struct message *));
 	for (unsigned i = 0; i < nv->changes.changes_len; i++) {
+		const struct qenvelope *env = &nv->changes.changes_val[i];
 		enum open_verdict v;
-		struct message *change = open_envelope(g, &nv->changes.changes_val[i], QVIEW_CHANGE, &v);
-
+		if (!body_is(env, QVIEW_CHANGE))
+			return OPEN_MALFORMED;
+		struct message *change = message_open(g, env, &v);
 		if (!change)
 			return v == OPEN_BAD_SIGNATURE || v == OPEN_BAD_CERTIFICATE ? OPEN_BAD_CERTIFICATE
 			                                                            : OPEN_MALFORMED;
@@ -243,29 +250,32 @@ static enum open_verdict check_inside(const struct genesis *g, struct message *m
 
 /* ---- opening -------------------------------------------------------------- */
 
-/* Does the undecoded body begin with this kind?  XDR writes a union's case first, as 4 bytes. */
-static bool body_is(const struct qenvelope *env, enum qkind kind)
-{
-	const uint8_t want[4] = {0, 0, 0, (uint8_t)kind};
-
-	return env->body.body_len >= sizeof want && memcmp(env->body.body_val, want, sizeof want) == 0;
-}
-
-/* Copies the envelope and decodes its body: NULL unless it is canonical. Judges nothing else. */
-static struct message *message_new(const struct qenvelope *env)
+/* Takes the envelope's body and decodes it: NULL, and nothing is taken, unless it is canonical. Judges
+ * nothing else. */
+static struct message *message_new_take(struct qenvelope *env)
 {
 	struct message *msg = xcalloc(1, sizeof *msg);
+	const uint8_t *body = env->body.body_val;
 
 	atomic_init(&msg->refs, 1);
 	msg->sender = env->sender;
-	if (!wire_decode(WIRE(qmessage), env->body.body_val, env->body.body_len, &msg->m)) {
+	if (!wire_decode_in(&msg->arena, WIRE(qmessage), body, env->body.body_len, &msg->m)) {
+		wire_arena_free(&msg->arena);
 		free(msg);
 		return NULL;
 	}
 	msg->env = *env;
-	msg->env.body.body_val = xmemdup(env->body.body_val, env->body.body_len);
-	hash_bytes(MESSAGE_TAG, env->body.body_val, env->body.body_len, msg->id.b);
+	env->body.body_val = NULL;
+	env->body.body_len = 0;
 	return msg;
+}
+
+static struct qenvelope copy_of(const struct qenvelope *env)
+{
+	struct qenvelope copy = *env;
+
+	copy.body.body_val = xmemdup(env->body.body_val, env->body.body_len);
+	return copy;
 }
 
 static enum open_verdict check_envelope(const struct genesis *g, const struct qenvelope *env)
@@ -280,27 +290,33 @@ static enum open_verdict check_envelope(const struct genesis *g, const struct qe
 	return OPEN_OK;
 }
 
-/* `only`: the one kind that is allowed here; 0: any. */
-static struct message *open_envelope(const struct genesis *g, const struct qenvelope *env, enum qkind only,
-                                     enum open_verdict *verdict)
+struct message *message_open_take(const struct genesis *g, struct qenvelope *env, enum open_verdict *verdict)
 {
 	struct message *msg = NULL;
 
-	*verdict = only != 0 && !body_is(env, only) ? OPEN_MALFORMED : check_envelope(g, env);
+	*verdict = check_envelope(g, env);
 	if (*verdict == OPEN_OK) {
-		msg = message_new(env);
+		msg = message_new_take(env);
 		*verdict = msg && has_shape(g, msg) ? check_inside(g, msg) : OPEN_MALFORMED;
 	}
-	if (*verdict != OPEN_OK) {
+	if (*verdict == OPEN_OK)
+		return msg;
+	if (msg) { /* given back */
+		env->body = msg->env.body;
+		msg->env.body.body_val = NULL;
 		message_unref(msg);
-		return NULL;
 	}
-	return msg;
+	return NULL;
 }
 
 struct message *message_open(const struct genesis *g, const struct qenvelope *env, enum open_verdict *verdict)
 {
-	return open_envelope(g, env, 0, verdict);
+	struct qenvelope copy = copy_of(env);
+	struct message *msg = message_open_take(g, &copy, verdict);
+
+	if (!msg)
+		wire_free(WIRE(qenvelope), &copy);
+	return msg;
 }
 
 struct message *message_ref(struct message *m)
@@ -317,7 +333,7 @@ void message_unref(struct message *m)
 		for (unsigned i = 0; i < m->m.qmessage_u.new_view.changes.changes_len; i++)
 			message_unref(m->changes[i]);
 	free(m->changes);
-	wire_free(WIRE(qmessage), &m->m);
+	wire_arena_free(&m->arena);
 	free(m->env.body.body_val);
 	free(m);
 }
@@ -336,17 +352,35 @@ struct message *message_make(const struct genesis *g, unsigned sender, const str
 	env.body.body_val = body.data;
 	env.body.body_len = (unsigned)body.len;
 	s->sign(s->ctx, body.data, body.len, &env.sig);
-	msg = message_new(&env);
+	msg = message_new_take(&env);
 	must(msg);
-	bytes_free(&body);
 	if (m->kind == QNEW_VIEW) {
 		/* The changes were opened when they came in, so their signatures are not checked again. */
 		const struct qnew_view *nv = &msg->m.qmessage_u.new_view;
 		msg->changes = xcalloc(nv->changes.changes_len, sizeof(struct message *));
 		for (unsigned i = 0; i < nv->changes.changes_len; i++) {
-			msg->changes[i] = message_new(&nv->changes.changes_val[i]);
+			env = copy_of(&nv->changes.changes_val[i]);
+			msg->changes[i] = message_new_take(&env);
 			must(msg->changes[i] && msg->changes[i]->m.kind == QVIEW_CHANGE);
 		}
 	}
 	return msg;
+}
+
+/* ---- identity ------------------------------------------------------------- */
+
+bool message_same_body(const struct message *a, const struct message *b)
+{
+	const struct qenvelope *x = &a->env, *y = &b->env;
+
+	return x->body.body_len == y->body.body_len &&
+	       memcmp(x->body.body_val, y->body.body_val, x->body.body_len) == 0;
+}
+
+struct qhash message_id(const struct message *m)
+{
+	struct qhash id = {0};
+
+	hash_bytes(MESSAGE_TAG, m->env.body.body_val, m->env.body.body_len, id.b);
+	return id;
 }

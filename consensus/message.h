@@ -16,10 +16,10 @@
 struct message {
 	atomic_uint refs;
 	unsigned sender;          /* < n */
-	struct qmessage m;        /* decoded body */
+	struct qmessage m;        /* decoded body: lists in the arena, bytes in env */
 	struct qenvelope env;     /* as received, to relay, keep and show */
-	struct qhash id;          /* tagged hash of the body */
 	struct message **changes; /* NEW-VIEW only: the opened VIEW-CHANGEs, m's order */
+	struct wire_arena arena;
 };
 
 /* Why a message is refused. OPEN_OTHER_CHAIN and OPEN_STRANGER are worth telling the operator. */
@@ -40,8 +40,14 @@ const char *open_verdict_text(enum open_verdict v);
 /* Copies what it keeps of *env. NULL with *verdict set. One reference for the caller. */
 struct message *message_open(const struct genesis *g, const struct qenvelope *env,
                              enum open_verdict *verdict);
+/* The same, but on success the body is the message's, and *env has an empty one. */
+struct message *message_open_take(const struct genesis *g, struct qenvelope *env, enum open_verdict *verdict);
 struct message *message_ref(struct message *m);
 void message_unref(struct message *m); /* NULL is allowed */
+
+/* Have they the same content, by whomever they are?  message_id(): a tagged hash of it. */
+bool message_same_body(const struct message *a, const struct message *b);
+struct qhash message_id(const struct message *m);
 
 /* What a replica puts into one EVIDENCE at most, if there is more than one piece in it. */
 #define MESSAGE_EVIDENCE_BYTES (272u << 10)

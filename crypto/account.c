@@ -63,13 +63,33 @@ void account_sign(const struct account *a, const struct qtxid *id, struct qsig *
 
 bool account_verify(const struct qaccount_key *key, const struct qtxid *id, const struct qsig *sig)
 {
-	return primitives->account_verify(key, id, sig);
+	uint8_t point[PRIMITIVES_POINT];
+	return primitives->account_parse(key, point) && primitives->account_check(point, id, sig);
+}
+
+#define ADDRESS_TAG "quorate/address/v1"
+
+void account_addresses(const struct qaccount_key *const *keys, size_t cnt, struct qaddress *const *out)
+{
+	enum { AT_A_TIME = 64 };
+	struct hash_job jobs[AT_A_TIME];
+	struct qhash hashes[AT_A_TIME] = {0};
+
+	for (size_t at = 0; at < cnt; at += AT_A_TIME) {
+		size_t n = 0;
+		for (; n < AT_A_TIME && at + n < cnt; n++)
+			jobs[n] = (struct hash_job){
+			    ADDRESS_TAG, {{keys[at + n]->b, sizeof keys[at + n]->b}}, hashes[n].b};
+		hash_many(jobs, n);
+		for (size_t i = 0; i < n; i++)
+			memcpy(out[at + i]->b, hashes[i].b, sizeof out[at + i]->b);
+	}
 }
 
 struct qaddress account_address(const struct qaccount_key *key)
 {
 	uint8_t hash[32];
-	hash_bytes("quorate/address/v1", key->b, sizeof key->b, hash);
+	hash_bytes(ADDRESS_TAG, key->b, sizeof key->b, hash);
 	struct qaddress addr = {0};
 	memcpy(addr.b, hash, sizeof addr.b);
 	return addr;

@@ -27,6 +27,8 @@ void account_sign(const struct account *a, const struct qtxid *id, struct qsig *
 bool account_verify(const struct qaccount_key *key, const struct qtxid *id, const struct qsig *sig);
 
 struct qaddress account_address(const struct qaccount_key *key);
+/* The same of many. */
+void account_addresses(const struct qaccount_key *const *keys, size_t cnt, struct qaddress *const *out);
 
 #define ADDRESS_TEXT 50 /* chars of an address as text, NUL included */
 char *address_format(const struct qaddress *addr, char text[ADDRESS_TEXT]);

@@ -16,6 +16,7 @@
 #include "crypto.h"
 #include "hash.h"
 #include "secp.h"
+#include "sha_lanes.h"
 #include "wire.h"
 
 #define KEY "fe6b0ecc00b4c2d2e82f544bba954f31e1c724e7388bf4d1835b6b85430c9c0e"
@@ -128,6 +129,7 @@ static void start(void)
 	}
 	json_set_alloc_funcs(malloc, wiping_free);
 	hash_short_key();
+	sha_lanes_init();
 	secp_start();
 	bool ok = probe_sign(&failure);
 	for (size_t i = 0; ok && i < sizeof probes / sizeof probes[0]; i++)

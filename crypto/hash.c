@@ -21,6 +21,11 @@ void hash_bytes(const char *tag, const void *data, size_t len, uint8_t out[32])
 	hash_tagged(tag, &(struct span){data, len}, 1, out);
 }
 
+void hash_many(const struct hash_job *jobs, size_t cnt)
+{
+	primitives->hash_many(jobs, cnt);
+}
+
 static uint8_t short_key[crypto_shorthash_KEYBYTES]; /* written once, before there are threads that hash */
 
 void hash_short_key(void)

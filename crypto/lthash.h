@@ -19,8 +19,25 @@ struct lthash {
 	uint16_t lane[LTHASH_LANES]; /* all zero: the empty set */
 };
 
+/* Elements, of a bounded length, that are to be added or removed: several are hashed at a time, which is
+ * cheaper. All zero: none. */
+#define LTHASH_QUEUE 16
+#define LTHASH_ELEMENT_MAX 128 /* bytes */
+struct lthash_queue {
+	unsigned cnt;
+	struct lthash_queued {
+		uint8_t bytes[LTHASH_ELEMENT_MAX];
+		uint8_t len;
+		bool removed;
+	} elements[LTHASH_QUEUE];
+};
+/* Flushes it when it is full. */
+void lthash_put(struct lthash *h, struct lthash_queue *queue, const void *element, size_t len, bool removed);
+void lthash_flush(struct lthash *h, struct lthash_queue *queue);
+
 void lthash_add(struct lthash *h, const void *element, size_t len);
 void lthash_remove(struct lthash *h, const void *element, size_t len);
+void lthash_join(struct lthash *h, const struct lthash *other); /* adds all that was added to the other */
 /* Tagged SHA-256 of the lanes, little endian. */
 void lthash_digest(const struct lthash *h, struct qhash *out);
 

@@ -1,14 +1,31 @@
 /*
  * merkle.c: RFC 6962 Merkle trees: roots, audit paths and their verification.
  */
-#include "merkle.h"
+#include <stdlib.h>
+
 #include "err.h"
 #include "hash.h"
+#include "merkle.h"
+
+#define AT_A_TIME 64 /* hashes */
 
 void merkle_leaf(const void *data, size_t len, struct qhash *out)
 {
 	static const uint8_t prefix = 0x00;
 	hash_plain((struct span[]){{&prefix, 1}, {data, len}}, 2, out->b);
+}
+
+void merkle_leaves(const struct span *data, size_t cnt, struct qhash *const *out)
+{
+	static const uint8_t prefix = 0x00;
+	struct hash_job jobs[AT_A_TIME];
+
+	for (size_t at = 0; at < cnt;) {
+		size_t n = 0;
+		for (; n < AT_A_TIME && at < cnt; n++, at++)
+			jobs[n] = (struct hash_job){.parts = {{&prefix, 1}, data[at]}, .out = out[at]->b};
+		hash_many(jobs, n);
+	}
 }
 
 /* *out may be *left or *right. */
@@ -18,27 +35,41 @@ static void node(const struct qhash *left, const struct qhash *right, struct qha
 	hash_plain((struct span[]){{&prefix, 1}, {left->b, 32}, {right->b, 32}}, 3, out->b);
 }
 
-/*
- * One pass with a stack of perfect subtrees, the largest at the bottom: after i leaves their
- * sizes are the bits of i, so the leaf at i completes as many as i has trailing ones.  What is
- * left at the end, folded from the right, is the RFC's split at the largest power of two.
- */
+/* From the nodes of one level to those above, in place: each two have a parent, and one that has no sibling
+ * moves up as it is.  Returns their number. */
+static size_t level_above(struct qhash *nodes, size_t cnt)
+{
+	static const uint8_t prefix = 0x01;
+	struct hash_job jobs[AT_A_TIME];
+	struct qhash parents[AT_A_TIME] = {0};
+
+	for (size_t at = 0; at < cnt / 2;) {
+		size_t n = 0;
+		for (; n < AT_A_TIME && at + n < cnt / 2; n++)
+			jobs[n] = (struct hash_job){
+			    .parts = {{&prefix, 1}, {&nodes[2 * (at + n)], 2 * sizeof *nodes}},
+			    .out = parents[n].b};
+		hash_many(jobs, n);
+		memcpy(&nodes[at], parents, n * sizeof *nodes);
+		at += n;
+	}
+	if (cnt % 2)
+		nodes[cnt / 2] = nodes[cnt - 1];
+	return cnt / 2 + cnt % 2;
+}
+
+/* Level by level; that is the RFC's split at the largest power of two. */
 void merkle_root(const struct qhash *leaves, size_t cnt, struct qhash *root)
 {
-	struct qhash stack[64];
-	size_t depth = 0;
 	if (cnt == 0) {
 		hash_plain(NULL, 0, root->b);
 		return;
 	}
-	for (size_t i = 0; i < cnt; i++) {
-		stack[depth++] = leaves[i];
-		for (size_t rest = i; rest & 1; rest >>= 1, depth--)
-			node(&stack[depth - 2], &stack[depth - 1], &stack[depth - 2]);
-	}
-	for (; depth > 1; depth--)
-		node(&stack[depth - 2], &stack[depth - 1], &stack[depth - 2]);
-	*root = stack[0];
+	struct qhash *nodes = xmemdup(leaves, cnt * sizeof *nodes);
+	while (cnt > 1)
+		cnt = level_above(nodes, cnt);
+	*root = nodes[0];
+	free(nodes);
 }
 
 /* Largest power of two below cnt (>= 2): where the RFC splits a tree. */

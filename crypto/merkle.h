@@ -5,12 +5,16 @@
 #ifndef QUORATE_MERKLE_H
 #define QUORATE_MERKLE_H
 
+#include "hash.h"
 #include "wire.h"
 
 #define MERKLE_PATH_MAX 32
 
 /* SHA-256(0x00 || data). */
 void merkle_leaf(const void *data, size_t len, struct qhash *out);
+
+/* The same of many. */
+void merkle_leaves(const struct span *data, size_t cnt, struct qhash *const *out);
 
 /* Root over `cnt` leaf hashes; of none: SHA-256 of nothing. */
 void merkle_root(const struct qhash *leaves, size_t cnt, struct qhash *root);

@@ -15,10 +15,12 @@
 #include "wire.h"
 
 #define PRIMITIVES_SECRET 64 /* bytes of a replica's secret: the seed and the public key */
+#define PRIMITIVES_POINT 64  /* bytes of an account's key as it is computed with, of this process only */
 
 struct primitives {
 	/* SHA-256( u8(strlen(tag)) || tag || part[0] || ... ), of the parts alone where tag is NULL. */
 	void (*hash)(const char *tag, const struct span *parts, size_t part_cnt, uint8_t out[32]);
+	void (*hash_many)(const struct hash_job *jobs, size_t cnt);
 	/* mine_search(), of the hash above. */
 	bool (*mine)(const char *tag, const void *data, size_t len, uint64_t from, uint64_t cnt,
 	             const uint8_t max[32], uint64_t *nonce);
@@ -35,8 +37,11 @@ struct primitives {
 
 	bool (*account_key)(const uint8_t secret[32], struct qaccount_key *key); /* false: no secret key */
 	void (*account_sign)(const uint8_t secret[32], const struct qtxid *id, struct qsig *sig);
-	bool (*account_verify)(const struct qaccount_key *key, const struct qtxid *id,
-	                       const struct qsig *sig);
+	/* Checking is in two steps, so that the point that a key says may be kept. false: no key; no
+	 * signature. */
+	bool (*account_parse)(const struct qaccount_key *key, uint8_t point[PRIMITIVES_POINT]);
+	bool (*account_check)(const uint8_t point[PRIMITIVES_POINT], const struct qtxid *id,
+	                      const struct qsig *sig);
 
 	/* Memory that nobody else reads, never NULL; sealed once it is written; wiped when freed. */
 	void *(*secret_new)(size_t size);

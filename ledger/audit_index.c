@@ -12,8 +12,8 @@
 #include "audit_impl.h"
 #include "hash.h"
 
-#define VALUE_MAX \
-	64 /* bytes of a first column that are compared: all are hashes, addresses, numbers or words */
+#define VALUE_MAX 64  /* bytes of a column that are compared: all are hashes, addresses, numbers or words */
+#define ORDERED_MAX 2 /* columns that order an index, but for what is equal in them */
 
 /* ---- digest(...) -------------------------------------------------------------------------------- */
 
@@ -21,8 +21,10 @@
 struct digest {
 	uint64_t sum, rows, unordered;
 	bool begun;
-	uint8_t last[VALUE_MAX]; /* the first column of the row before */
-	size_t last_len;
+	struct last {
+		uint8_t value[VALUE_MAX];
+		size_t len;
+	} last[ORDERED_MAX]; /* the first columns of the row before */
 };
 
 /* Type, length and bytes of a value. */
@@ -77,31 +79,37 @@ static uint64_t hash_row(int argc, sqlite3_value **argv)
 	return hash;
 }
 
-/* As SQLite orders what the indexes begin with: numbers, and bytes. */
-static int compare(const struct digest *d, const uint8_t *value, size_t len, bool number)
+/* As SQLite orders what the indexes begin with: numbers, and bytes. NULL is below all, and has no bytes. */
+static int compare(const struct last *l, const uint8_t *value, size_t len, bool number)
 {
 	int64_t a, b;
 
-	if (number && len == sizeof a && d->last_len == sizeof b) {
-		memcpy(&a, d->last, sizeof a);
+	if (number && len == sizeof a && l->len == sizeof b) {
+		memcpy(&a, l->value, sizeof a);
 		memcpy(&b, value, sizeof b);
 		return a < b ? -1 : a > b;
 	}
-	int order = memcmp(d->last, value, len < d->last_len ? len : d->last_len);
-	return order ? order : d->last_len < len ? -1 : d->last_len > len;
+	int order = memcmp(l->value, value, len < l->len ? len : l->len);
+	return order ? order : l->len < len ? -1 : l->len > len;
 }
 
-static void check_order(struct digest *d, sqlite3_value *v)
+static void check_order(struct digest *d, int argc, sqlite3_value **argv)
 {
-	struct value x = value_of(v);
-	size_t len = x.head[1] < VALUE_MAX ? x.head[1] : VALUE_MAX;
+	bool equal = d->begun; /* so far, to the row before */
 
-	if (d->begun && len > 0 && compare(d, bytes_of(&x), len, x.head[0] == SQLITE_INTEGER) > 0)
-		d->unordered++;
+	for (int i = 0; i < argc && i < ORDERED_MAX; i++) {
+		struct value x = value_of(argv[i]);
+		size_t len = x.head[1] < VALUE_MAX ? x.head[1] : VALUE_MAX;
+		struct last *l = &d->last[i];
+
+		int order = equal && len > 0 ? compare(l, bytes_of(&x), len, x.head[0] == SQLITE_INTEGER) : 0;
+		d->unordered += order > 0;
+		equal = equal && order == 0;
+		l->len = len;
+		if (len > 0)
+			memcpy(l->value, bytes_of(&x), len);
+	}
 	d->begun = true;
-	d->last_len = len;
-	if (len > 0)
-		memcpy(d->last, bytes_of(&x), len);
 }
 
 static void step(sqlite3_context *ctx, int argc, sqlite3_value **argv)
@@ -110,7 +118,7 @@ static void step(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 
 	if (!d)
 		return;
-	check_order(d, argv[0]);
+	check_order(d, argc, argv);
 	d->sum += hash_row(argc, argv);
 	d->rows++;
 }
@@ -173,10 +181,15 @@ static void check_index(struct book *b, const struct index *x)
 	free(table);
 }
 
+/* An expression has no name: only an index' first column is one, and its text is up to the first comma. */
 static void list_columns(sqlite3 *model, struct index *x)
 {
 	sqlite3_stmt *s;
-	char *sql = sqlite3_mprintf("SELECT coalesce(name, 'rowid') FROM pragma_index_xinfo(%Q)", x->name);
+	char *sql = sqlite3_mprintf(
+	    "SELECT CASE WHEN x.cid = -1 THEN 'rowid' WHEN x.cid >= 0 THEN x.name ELSE"
+	    " substr(m.sql, instr(m.sql, '(') + 1, instr(m.sql, ',') - instr(m.sql, '(') - 1) END"
+	    " FROM pragma_index_xinfo(%Q) x JOIN sqlite_schema m ON m.name = %Q ORDER BY x.seqno",
+	    x->name, x->name);
 
 	must(sql && sqlite3_prepare_v2(model, sql, -1, &s, NULL) == SQLITE_OK);
 	for (size_t len = 0; sqlite3_step(s) == SQLITE_ROW; len = strlen(x->columns))

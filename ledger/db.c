@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "feed.h"
+#include "gather.h"
 #include "wire.h"
 
 /* Made from schema.sql and votes.sql when the program is built. */
@@ -28,7 +30,7 @@ static struct db_model ledger_model, votes_model;
 static pthread_mutex_t model_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Older versions were never in a release: nothing leads on from there. */
-static const char *const ledger_migrations[] = {NULL, NULL, sql_schema};
+static const char *const ledger_migrations[] = {NULL, NULL, NULL, sql_schema};
 static const char *const votes_migrations[] = {sql_votes};
 
 const struct db_kind db_ledger = {
@@ -36,9 +38,10 @@ const struct db_kind db_ledger = {
     .advice = "run quorate audit to see what is wrong; to have the node fetch it anew from the other "
               "replicas, move the file away",
     .application_id = 0x716c6564, /* "qled" */
-    .version = 3,
-    .oldest = 3,
+    .version = 4,
+    .oldest = 4,
     .migrations = ledger_migrations,
+    .statistics = "'transactions', 'transactions_txid', '1000000 32768 1'",
     .model = &ledger_model,
 };
 
@@ -52,10 +55,12 @@ const struct db_kind db_votes = {
     .model = &votes_model,
 };
 
-#define OPEN_WAIT_MS 250          /* another process may just be recovering the WAL or leaving */
-#define ROW_BYTES_MAX (64 << 20)  /* above any entry of the schema: bounds what a row can make us allocate */
-#define FOLD_PAGES 16000          /* 64 MiB of WAL: blocks touch the same index pages again; few rewrites */
-#define WAL_BYTES_MAX "134217728" /* twice that, which only a reader that stays long makes it exceed */
+#define OPEN_WAIT_MS 250         /* another process may just be recovering the WAL or leaving */
+#define ROW_BYTES_MAX (64 << 20) /* above any entry of the schema: bounds what a row can make us allocate */
+/* 24 MiB of WAL: long enough that a page which several blocks touch is folded once, short enough that folding
+ * it, all at once as SQLite does, holds nobody up for more than some tens of milliseconds. */
+#define FOLD_PAGES 6000
+#define WAL_BYTES_MAX "50331648"      /* twice that, which only a reader that stays long makes it exceed */
 #define WRITER_CACHE_KIB (-64 * 1024) /* negative: KiB; holds the upper levels of the random-key indexes */
 
 /* ---- errors ------------------------------------------------------------- */
@@ -194,7 +199,8 @@ static bool set_pragmas(struct db *db, enum db_mode mode, struct err *err)
 	return pragma(db, "journal_mode", "WAL", "wal", err) && pragma(db, "synchronous", "FULL", "2", err) &&
 	       pragma(db, "wal_autocheckpoint", "0", "0", err) &&
 	       pragma(db, "journal_size_limit", WAL_BYTES_MAX, WAL_BYTES_MAX, err) &&
-	       exec(db, text, "open", err);
+	       /* Debian's default zeroes what is deleted, and writes the zeros. */
+	       pragma(db, "secure_delete", "OFF", "0", err) && exec(db, text, "open", err);
 }
 
 /* Is this a file of our kind and of a version that we know? *version is -1 where it is fresh. */
@@ -237,6 +243,34 @@ static bool migrate(struct db *db, int64_t version, struct err *err)
 	snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d",
 	         db->kind->application_id, db->kind->version);
 	return version == db->kind->version || exec(db, sql, "migrate", err);
+}
+
+/*
+ * What ANALYZE once found decides on plans for ever: of a ledger that was young then, that all outputs are
+ * read for each row that is fed (feed.c), or all transactions for an id.  So what it says is what the schema
+ * needs, and nothing else; an operator's is undone.
+ */
+static bool set_statistics(struct db *db, struct err *err)
+{
+	char sql[256];
+	int64_t rows, other;
+
+	if (!db->kind->statistics)
+		return true;
+	snprintf(sql, sizeof sql, "SELECT count(*) FROM sqlite_stat1 WHERE (tbl, idx, stat) IS NOT (%s)",
+	         db->kind->statistics);
+	if (!exec(db, "ANALYZE sqlite_schema", "write statistics",
+	          err) || /* makes the table, if there is none */
+	    !ask_int(db, "SELECT count(*) FROM sqlite_stat1", &rows, err) ||
+	    !ask_int(db, sql, &other, err))
+		return false;
+	if (rows == 1 && other == 0)
+		return true;
+	snprintf(sql, sizeof sql,
+	         "DROP TABLE IF EXISTS sqlite_stat4; DELETE FROM sqlite_stat1;"
+	         " INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (%s); ANALYZE sqlite_schema",
+	         db->kind->statistics);
+	return exec(db, sql, "write statistics", err);
 }
 
 static const char list_schema[] = "SELECT type || ' ' || name, sql FROM sqlite_schema "
@@ -362,12 +396,23 @@ static bool fold(struct db *db, struct err *err)
 	return rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY || fail(db, err, "fold the WAL");
 }
 
+/* SQLite's own counting of memory takes a lock and two sums for each allocation, and nobody asks. It cannot
+ * be switched off any more if somebody used SQLite before, and that is just as well. */
+static void configure(void)
+{
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static bool open_checked(struct db *db, enum db_mode mode, const char *vfs, bool *fresh, struct err *err)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
 	int64_t version;
 
+	must(pthread_once(&once, configure) == 0);
 	flags |= mode == DB_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+	if (mode == DB_WRITE && !vfs)
+		vfs = gather_vfs();
 	if (sqlite3_open_v2(db->path, &db->handle, flags, vfs) != SQLITE_OK)
 		return fail(db, err, "open");
 	sqlite3_busy_timeout(db->handle, OPEN_WAIT_MS);
@@ -383,10 +428,13 @@ static bool open_checked(struct db *db, enum db_mode mode, const char *vfs, bool
 		return false;
 	if (mode == DB_WRITE) {
 		sqlite3_wal_hook(db->handle, wal_grew, db);
+		if (feed_register(db->handle, &db->feed) != SQLITE_OK)
+			return fail(db, err, "open");
 		if (!settle(db, err))
 			return false;
 		/* Again under the lock: another process may have made the file just now. */
-		if (!db_begin(db, err) || !identify(db, &version, err) || !migrate(db, version, err))
+		if (!db_begin(db, err) || !identify(db, &version, err) || !migrate(db, version, err) ||
+		    !set_statistics(db, err))
 			return false;
 		sqlite3_busy_timeout(db->handle, 0);
 	}
@@ -551,6 +599,15 @@ bool db_run(struct db *db, size_t which, const struct db_value *args, size_t cnt
 	enum found got = db_query(db, which, args, cnt, err);
 	must(got != FOUND);
 	return got == NOT_FOUND;
+}
+
+bool db_feed(struct db *db, size_t which, bool (*next)(void *ctx, struct db_value row[FEED_COLUMNS]),
+             void *ctx, struct err *err)
+{
+	db->feed = (struct feed){next, ctx};
+	bool ok = db_run(db, which, DB_NONE, err);
+	db->feed = (struct feed){0};
+	return ok;
 }
 
 void db_done(struct db *db, size_t which)

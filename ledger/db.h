@@ -30,7 +30,8 @@ struct db_kind {
 	int version;                   /* newest user_version */
 	int oldest;                    /* of which a file can be read; one below it begins a fresh file */
 	const char *const *migrations; /* SQL text that leads from user_version i to i + 1 */
-	struct db_model *model;        /* db.c's: the schema that they make */
+	const char *statistics; /* the one row of sqlite_stat1 that plans rest on, as VALUES; NULL: none */
+	struct db_model *model; /* db.c's: the schema that they make */
 };
 extern const struct db_kind db_ledger, db_votes;
 
@@ -38,6 +39,14 @@ extern const struct db_kind db_ledger, db_votes;
 struct db_sql {
 	const char *operation;
 	const char *sql;
+};
+
+/* Where the rows of the table `feed` come from (db_feed()): false: there are no more. */
+#define FEED_COLUMNS 8 /* c0 ... c7 */
+struct db_value;       /* an array of FEED_COLUMNS */
+struct feed {
+	bool (*next)(void *ctx, struct db_value *row);
+	void *ctx;
 };
 
 struct db {
@@ -49,8 +58,9 @@ struct db {
 	size_t stmt_cnt;
 	int64_t version_seen; /* PRAGMA data_version: moves when another connection commits */
 	bool writable, in_tx, failed;
-	unsigned views;    /* begun and not ended */
-	int wal_pages;     /* after the last commit */
+	unsigned views; /* begun and not ended */
+	int wal_pages;  /* after the last commit */
+	struct feed feed;
 	struct err damage; /* the first time that it held what cannot be; kind ERR_NONE: it never did */
 };
 
@@ -106,6 +116,16 @@ static inline struct db_value db_null(void)
 
 /* Runs a statement that yields no rows. Blobs are borrowed for the call. */
 bool db_run(struct db *db, size_t which, const struct db_value *args, size_t cnt, struct err *err);
+
+/*
+ * Runs a statement that takes its rows from the table `feed`, whose columns are c0 to c7: all that next()
+ * gives, the blobs of one borrowed until the next is asked for.  That costs a third of a db_run() for each:
+ * what has to be set up and torn down for a statement is so for all rows at once.  The statement must say OR
+ * FAIL, for SQLite would keep every page as it was before a statement of many rows, to take back that
+ * statement alone; here an error is the end of the whole transaction.
+ */
+bool db_feed(struct db *db, size_t which, bool (*next)(void *ctx, struct db_value row[FEED_COLUMNS]),
+             void *ctx, struct err *err);
 
 /* Starts a query: FOUND leaves it on its first row. The blobs are borrowed until db_done(). */
 enum found db_query(struct db *db, size_t which, const struct db_value *args, size_t cnt, struct err *err);

@@ -23,13 +23,20 @@ static const struct db_sql statements[STATEMENT_CNT] = {
     [PUT_TRANSACTION] = {"append a transaction",
                          "INSERT INTO transactions (seq, txid, height, position, expiry, memo, raw)"
                          " VALUES (?, ?, ?, ?, ?, ?, ?)"},
+    [PUT_TRANSACTIONS] = {"append transactions",
+                          "INSERT OR FAIL INTO transactions (seq, txid, height, position, expiry, memo, raw)"
+                          " SELECT c0, c1, c2, c3, c4, c5, c6 FROM feed"},
     [PUT_OUTPUT] = {"append an output", "INSERT INTO outputs (tx, position, owner, amount, lock, replica)"
                                         " VALUES (?, ?, ?, ?, ?, ?)"},
-    [PUT_INPUT] = {"append an input",
-                   "INSERT INTO inputs (tx, position, source_tx, source_position) VALUES (?, ?, ?, ?)"},
-    [SPEND_OUTPUT] = {"spend an output",
-                      "UPDATE outputs SET spent_by = ? WHERE tx = ? AND position = ? AND spent_by IS NULL"
-                      " AND owner = ? AND amount = ? AND lock IS ? AND replica IS ?"},
+    [PUT_OUTPUTS] = {"append outputs",
+                     "INSERT OR FAIL INTO outputs (tx, position, owner, amount, lock, replica)"
+                     " SELECT c0, c1, c2, c3, c4, c5 FROM feed"},
+    [PUT_INPUTS] = {"append inputs", "INSERT OR FAIL INTO inputs (tx, position, source_tx, source_position)"
+                                     " SELECT c0, c1, c2, c3 FROM feed"},
+    [SPEND_OUTPUTS] =
+        {"spend outputs",
+         "UPDATE OR FAIL outputs SET spent_by = c6 FROM feed WHERE tx = c0 AND position = c1"
+         " AND spent_by IS NULL AND owner = c2 AND amount = c3 AND lock IS c4 AND replica IS c5"},
     [OUTPUT_AT] = {"read an output", "SELECT owner, amount, lock, replica, spent_by FROM outputs"
                                      " WHERE tx = ? AND position = ?"},
     [PUT_CERTIFICATE] = {"append a certificate",
@@ -70,17 +77,11 @@ static const struct db_sql statements[STATEMENT_CNT] = {
                         " UNION ALL SELECT 'culprits', seq FROM culprits"
                         " WHERE seq NOT IN (SELECT seq FROM evidence)"},
     [REPLICAS] = {"read the replicas", "SELECT replica, name, key, account FROM replicas ORDER BY replica"},
-    [ALL_UNSPENT] = {"read the unspent outputs",
-                     "SELECT o.tx, t.txid, o.position, o.owner, o.amount, t.height, o.lock, o.replica"
-                     " FROM outputs o JOIN transactions t ON t.seq = o.tx WHERE o.spent_by IS NULL"},
+    [UNSPENT] = {"read the unspent outputs", UNSPENT_SQL},
     [CERTIFICATE_AT] = {"read a certificate", "SELECT certificate FROM certificates WHERE height = ?"},
     [NEWEST_STABLE] = {"read the newest stable checkpoint",
                        "SELECT entry FROM journal WHERE kind = 'stable' ORDER BY seq DESC LIMIT 1"},
     [BLOCK_AT] = {"read a block", "SELECT hash, first_tx + tx_count FROM blocks WHERE height = ?"},
-    [UNSPENT_AT] = {"read what was unspent",
-                    "SELECT o.tx, t.txid, o.position, o.owner, o.amount, t.height, o.lock, o.replica"
-                    " FROM outputs o JOIN transactions t ON t.seq = o.tx"
-                    " WHERE o.tx < ?1 AND (o.spent_by IS NULL OR o.spent_by >= ?1)"},
     [CONVICTIONS] =
         {"read the convictions",
          "SELECT c.height, c.replica, ifnull(t.height, -1) FROM convictions c"
@@ -176,6 +177,7 @@ struct ledger *ledger_open(const char *path, const struct genesis *g, const char
 	bool fresh;
 
 	l->genesis = g;
+	l->vfs = vfs;
 	if (!db_open(&l->db, &db_ledger, DB_WRITE, path, vfs, statements, STATEMENT_CNT, &fresh, err)) {
 		free(l);
 		return NULL;
@@ -219,7 +221,7 @@ struct state *ledger_state(struct ledger *l)
 
 /* ---- appending ---------------------------------------------------------- */
 
-/* The transactions of the block being appended, by id: an input may spend an output made a row above. */
+/* The transactions of the block being appended, by id: an input may spend an output of the same block. */
 struct made {
 	const struct tx *tx;
 	int64_t row;
@@ -233,106 +235,219 @@ struct source {
 	const struct qoutput *out;
 };
 
-static struct source source_of(const struct ledger *l, const struct made *made, const struct qoutpoint *p)
-{
-	const struct unspent *u = state_find(l->state, p);
-	struct made *m = NULL;
+/* A block on its way into the rows: one transaction, and one part of it, after the other. */
+struct pass {
+	const struct block *block;
+	int64_t first_row;
+	const struct source *sources; /* of all inputs, in order */
+	size_t tx, part, source;      /* what comes next */
+};
 
-	if (u)
-		return (struct source){u->row, &u->out};
-	HASH_FIND(hh, made, &p->tx, sizeof p->tx, m);
-	must(m != NULL); /* the overlay was validated on this state */
-	return (struct source){m->row, &m->tx->q.body.outputs.outputs_val[p->index]};
+static struct pass pass_over(const struct ledger *l, const struct block *b, const struct source *sources)
+{
+	return (struct pass){.block = b, .first_row = l->next_seq, .sources = sources};
 }
 
-/* The row of an output is not what the state says: which column, as the audit says it. */
-static bool output_damaged(struct ledger *l, const struct source *from, uint32_t position, struct err *err)
+static bool next_transaction(void *ctx, struct db_value row[FEED_COLUMNS])
 {
-	const struct qoutput *out = from->out;
-	const struct db_value want[] = {db_blob(out->owner.b, sizeof out->owner.b), db_int(out->amount),
-	                                row_lock(&out->lock), row_locked_for(&out->lock), db_null()};
+	struct pass *p = ctx;
+
+	if (p->tx == p->block->tx_cnt)
+		return false;
+	const struct tx *tx = p->block->txs[p->tx];
+	const struct qtx_body *body = &tx->q.body;
+	row[0] = db_int((uint64_t)p->first_row + p->tx);
+	row[1] = db_blob(tx->id.b, sizeof tx->id.b);
+	row[2] = db_int(p->block->header.height.n);
+	row[3] = db_int(p->tx);
+	row[4] = db_int(body->expiry.n);
+	row[5] = db_blob(body->memo.memo_val, body->memo.memo_len);
+	row[6] = db_blob(tx->raw, tx->raw_len);
+	p->tx++;
+	return true;
+}
+
+static bool next_output(void *ctx, struct db_value row[FEED_COLUMNS])
+{
+	struct pass *p = ctx;
+
+	while (p->tx < p->block->tx_cnt && p->part == p->block->txs[p->tx]->q.body.outputs.outputs_len) {
+		p->tx++;
+		p->part = 0;
+	}
+	if (p->tx == p->block->tx_cnt)
+		return false;
+	const struct qoutput *out = &p->block->txs[p->tx]->q.body.outputs.outputs_val[p->part];
+	row[0] = db_int((uint64_t)p->first_row + p->tx);
+	row[1] = db_int(p->part);
+	row[2] = db_blob(out->owner.b, sizeof out->owner.b);
+	row[3] = db_int(out->amount);
+	row[4] = row_lock(&out->lock);
+	row[5] = row_locked_for(&out->lock);
+	p->part++;
+	return true;
+}
+
+/* The next input, its number in the transaction and what it spends. */
+static const struct qoutpoint *next_point(struct pass *p, const struct source **from)
+{
+	while (p->tx < p->block->tx_cnt && p->part == p->block->txs[p->tx]->q.body.inputs.inputs_len) {
+		p->tx++;
+		p->part = 0;
+	}
+	if (p->tx == p->block->tx_cnt)
+		return NULL;
+	*from = &p->sources[p->source++];
+	return &p->block->txs[p->tx]->q.body.inputs.inputs_val[p->part++];
+}
+
+static bool next_input(void *ctx, struct db_value row[FEED_COLUMNS])
+{
+	struct pass *p = ctx;
+	const struct source *from;
+	const struct qoutpoint *point = next_point(p, &from);
+
+	if (!point)
+		return false;
+	row[0] = db_int((uint64_t)p->first_row + p->tx);
+	row[1] = db_int(p->part - 1);
+	row[2] = db_int((uint64_t)from->row);
+	row[3] = db_int(point->index);
+	return true;
+}
+
+/* Where it is, what it must be, and who spends it. */
+static bool next_spent(void *ctx, struct db_value row[FEED_COLUMNS])
+{
+	struct pass *p = ctx;
+	const struct source *from;
+	const struct qoutpoint *point = next_point(p, &from);
+
+	if (!point)
+		return false;
+	row[0] = db_int((uint64_t)from->row);
+	row[1] = db_int(point->index);
+	row[2] = db_blob(from->out->owner.b, sizeof from->out->owner.b);
+	row[3] = db_int(from->out->amount);
+	row[4] = row_lock(&from->out->lock);
+	row[5] = row_locked_for(&from->out->lock);
+	row[6] = db_int((uint64_t)p->first_row + p->tx);
+	return true;
+}
+
+static void by_id(const struct block *b, int64_t first_row, struct made *rows, struct made **made)
+{
+	for (size_t i = 0; i < b->tx_cnt; i++) {
+		rows[i] = (struct made){.tx = b->txs[i], .row = first_row + (int64_t)i};
+		HASH_ADD_KEYPTR(hh, *made, &rows[i].tx->id, sizeof rows[i].tx->id, &rows[i]);
+	}
+}
+
+/* What each input of the block spends, in order; free() it. */
+static struct source *sources_of(const struct ledger *l, const struct block *b, size_t *cnt)
+{
+	struct made *rows = NULL, *made = NULL, *m;
+	struct source *sources;
+
+	*cnt = 0;
+	for (size_t i = 0; i < b->tx_cnt; i++)
+		*cnt += b->txs[i]->q.body.inputs.inputs_len;
+	sources = xcalloc(*cnt ? *cnt : 1, sizeof *sources);
+	struct pass p = pass_over(l, b, sources);
+	const struct source *from;
+	for (const struct qoutpoint *point; (point = next_point(&p, &from));) {
+		const struct unspent *u = state_find(l->state, point);
+		if (u) {
+			sources[p.source - 1] = (struct source){u->row, &u->out};
+			continue;
+		}
+		if (!rows) {
+			rows = xcalloc(b->tx_cnt, sizeof *rows);
+			by_id(b, l->next_seq, rows, &made);
+		}
+		HASH_FIND(hh, made, &point->tx, sizeof point->tx, m);
+		must(m != NULL); /* the overlay was validated on this state */
+		sources[p.source - 1] =
+		    (struct source){m->row, &m->tx->q.body.outputs.outputs_val[point->index]};
+	}
+	HASH_CLEAR(hh, made);
+	free(rows);
+	return sources;
+}
+
+/* Is the row of an output what the state said before it was spent by `spender`? If not: which column, as the
+ * audit says it. */
+static bool output_stands(struct ledger *l, const struct db_value spent[FEED_COLUMNS], struct err *err)
+{
 	static const char *const columns[] = {"owner", "amount", "lock", "replica", "spent_by"};
-	unsigned long long row = (unsigned long long)from->row;
+	long long row = spent[0].n, position = spent[1].n;
 	struct db *db = &l->db;
 	char is[DB_SHOWN], must_be[DB_SHOWN];
 
-	enum found got = db_query(db, OUTPUT_AT, DB_ARGS(db_int(row), db_int(position)), err);
+	enum found got = db_query(db, OUTPUT_AT, spent, 2, err);
 	if (got == FOUND_ERROR)
 		return false;
-	for (int i = 0; got == FOUND && i < (int)(sizeof want / sizeof *want); i++)
-		if (!db_is(db, OUTPUT_AT, i, &want[i])) {
+	if (got == NOT_FOUND)
+		return db_damaged(db, err, "outputs(tx=%lld,position=%lld): the row is missing", row,
+		                  position);
+	for (int i = 0; i < (int)(sizeof columns / sizeof *columns); i++)
+		if (!db_is(db, OUTPUT_AT, i, &spent[2 + i])) {
+			const struct db_value unspent = db_null();
 			db_show(db, OUTPUT_AT, i, is);
+			db_show_value(i == 4 ? &unspent : &spent[2 + i], must_be);
 			db_done(db, OUTPUT_AT);
-			return db_damaged(db, err, "outputs(tx=%llu,position=%u).%s: is %s, must be %s", row,
-			                  position, columns[i], is, db_show_value(&want[i], must_be));
+			return db_damaged(db, err, "outputs(tx=%lld,position=%lld).%s: is %s, must be %s",
+			                  row, position, columns[i], is, must_be);
 		}
 	db_done(db, OUTPUT_AT);
-	return db_damaged(db, err, "outputs(tx=%llu,position=%u): the row is missing", row, position);
+	return true;
 }
 
 /* An output's row is checked where it is used: whoever changed it, nothing is built on it. */
-static bool spend_output(struct ledger *l, uint64_t spender, const struct source *from, uint32_t position,
-                         struct err *err)
+static bool spend_outputs(struct ledger *l, const struct block *b, const struct source *sources, size_t cnt,
+                          struct err *err)
 {
-	const struct qoutput *out = from->out;
+	struct pass p = pass_over(l, b, sources);
+	struct db_value spent[FEED_COLUMNS];
 
-	if (!db_run(&l->db, SPEND_OUTPUT,
-	            DB_ARGS(db_int(spender), db_int((uint64_t)from->row), db_int(position),
-	                    db_blob(out->owner.b, sizeof out->owner.b), db_int(out->amount),
-	                    row_lock(&out->lock), row_locked_for(&out->lock)),
-	            err))
+	if (!db_feed(&l->db, SPEND_OUTPUTS, next_spent, &p, err))
 		return false;
-	return sqlite3_changes(l->db.handle) == 1 || output_damaged(l, from, position, err);
+	if ((size_t)sqlite3_changes64(l->db.handle) == cnt)
+		return true;
+	for (p = pass_over(l, b, sources); next_spent(&p, spent);)
+		if (!output_stands(l, spent, err))
+			return false;
+	return db_damaged(&l->db, err, "outputs: not all that were spent were there");
 }
 
-static bool append_tx(struct ledger *l, const struct tx *tx, const struct made *made, int64_t seq,
-                      uint64_t height, size_t position, struct err *err)
+static bool put_convictions(struct ledger *l, const struct block *b, struct err *err)
 {
-	const struct qtx_body *body = &tx->q.body;
-	struct db *db = &l->db;
-	uint64_t row = (uint64_t)seq;
-
-	if (!db_run(db, PUT_TRANSACTION,
-	            DB_ARGS(db_int(row), db_blob(tx->id.b, sizeof tx->id.b), db_int(height), db_int(position),
-	                    db_int(body->expiry.n), db_blob(body->memo.memo_val, body->memo.memo_len),
-	                    db_blob(tx->raw, tx->raw_len)),
-	            err))
-		return false;
-	for (uint32_t i = 0; i < body->inputs.inputs_len; i++) {
-		const struct qoutpoint *p = &body->inputs.inputs_val[i];
-		struct source from = source_of(l, made, p);
-		if (!spend_output(l, row, &from, p->index, err) ||
-		    !db_run(db, PUT_INPUT,
-		            DB_ARGS(db_int(row), db_int(i), db_int((uint64_t)from.row), db_int(p->index)),
+	for (size_t i = 0; i < b->tx_cnt; i++) {
+		const struct qtx_body *body = &b->txs[i]->q.body;
+		if (body->offence.offence_len == 0)
+			continue;
+		const struct qoffence *o = body->offence.offence_val;
+		if (!db_run(&l->db, PUT_CONVICTION,
+		            DB_ARGS(db_int(b->header.height.n), db_int(o->replica),
+		                    db_int((uint64_t)l->next_seq + i), db_text(row_vote(o->kind)),
+		                    db_int(o->first.view.n), db_int(o->first.height.n)),
 		            err))
 			return false;
 	}
-	for (uint32_t i = 0; i < body->outputs.outputs_len; i++)
-		if (!put_output(l, row, i, &body->outputs.outputs_val[i], err))
-			return false;
-	if (body->offence.offence_len == 0)
-		return true;
-	const struct qoffence *o = body->offence.offence_val;
-	return db_run(db, PUT_CONVICTION,
-	              DB_ARGS(db_int(height), db_int(o->replica), db_int(row), db_text(row_vote(o->kind)),
-	                      db_int(o->first.view.n), db_int(o->first.height.n)),
-	              err);
+	return true;
 }
 
 static bool append_txs(struct ledger *l, const struct block *b, struct err *err)
 {
-	struct made *rows = xcalloc(b->tx_cnt ? b->tx_cnt : 1, sizeof *rows), *made = NULL;
-	bool ok = true;
+	size_t cnt;
+	struct source *sources = sources_of(l, b, &cnt);
+	struct pass txs = pass_over(l, b, sources), outputs = txs, inputs = txs;
 
-	for (size_t i = 0; ok && i < b->tx_cnt; i++) {
-		int64_t seq = l->next_seq + (int64_t)i;
-		ok = append_tx(l, b->txs[i], made, seq, b->header.height.n, i, err);
-		rows[i].tx = b->txs[i];
-		rows[i].row = seq;
-		HASH_ADD_KEYPTR(hh, made, &rows[i].tx->id, sizeof rows[i].tx->id, &rows[i]);
-	}
-	HASH_CLEAR(hh, made);
-	free(rows);
+	bool ok = db_feed(&l->db, PUT_TRANSACTIONS, next_transaction, &txs, err) &&
+	          db_feed(&l->db, PUT_OUTPUTS, next_output, &outputs, err) &&
+	          db_feed(&l->db, PUT_INPUTS, next_input, &inputs, err) &&
+	          spend_outputs(l, b, sources, cnt, err) && put_convictions(l, b, err);
+	free(sources);
 	return ok;
 }
 
@@ -402,7 +517,7 @@ bool ledger_append(struct ledger *l, struct block *const *blocks, struct overlay
 	for (size_t i = 0; i < cnt; i++) {
 		if (!append_block(l, blocks[i], overlays[i], cert->vote.height, err))
 			return false;
-		if (digests)
+		if (digests && blocks[i]->header.height.n % l->genesis->g.params.checkpoint_interval == 0)
 			state_digest(l->state, &digests[i]);
 	}
 	return append_certificate(l, cert, err);

@@ -28,12 +28,15 @@ struct qheight ledger_height(const struct ledger *l);          /* 0: only the ge
 const struct qhash *ledger_tip(const struct ledger *l);        /* hash of that block; the chain id at 0 */
 struct seal_parent ledger_seal_parent(const struct ledger *l); /* what the seal above it follows from */
 uint64_t ledger_tx_count(const struct ledger *l); /* final transactions, the genesis not counted */
+/* A look-up by id costs a search in each part of the index: one for so many transactions (schema.sql). */
+#define LEDGER_PART_TXS 32768
 struct state *ledger_state(struct ledger *l);
 
 /*
  * Appends a certified run of blocks (contiguous, on the tip) and the certificate of the last one.
  * `overlays[i]` is blocks[i]'s effect, validated by overlay_add_block(); they are applied in order.
- * digests[i] (may be NULL) receives state_digest() after blocks[i]: a checkpoint height may lie inside a run.
+ * digests[i] (digests may be NULL) receives state_digest() after blocks[i] where that height is one of the
+ * genesis' checkpoints, and is left alone elsewhere: one may lie inside a run.
  */
 bool ledger_append(struct ledger *l, struct block *const *blocks, struct overlay *const *overlays, size_t cnt,
                    const struct qcert *cert, struct qhash *digests, struct err *err);
@@ -126,23 +129,6 @@ enum found reader_height(struct reader *r, struct qheight *h, struct err *err);
  * several runs joined while they stay short; at most Q_CHAIN_MAX headers: a CHAIN answer.
  */
 enum found reader_chain(struct reader *r, struct qheight above, struct qchain *out, struct err *err);
-
-/* Unspent outputs of an address, oldest first, at most `limit`, beginning after `skip` of them; *sums is over
- * all of them. */
-struct address_output {
-	struct qoutpoint point;
-	uint64_t amount;
-	struct qlock lock;
-	struct qheight height;    /* that made it; 0: the genesis */
-	struct qheight convicted; /* what stake_penalty() asks for; 0: none, or not locked */
-};
-struct address_sums {
-	uint64_t outputs;
-	uint64_t free, stake, release, frozen; /* amounts by lock; released ones, free or not yet */
-};
-enum found reader_address(struct reader *r, const struct qaddress *addr, size_t skip, size_t limit,
-                          struct address_output *outs, size_t *out_cnt, struct address_sums *sums,
-                          struct err *err);
 
 /* A settled table: the stakes after `height`, and the turns in the cycle that they make. */
 struct stake_table {

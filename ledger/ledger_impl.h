@@ -12,9 +12,11 @@ enum ledger_statement {
 	GET_META,
 	PUT_BLOCK,
 	PUT_TRANSACTION,
+	PUT_TRANSACTIONS,
 	PUT_OUTPUT,
-	PUT_INPUT,
-	SPEND_OUTPUT,
+	PUT_OUTPUTS,
+	PUT_INPUTS,
+	SPEND_OUTPUTS,
 	OUTPUT_AT,
 	PUT_CERTIFICATE,
 	PUT_SIGNER,
@@ -30,11 +32,10 @@ enum ledger_statement {
 	EVIDENCE_MISSING,
 	EVIDENCE_EXTRA,
 	REPLICAS,
-	ALL_UNSPENT,
+	UNSPENT,
 	CERTIFICATE_AT,
 	NEWEST_STABLE,
 	BLOCK_AT,
-	UNSPENT_AT,
 	CONVICTIONS,
 	STAKE_TABLE,
 	STATEMENT_CNT
@@ -43,6 +44,7 @@ enum ledger_statement {
 struct ledger {
 	struct db db;
 	const struct genesis *genesis;
+	const char *vfs; /* only while it is opened */
 	struct state *state;
 	struct qheight height;
 	struct qhash tip;
@@ -56,6 +58,19 @@ struct ledger {
 /* Everything that a start needs from the file into *l; it must be this chain's, and sound as far as that
  * shows. */
 bool load_ledger(struct ledger *l, struct err *err);
+
+/* The outputs of the transactions from ?1 to below ?2 that none below ?3 spent. */
+#define UNSPENT_SQL                                                                                    \
+	"SELECT o.tx, t.txid, o.position, o.owner, o.amount, t.height, o.lock, o.replica"              \
+	" FROM outputs o CROSS JOIN transactions t ON t.seq = o.tx"                                    \
+	" WHERE o.tx >= ?1 AND o.tx < ?2 AND (o.spent_by IS NULL OR o.spent_by >= ?3) ORDER BY o.tx, " \
+	"o.position"
+#define UNSPENT_CANNOT_BE "output %lld of transaction %lld cannot be: position, amount or height"
+
+/* What is unspent into l->state; what was unspent after height h, as load_past(). */
+bool load_unspent(struct ledger *l, struct err *err);
+bool load_unspent_at(struct ledger *l, struct qheight h, int64_t next_seq, struct state *into,
+                     struct err *err);
 
 /* The state after height h, whose last transaction is the one before `next_seq`, into an empty one. */
 bool load_past(struct ledger *l, struct qheight h, int64_t next_seq, struct state *into, struct err *err);

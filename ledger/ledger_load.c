@@ -258,34 +258,6 @@ static bool load_replicas(struct ledger *l, struct err *err)
 	       db_damaged(db, err, "replicas: they are not those of the genesis");
 }
 
-/* The current row of ALL_UNSPENT or UNSPENT_AT into the state after height `h`. */
-static bool load_output(struct ledger *l, enum ledger_statement which, struct qheight h, struct state *into,
-                        struct err *err)
-{
-	struct db *db = &l->db;
-	struct unspent u = {0};
-	int64_t position, amount, height;
-
-	if (!db_get_int(db, which, 0, &u.row, err) ||
-	    !db_get_fixed(db, which, 1, u.point.tx.b, sizeof u.point.tx.b, err) ||
-	    !db_get_int(db, which, 2, &position, err) ||
-	    !db_get_fixed(db, which, 3, u.out.owner.b, sizeof u.out.owner.b, err) ||
-	    !db_get_int(db, which, 4, &amount, err) || !db_get_int(db, which, 5, &height, err) ||
-	    !row_get_lock(db, which, 6, stake_rules(l->genesis) ? l->genesis->n : 0, &u.out.lock, err))
-		return false;
-	u.made_at = qheight_of((uint64_t)height);
-	u.point.index = (uint32_t)position;
-	u.out.amount = (uint64_t)amount;
-	/* Also keeps the sum from overflowing, whatever the file holds. */
-	if (position < 0 || position >= Q_ALLOCS_MAX || amount < 1 || u.made_at.n > h.n ||
-	    u.out.amount > l->genesis->supply - state_value(into) || state_find(into, &u.point))
-		return db_damaged(db, err,
-		                  "output %lld of transaction %lld cannot be: position, amount or height",
-		                  (long long)position, (long long)u.row);
-	state_insert(into, &u);
-	return true;
-}
-
 /* The current row of CONVICTIONS into the state after height `h`. */
 static bool load_conviction(struct ledger *l, struct qheight h, struct state *into, struct err *err)
 {
@@ -379,15 +351,7 @@ static bool load_stakes(struct ledger *l, const struct counts *c, struct err *er
 
 static bool load_state(struct ledger *l, const struct counts *c, struct err *err)
 {
-	if (!load_convictions(l, INT64_MAX, l->height, l->state, err))
-		return false;
-	enum found got = db_query(&l->db, ALL_UNSPENT, DB_NONE, err);
-	for (; got == FOUND; got = db_next(&l->db, ALL_UNSPENT, err))
-		if (!load_output(l, ALL_UNSPENT, l->height, l->state, err)) {
-			db_done(&l->db, ALL_UNSPENT);
-			return false;
-		}
-	if (got == FOUND_ERROR)
+	if (!load_convictions(l, INT64_MAX, l->height, l->state, err) || !load_unspent(l, err))
 		return false;
 	if (state_value(l->state) != l->genesis->supply)
 		return db_damaged(
@@ -413,13 +377,6 @@ bool load_ledger(struct ledger *l, struct err *err)
 /* The state after height `h`, before the transaction with this number. */
 bool load_past(struct ledger *l, struct qheight h, int64_t next_seq, struct state *into, struct err *err)
 {
-	if (!load_convictions(l, h.n, h, into, err))
-		return false;
-	enum found got = db_query(&l->db, UNSPENT_AT, DB_ARGS(db_int((uint64_t)next_seq)), err);
-	for (; got == FOUND; got = db_next(&l->db, UNSPENT_AT, err))
-		if (!load_output(l, UNSPENT_AT, h, into, err)) {
-			db_done(&l->db, UNSPENT_AT);
-			return false;
-		}
-	return got != FOUND_ERROR && load_tables(l, h, into, err);
+	return load_convictions(l, h.n, h, into, err) && load_unspent_at(l, h, next_seq, into, err) &&
+	       load_tables(l, h, into, err);
 }

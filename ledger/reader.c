@@ -23,7 +23,7 @@ static const struct db_sql statements[STATEMENT_CNT] = {
     [BLOCK_TXS] = {"read a block's transactions",
                    "SELECT raw FROM transactions WHERE seq BETWEEN ? AND ? ORDER BY seq"},
     [TX] = {"read a transaction",
-            "SELECT height, position, raw, seq FROM transactions WHERE txid = ? AND seq > 0"},
+            "SELECT height, position, raw, seq FROM transactions WHERE txid = ? AND +seq > 0"},
     [CERTIFIED_BY] = {"find a certificate", "SELECT certified_by FROM blocks WHERE height = ?"},
     [CERTIFICATE] = {"read a certificate", "SELECT certificate FROM certificates WHERE height = ?"},
     [LAST_CERTIFICATE] = {"find a certificate", "SELECT height FROM certificates WHERE height BETWEEN ? AND ?"
@@ -31,10 +31,6 @@ static const struct db_sql statements[STATEMENT_CNT] = {
     [OUTPUT] = {"read an output", "SELECT o.spent_by FROM transactions t JOIN outputs o ON o.tx = t.seq"
                                   " WHERE t.txid = ? AND o.position = ?"},
     [TXID] = {"read a transaction's id", "SELECT txid, height FROM transactions WHERE seq = ?"},
-    [UNSPENT_OF] = {"read an address", "SELECT tx, position, amount, lock, replica FROM outputs"
-                                       " WHERE owner = ? AND spent_by IS NULL ORDER BY tx, position"},
-    [FIRST_CONVICTION] = {"find a conviction", "SELECT height FROM convictions WHERE replica = ?"
-                                               " AND height >= ? ORDER BY height LIMIT 1"},
     [LAST_CONVICTION] = {"read a conviction",
                          "SELECT c.height, t.txid, c.kind, c.view, c.offence_height FROM convictions c"
                          " JOIN transactions t ON t.seq = c.tx WHERE c.replica = ? AND c.height <= ?"
@@ -627,103 +623,6 @@ enum found reader_output(struct reader *r, const struct qoutpoint *p, struct out
 	if (got == FOUND && out->spent && !reader_proves_spender(r, p, &out->spender, err))
 		got = FOUND_ERROR;
 	return got;
-}
-
-/* ---- addresses ---------------------------------------------------------- */
-
-/* The first conviction of the replica that it is locked for since the output was made. */
-static enum found get_conviction_since(struct reader *r, struct address_output *out, struct err *err)
-{
-	int64_t height = 0;
-	enum found got = db_query(&r->db, FIRST_CONVICTION,
-	                          DB_ARGS(db_int(out->lock.qlock_u.replica), db_int(out->height.n)), err);
-
-	if (got == FOUND && !db_get_int(&r->db, FIRST_CONVICTION, 0, &height, err))
-		got = FOUND_ERROR;
-	db_done(&r->db, FIRST_CONVICTION);
-	out->convicted = qheight_of((uint64_t)height);
-	return got == FOUND_ERROR ? got : FOUND;
-}
-
-/* Of an address that holds more, those that are not listed are only added up. */
-#define PROVEN_OUTPUTS 1000
-
-/* The current row of UNSPENT_OF. */
-static enum found get_address_output(struct reader *r, struct address_output *out,
-                                     const struct qaddress *owner, bool wanted, struct err *err)
-{
-	int64_t tx, position, amount, height = 0;
-
-	*out = (struct address_output){0};
-	if (!db_get_int(&r->db, UNSPENT_OF, 0, &tx, err) ||
-	    !db_get_int(&r->db, UNSPENT_OF, 1, &position, err) ||
-	    !db_get_int(&r->db, UNSPENT_OF, 2, &amount, err) ||
-	    !row_get_lock(&r->db, UNSPENT_OF, 3, Q_REPLICAS_MAX, &out->lock, err))
-		return FOUND_ERROR;
-	if (position < 0 || position > UINT32_MAX || amount < 1) {
-		db_damaged(&r->db, err, "an output of transaction %lld cannot be", (long long)tx);
-		return FOUND_ERROR;
-	}
-	out->amount = (uint64_t)amount;
-	out->point.index = (uint32_t)position;
-	if (!wanted)
-		return FOUND;
-	enum found got = get_txid(r, tx, &out->point.tx, &height, err);
-	out->height = qheight_of((uint64_t)height);
-	if (got == FOUND && !reader_proves_output(r, tx, owner, out, err))
-		got = FOUND_ERROR;
-	if (got == FOUND && out->lock.kind != QLOCK_NONE)
-		got = get_conviction_since(r, out, err);
-	return got;
-}
-
-/* An amount is above 0, and no sum exceeds 2^63-1, in a sound file. */
-static bool add_amount(struct reader *r, uint64_t *sum, int64_t amount, struct err *err)
-{
-	return (amount > 0 && !__builtin_add_overflow(*sum, (uint64_t)amount, sum)) ||
-	       db_damaged(&r->db, err, "the amounts of outputs cannot be");
-}
-
-static uint64_t *sum_of(struct address_sums *sums, enum qlock_kind kind)
-{
-	switch (kind) {
-	case QLOCK_NONE:
-		return &sums->free;
-	case QLOCK_STAKE:
-		return &sums->stake;
-	case QLOCK_RELEASE:
-		return &sums->release;
-	case QLOCK_FROZEN:
-		break;
-	}
-	return &sums->frozen;
-}
-
-enum found reader_address(struct reader *r, const struct qaddress *addr, size_t skip, size_t limit,
-                          struct address_output *outs, size_t *out_cnt, struct address_sums *sums,
-                          struct err *err)
-{
-	*out_cnt = 0;
-	*sums = (struct address_sums){0};
-	if (!db_view(&r->db, err))
-		return FOUND_ERROR;
-	enum found got = db_query(&r->db, UNSPENT_OF, DB_ARGS(db_blob(addr->b, sizeof addr->b)), err);
-	for (; got == FOUND; got = db_next(&r->db, UNSPENT_OF, err)) {
-		bool wanted = sums->outputs >= skip && *out_cnt < limit;
-		struct address_output out;
-		got = get_address_output(r, &out, addr, wanted || sums->outputs < PROVEN_OUTPUTS, err);
-		if (got == FOUND && !add_amount(r, sum_of(sums, out.lock.kind), (int64_t)out.amount, err))
-			got = FOUND_ERROR;
-		if (got != FOUND)
-			break;
-		if (wanted)
-			outs[(*out_cnt)++] = out;
-		sums->outputs++;
-	}
-	db_view_end(&r->db);
-	if (got == FOUND_ERROR)
-		return got;
-	return sums->outputs ? FOUND : NOT_FOUND;
 }
 
 /* ---- stakes ------------------------------------------------------------- */

@@ -20,8 +20,6 @@ enum reader_statement {
 	LAST_CERTIFICATE,
 	OUTPUT,
 	TXID,
-	UNSPENT_OF,
-	FIRST_CONVICTION,
 	LAST_CONVICTION,
 	STAKE_TABLE,
 	EVIDENCE,
@@ -67,9 +65,6 @@ bool reader_proves_certificate(struct reader *r, const struct qcert *cert, struc
 /* This transaction, which is in the ledger, spends the output. */
 bool reader_proves_spender(struct reader *r, const struct qoutpoint *p, const struct qtxid *spender,
                            struct err *err);
-/* The transaction out->point.tx, which has this number (0: the genesis), made the output, at out->height. */
-bool reader_proves_output(struct reader *r, int64_t seq, const struct qaddress *owner,
-                          struct address_output *out, struct err *err);
 /* The journal's entry of this number shows it; signatures are the journal's business. */
 bool reader_proves_attempt(struct reader *r, int64_t seq, const struct attempt *a, struct err *err);
 /* receipt_verify(), with what it does not compare. */

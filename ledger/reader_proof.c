@@ -190,60 +190,6 @@ bool reader_proves_spender(struct reader *r, const struct qoutpoint *p, const st
 	    p->index, hex_encode(hex, p->tx.b, sizeof p->tx.b), (long long)r->made.seq);
 }
 
-/* What its maker says that it is; NULL: there is no such output. */
-static const struct qoutput *made_output(const struct qtx_body *maker, uint32_t index)
-{
-	return index < maker->outputs.outputs_len ? &maker->outputs.outputs_val[index] : NULL;
-}
-
-static const struct qoutput *allocated_output(const struct qgenesis *g, uint32_t index)
-{
-	return index < g->allocations.allocations_len ? &g->allocations.allocations_val[index] : NULL;
-}
-
-/* The row of an output against the transaction that made it. */
-static bool same_output(struct reader *r, const char *where, const struct qoutput *is,
-                        const struct qoutput *must_be, struct err *err)
-{
-	char a[ADDRESS_TEXT], b[ADDRESS_TEXT];
-
-	if (output_eq(is, must_be))
-		return true;
-	if (memcmp(is->owner.b, must_be->owner.b, sizeof is->owner.b) != 0)
-		return db_damaged(&r->db, err, "%s.owner is %s, must be %s", where,
-		                  address_format(&is->owner, a), address_format(&must_be->owner, b));
-	if (is->amount != must_be->amount)
-		return db_damaged(&r->db, err, "%s.amount is %llu, must be %llu", where,
-		                  (unsigned long long)is->amount, (unsigned long long)must_be->amount);
-	return db_damaged(&r->db, err, "%s: lock and replica are not those of its transaction", where);
-}
-
-bool reader_proves_output(struct reader *r, int64_t seq, const struct qaddress *owner,
-                          struct address_output *out, struct err *err)
-{
-	struct qoutput is = {*owner, out->amount, out->lock};
-	const struct qoutput *must_be;
-	char where[64];
-	bool fits;
-
-	if (!r->genesis)
-		return true;
-	snprintf(where, sizeof where, "outputs(tx=%lld,position=%u)", (long long)seq, out->point.index);
-	if (seq == 0) {
-		fits = qtxid_eq(&r->genesis->txid, &out->point.tx) && out->height.n == 0;
-		must_be = allocated_output(&r->genesis->g, out->point.index);
-	} else {
-		const struct tx *tx = look_up(r, &out->point.tx, err);
-		if (!tx)
-			return false;
-		fits = seq == r->made.seq && out->height.n == r->made.height.n;
-		must_be = made_output(&tx->q.body, out->point.index);
-	}
-	if (!fits || !must_be)
-		return db_damaged(&r->db, err, "%s: that transaction made no such output", where);
-	return same_output(r, where, &is, must_be, err);
-}
-
 /* ---- double spends --------------------------------------------------------------- */
 
 /* The two in either order: which of them won, the ledger says. */

@@ -42,20 +42,25 @@ CREATE TABLE transactions (               -- seq 0 stands for the genesis alloca
   memo     BLOB NOT NULL,
   raw      BLOB NOT NULL                  -- canonical qtx
 ) STRICT;
-CREATE UNIQUE INDEX transactions_txid ON transactions(txid);
+-- Ids are random: in order of ids alone each transaction of a block would change a page of its own, and the more so the
+-- longer the chain.  So the index is in parts, of 32768 transactions each, and only the last is written.  `WHERE txid = x'...'`
+-- looks into all of them, because the node keeps a line in sqlite_stat1, by which they are few.
+CREATE UNIQUE INDEX transactions_txid ON transactions(seq >> 15, txid);
+ANALYZE transactions;                     -- makes sqlite_stat1; there is nothing to be found yet
 
 CREATE TABLE outputs (
   tx       INTEGER NOT NULL,              -- transactions.seq of the transaction that made it
   position INTEGER NOT NULL,              -- in that transaction, from 0
   owner    BLOB NOT NULL,                 -- 20-byte address
   amount   INTEGER NOT NULL CHECK (amount > 0),
-  lock     TEXT CHECK (lock IN ('stake', 'release', 'frozen')),     -- NULL: free
+  lock     TEXT,                          -- 'stake', 'release' or 'frozen'; NULL: free
   replica  INTEGER,                       -- index of the replica that it is locked for; NULL: free
   spent_by INTEGER,                       -- transactions.seq of the spender; NULL: unspent
   PRIMARY KEY (tx, position),
-  CHECK ((lock IS NULL) = (replica IS NULL))
+  -- What is free, as most is, is through with the first two words.
+  CHECK ((lock IS NULL AND replica IS NULL)
+         OR (replica IS NOT NULL AND (lock IS 'stake' OR lock IS 'release' OR lock IS 'frozen')))
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX outputs_unspent ON outputs(owner) WHERE spent_by IS NULL;
 
 CREATE TABLE inputs (
   tx              INTEGER NOT NULL,       -- transactions.seq of the spender

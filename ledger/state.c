@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "hash.h"
-#include "map.h"
 #include "schedule.h"
 #include "state_impl.h"
+#include "unspent_set.h"
 
 #define STATE_TAG "quorate/state/v1"
 #define ELEMENT_BYTES_MAX (36 + 36 + 8) /* encoded outpoint, output (locked) and height */
@@ -19,13 +19,13 @@
 #define STAKING_BYTES_MAX \
 	(TABLE_BYTES_MAX + 4 + 8 * Q_REPLICAS_MAX + 4 + Q_TABLES_MAX * (8 + TABLE_BYTES_MAX))
 
-/* The bytes of an outpoint are the key of the map. */
-_Static_assert(sizeof(struct qoutpoint) == 36, "qoutpoint has padding");
-
-struct entry {
-	struct unspent u;
-	UT_hash_handle hh; /* by u.point */
-};
+/*
+ * Outputs made last that the digest does not know yet.  Most of what is made is spent soon: then it need
+ * never be hashed. One that comes while there are as many is the turn of the oldest.  So a digest has at most
+ * these to hash, some 50 ms, and what lives longer costs its two hashes (one when it is spent), each in its
+ * own turn.
+ */
+#define OWED_MAX 32768
 
 /* A replica's convictions, ascending. */
 struct history {
@@ -35,11 +35,14 @@ struct history {
 
 struct state {
 	const struct genesis *genesis;
-	struct entry *entries; /* those in memory */
-	size_t count;          /* of all that are unspent */
+	struct unspent_set set; /* those in memory */
+	uint32_t *owed;         /* a ring of OWED_MAX of their numbers, oldest first; some no longer there */
+	uint32_t owed_from, owed_cnt;
+	size_t count; /* of all that are unspent */
 	uint64_t value;
 	struct lthash sum;
-	struct qstaking staking; /* its arrays are those below; all empty where stake decides nothing */
+	struct lthash_queue queue; /* for the sum */
+	struct qstaking staking;   /* its arrays are those below; all empty where stake decides nothing */
 	const struct history
 	    *history; /* of each replica: our own, or those of the state that we are beside */
 	struct history own_history[Q_REPLICAS_MAX];
@@ -54,6 +57,7 @@ struct state *state_new(const struct genesis *g)
 	struct state *s = xcalloc(1, sizeof *s);
 
 	s->genesis = g;
+	unspent_set_init(&s->set);
 	s->history = s->own_history;
 	if (!stake_rules(g))
 		return s;
@@ -76,20 +80,12 @@ struct state *state_scratch(const struct state *of)
 	return s;
 }
 
-static void forget(struct state *s, struct entry *e)
-{
-	HASH_DEL(s->entries, e);
-	free(e);
-}
-
 void state_free(struct state *s)
 {
-	struct entry *e, *next;
-
 	if (!s)
 		return;
-	HASH_ITER (hh, s->entries, e, next)
-		forget(s, e);
+	unspent_set_clear(&s->set);
+	free(s->owed);
 	for (unsigned i = 0; i < Q_REPLICAS_MAX; i++)
 		free(s->own_history[i].at);
 	free(s);
@@ -110,20 +106,7 @@ uint64_t state_value(const struct state *s)
 	return s->value;
 }
 
-static struct entry *find(const struct state *s, const struct qoutpoint *p)
-{
-	struct entry *e;
-
-	HASH_FIND(hh, s->entries, p, sizeof *p, e);
-	return e;
-}
-
-const struct unspent *state_find(const struct state *s, const struct qoutpoint *p)
-{
-	const struct entry *e = find(s, p);
-
-	return e ? &e->u : NULL;
-}
+/* ---- the digest's part --------------------------------------------------- */
 
 static void store_be32(uint8_t to[4], uint32_t n)
 {
@@ -148,6 +131,100 @@ static size_t encode_element(const struct unspent *u, uint8_t buf[ELEMENT_BYTES_
 	return len + out_len + 8;
 }
 
+void state_sum_of(const struct unspent *u, struct lthash *sum)
+{
+	state_sum_all(u, 1, sum);
+}
+
+void state_sum_all(const struct unspent *list, size_t cnt, struct lthash *sum)
+{
+	uint8_t element[ELEMENT_BYTES_MAX];
+	struct lthash_queue queue;
+
+	queue.cnt = 0;
+	for (size_t i = 0; i < cnt; i++)
+		lthash_put(sum, &queue, element, encode_element(&list[i], element), false);
+	lthash_flush(sum, &queue);
+}
+
+static void queue(struct state *s, const struct unspent *u, bool removed)
+{
+	uint8_t element[ELEMENT_BYTES_MAX];
+
+	lthash_put(&s->sum, &s->queue, element, encode_element(u, element), removed);
+}
+
+void state_sum(struct state *s, const struct unspent *u)
+{
+	queue(s, u, false);
+}
+
+void state_add_sum(struct state *s, const struct lthash *sum)
+{
+	lthash_join(&s->sum, sum);
+}
+
+/* What was removed meanwhile owes nothing; its number may be another's, who has a place of his own. */
+static void pay_oldest(struct state *s)
+{
+	uint32_t place = s->owed_from;
+	struct unspent_entry *e = unspent_at(&s->set, s->owed[place]);
+
+	s->owed_from = (place + 1) % OWED_MAX;
+	s->owed_cnt--;
+	if (e->owed != place + 1)
+		return;
+	state_sum(s, &e->u);
+	e->owed = 0;
+}
+
+static void owe(struct state *s, uint32_t number)
+{
+	if (s->history != s->own_history) /* beside another: nobody asks for its digest */
+		return;
+	if (!s->owed)
+		s->owed = xcalloc(OWED_MAX, sizeof *s->owed);
+	if (s->owed_cnt == OWED_MAX)
+		pay_oldest(s);
+	uint32_t place = (s->owed_from + s->owed_cnt++) % OWED_MAX;
+	s->owed[place] = number;
+	unspent_at(&s->set, number)->owed = place + 1;
+}
+
+/* ---- the set -------------------------------------------------------------- */
+
+static uint32_t hash_of(const struct qoutpoint *p)
+{
+	return outpoint_hash(txid_hash(&p->tx), p->index);
+}
+
+const struct unspent *state_find_hashed(const struct state *s, const struct qoutpoint *p, uint32_t hash)
+{
+	uint32_t i = unspent_find(&s->set, p, hash);
+
+	return i != UNSPENT_NONE ? &unspent_at(&s->set, i)->u : NULL;
+}
+
+const struct unspent *state_find(const struct state *s, const struct qoutpoint *p)
+{
+	return state_find_hashed(s, p, hash_of(p));
+}
+
+void state_owned_sums(const struct state *s, const struct qaddress *owner, struct address_sums *out)
+{
+	unspent_owned_sums(&s->set, owner, out);
+}
+
+size_t state_owned(const struct state *s, const struct qaddress *owner, const struct qoutpoint *after,
+                   size_t limit, const struct unspent **out)
+{
+	uint32_t i = after ? unspent_find(&s->set, after, hash_of(after)) : UNSPENT_NONE;
+
+	if (after && i == UNSPENT_NONE)
+		return 0;
+	return unspent_owned(&s->set, owner, i, limit, out);
+}
+
 /* Adds to the replica's stake, or takes away, what counts of this output. */
 static void count_stake(struct state *s, const struct unspent *u, bool add)
 {
@@ -161,19 +238,6 @@ static void count_stake(struct state *s, const struct unspent *u, bool add)
 	*sum = add ? *sum + u->out.amount : *sum - u->out.amount;
 }
 
-void state_recall(struct state *s, const struct unspent *u)
-{
-	struct entry *e;
-	unsigned hash;
-
-	HASH_VALUE(&u->point, sizeof u->point, hash);
-	HASH_FIND_BYHASHVALUE(hh, s->entries, &u->point, sizeof u->point, hash, e);
-	must(!e);
-	e = xcalloc(1, sizeof *e);
-	e->u = *u;
-	HASH_ADD_BYHASHVALUE(hh, s->entries, u.point, sizeof e->u.point, hash, e);
-}
-
 void state_insert_unsummed(struct state *s, const struct unspent *u)
 {
 	s->count++;
@@ -181,42 +245,68 @@ void state_insert_unsummed(struct state *s, const struct unspent *u)
 	count_stake(s, u, true);
 }
 
-void state_sum(struct state *s, const struct unspent *u)
+void state_insert_hashed(struct state *s, const struct unspent *u, uint32_t hash)
 {
-	uint8_t element[ELEMENT_BYTES_MAX];
-
-	lthash_add(&s->sum, element, encode_element(u, element));
+	owe(s, unspent_add(&s->set, u, hash));
+	state_insert_unsummed(s, u);
 }
 
 void state_insert(struct state *s, const struct unspent *u)
 {
-	state_recall(s, u);
-	state_insert_unsummed(s, u);
-	state_sum(s, u);
+	state_insert_hashed(s, u, hash_of(&u->point));
 }
 
-static void remove_entry(struct state *s, struct entry *e)
+void state_recall(struct state *s, const struct unspent *u)
 {
-	must(e);
+	unspent_add(&s->set, u, hash_of(&u->point));
+}
+
+bool state_load(struct state *s, const struct unspent *u)
+{
+	uint32_t hash = hash_of(&u->point);
+
+	if (unspent_find(&s->set, &u->point, hash) != UNSPENT_NONE)
+		return false;
+	unspent_add(&s->set, u, hash);
+	state_insert_unsummed(s, u);
+	return true;
+}
+
+static void take(struct state *s, const struct qoutpoint *p, uint32_t hash, bool summed)
+{
+	uint32_t i = unspent_find(&s->set, p, hash);
+
+	must(i != UNSPENT_NONE);
+	struct unspent_entry *e = unspent_at(&s->set, i);
+	if (summed && e->owed == 0)
+		queue(s, &e->u, true);
+	e->owed = 0;
 	s->count--;
 	s->value -= e->u.out.amount;
 	count_stake(s, &e->u, false);
-	forget(s, e);
+	unspent_remove(&s->set, i, hash);
 }
 
-void state_remove_unsummed(struct state *s, const struct qoutpoint *p)
+void state_remove_hashed(struct state *s, const struct qoutpoint *p, uint32_t hash)
 {
-	remove_entry(s, find(s, p));
+	take(s, p, hash, true);
 }
 
 void state_remove(struct state *s, const struct qoutpoint *p)
 {
-	uint8_t element[ELEMENT_BYTES_MAX];
-	struct entry *e = find(s, p);
+	take(s, p, hash_of(p), true);
+}
 
-	must(e);
-	lthash_remove(&s->sum, element, encode_element(&e->u, element));
-	remove_entry(s, e);
+void state_remove_unsummed(struct state *s, const struct qoutpoint *p)
+{
+	take(s, p, hash_of(p), false);
+}
+
+void state_each(const struct state *s, void (*f)(void *ctx, const struct unspent *u), void *ctx)
+{
+	for (uint32_t i = 0; i < unspent_end(&s->set); i++)
+		if (unspent_at(&s->set, i)->owner != UNSPENT_NONE)
+			f(ctx, &unspent_at(&s->set, i)->u);
 }
 
 void state_begin(struct state *s)
@@ -280,7 +370,7 @@ void state_convict(struct state *s, unsigned replica, struct qheight at)
 		s->stakes[replica].delegated = 0;
 	store_be32(element, replica);
 	store_be64(element + 4, at.n);
-	lthash_add(&s->sum, element, sizeof element);
+	lthash_put(&s->sum, &s->queue, element, sizeof element, false);
 }
 
 /*
@@ -309,11 +399,15 @@ void state_settle(struct state *s, const struct qtable *t)
 
 /* ---- the digest --------------------------------------------------------- */
 
-void state_digest(const struct state *s, struct qhash *out)
+void state_digest(struct state *s, struct qhash *out)
 {
 	struct qhash sum;
 	uint8_t count[8], value[8], staking[STAKING_BYTES_MAX];
 
+	must(s->history == s->own_history);
+	while (s->owed_cnt > 0)
+		pay_oldest(s);
+	lthash_flush(&s->sum, &s->queue);
 	lthash_digest(&s->sum, &sum);
 	store_be64(count, state_count(s));
 	store_be64(value, s->value);
@@ -321,13 +415,4 @@ void state_digest(const struct state *s, struct qhash *out)
 	must(len > 0);
 	hash_tagged(STATE_TAG, (struct span[]){{sum.b, sizeof sum.b}, {count, 8}, {value, 8}, {staking, len}},
 	            4, out->b);
-}
-
-void state_each(const struct state *s, void (*f)(void *ctx, const struct unspent *u), void *ctx)
-{
-	struct entry *e, *next;
-
-	HASH_ITER (hh, s->entries, e, next) {
-		f(ctx, &e->u);
-	}
 }

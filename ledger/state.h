@@ -30,6 +30,26 @@ uint64_t state_value(const struct state *s); /* sum of all unspent amounts */
 const struct unspent *state_find(const struct state *s, const struct qoutpoint *p);
 void state_insert(struct state *s, const struct unspent *u);   /* must not be there */
 void state_remove(struct state *s, const struct qoutpoint *p); /* must be there */
+
+/* ---- owners (of what is in memory) ---- */
+
+/* What an owner has unspent: how many outputs, and their amounts by lock (released ones, free or not yet). */
+struct address_sums {
+	uint64_t outputs;
+	uint64_t free, stake, release, frozen;
+};
+
+/* All zero for who has nothing. */
+void state_owned_sums(const struct state *s, const struct qaddress *owner, struct address_sums *out);
+
+/*
+ * At most `limit` of an owner's outputs, in the order in which they were inserted; the first ones, or those
+ * behind `after`, which has to be one of them: else none.  Borrowed until the state changes; returns how
+ * many.
+ */
+size_t state_owned(const struct state *s, const struct qaddress *owner, const struct qoutpoint *after,
+                   size_t limit, const struct unspent **out);
+
 /*
  * For who cannot hold all that is unspent in memory: an output that was inserted "unsummed" is part of the
  * state (count, value, stakes), but is neither found nor walked over before it was recalled, which must be
@@ -42,12 +62,23 @@ void state_insert_unsummed(struct state *s, const struct unspent *u);
 void state_sum(struct state *s, const struct unspent *u);
 void state_recall(struct state *s, const struct unspent *u);            /* must not be there */
 void state_remove_unsummed(struct state *s, const struct qoutpoint *p); /* recalled, never summed */
+
+/*
+ * For who fills a state and hashes on several threads: state_load() is state_insert(), except that the output
+ * is no part of the digest before what state_sum_of() adds to a sum, which has to be all zero at first, came
+ * into the state by state_add_sum().  state_sum_of() is pure. False: the output is there already.
+ */
+bool state_load(struct state *s, const struct unspent *u);
+void state_sum_of(const struct unspent *u, struct lthash *sum);
+void state_sum_all(const struct unspent *list, size_t cnt, struct lthash *sum); /* cheaper than one by one */
+void state_add_sum(struct state *s, const struct lthash *sum);
+
 /*
  * Tagged SHA-256 over: the LtHash digest of the unspent set (encoded outpoint, encoded output with its lock,
  * height as 8 bytes) and of all convictions (replica as 4 bytes, height as 8); the count of unspent outputs
  * and their value, 8 bytes each; the encoded qstaking.  Numbers are big-endian.  What CHECKPOINT signs.
  */
-void state_digest(const struct state *s, struct qhash *out);
+void state_digest(struct state *s, struct qhash *out);
 
 /* Fills an empty state with the genesis' outputs (row 0) and, where proposers are by stake, the table of
  * their stakes. */
@@ -127,6 +158,10 @@ void overlay_unref(struct overlay *o);
  */
 enum tx_verdict state_check(const struct state *s, const struct overlay *top, const struct tx *tx,
                             struct qheight height, struct qtxid *spender);
+
+/* The same for who has looked up the inputs: found[i] is what input i spends, and unspent. */
+enum tx_verdict state_check_found(const struct state *s, const struct overlay *top, const struct tx *tx,
+                                  struct qheight height, const struct unspent *const *found);
 
 /* Checks and, where it is TX_OK, adds the transaction's effect to `o`. */
 enum tx_verdict overlay_add(struct overlay *o, const struct tx *tx);

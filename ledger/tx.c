@@ -137,8 +137,8 @@ static bool amounts_hold(const struct qtx_body *body)
 	return true;
 }
 
-/* The rules of tx_parse() in order of cost. Fills tx->owners. */
-static enum tx_verdict check(struct tx *tx)
+/* The rules of tx_parse() that need no hash, in order of cost. */
+static enum tx_verdict check(const struct tx *tx)
 {
 	const struct qtx_body *body = &tx->q.body;
 	unsigned witness_cnt = tx->q.witnesses.witnesses_len;
@@ -155,26 +155,43 @@ static enum tx_verdict check(struct tx *tx)
 		return TX_DUPLICATE_INPUT;
 	if (body->offence.offence_len > 0 && !offence_well_formed(body->offence.offence_val))
 		return TX_BAD_OFFENCE;
-	tx->owners = xcalloc(witness_cnt, sizeof *tx->owners);
-	for (unsigned i = 0; i < witness_cnt; i++) {
-		tx->owners[i] = account_address(&tx->q.witnesses.witnesses_val[i].key);
-		if (i > 0 && memcmp(&tx->owners[i - 1], &tx->owners[i], sizeof *tx->owners) >= 0)
+	return TX_OK;
+}
+
+static enum tx_verdict check_order(const struct tx *tx)
+{
+	for (unsigned i = 1; i < tx->q.witnesses.witnesses_len; i++)
+		if (memcmp(&tx->owners[i - 1], &tx->owners[i], sizeof *tx->owners) >= 0)
 			return TX_WITNESS_ORDER;
-	}
 	return TX_OK;
 }
 
 /* ---- life --------------------------------------------------------------- */
 
-struct tx *tx_parse(const struct qhash *chain, const uint8_t *raw, size_t len, enum tx_verdict *verdict)
+/* One piece of memory holds it all: the transaction, its encoding, what was decoded of that (none of the
+ * schema's types here is longer in memory than on the wire by more than a quarter), addresses. */
+static struct tx *new_tx(const uint8_t *raw, size_t len)
+{
+	size_t head = sizeof(struct tx) + (len + 7) / 8 * 8, lists = len + len / 4 + 64;
+	struct tx *tx = xrealloc(NULL, head + lists);
+
+	*tx = (struct tx){.raw_len = len, .raw = (uint8_t *)(tx + 1)};
+	atomic_init(&tx->refs, 1);
+	if (len > 0) /* nothing may be nowhere */
+		memcpy(tx->raw, raw, len);
+	tx->arena = (struct wire_arena){.at = (uint8_t *)tx + head, .left = lists};
+	return tx;
+}
+
+/* Decodes, and checks what can be without a hash. */
+static struct tx *begin(const uint8_t *raw, size_t len, enum tx_verdict *verdict)
 {
 	if (len > Q_TX_BYTES_MAX) {
 		*verdict = TX_TOO_LARGE;
 		return NULL;
 	}
-	struct tx *tx = xcalloc(1, sizeof *tx);
-	atomic_init(&tx->refs, 1);
-	if (wire_decode(WIRE(qtx), raw, len, &tx->q))
+	struct tx *tx = new_tx(raw, len);
+	if (wire_decode_in(&tx->arena, WIRE(qtx), tx->raw, len, &tx->q))
 		*verdict = check(tx);
 	else
 		*verdict = list_too_long(raw, len) ? TX_TOO_LARGE : TX_MALFORMED;
@@ -182,11 +199,83 @@ struct tx *tx_parse(const struct qhash *chain, const uint8_t *raw, size_t len, e
 		tx_unref(tx);
 		return NULL;
 	}
-	tx->raw = xmemdup(raw, len);
-	tx->raw_len = len;
-	/* The encoding is the body's and then the witnesses'. */
-	id_of(chain, raw, len - 4 - WITNESS_BYTES * tx->q.witnesses.witnesses_len, &tx->id);
-	merkle_leaf(raw, len, &tx->leaf);
+	tx->owners = wire_arena_take(&tx->arena, tx->q.witnesses.witnesses_len * sizeof *tx->owners);
+	return tx;
+}
+
+/* Hashes of one kind after the other, since those have about the same length. */
+static void hash_ids(const struct qhash *chain, struct tx *const *txs, size_t cnt)
+{
+	struct hash_job jobs[TX_PARSE_MAX];
+
+	for (size_t i = 0; i < cnt; i++) {
+		/* The encoding is the body's and then the witnesses'. */
+		size_t body = txs[i]->raw_len - 4 - WITNESS_BYTES * txs[i]->q.witnesses.witnesses_len;
+		jobs[i] = (struct hash_job){
+		    ID_TAG, {{chain->b, sizeof chain->b}, {txs[i]->raw, body}}, txs[i]->id.b};
+	}
+	hash_many(jobs, cnt);
+}
+
+static void hash_leaves(struct tx *const *txs, size_t cnt)
+{
+	struct span data[TX_PARSE_MAX];
+	struct qhash *out[TX_PARSE_MAX];
+
+	for (size_t i = 0; i < cnt; i++) {
+		data[i] = (struct span){txs[i]->raw, txs[i]->raw_len};
+		out[i] = &txs[i]->leaf;
+	}
+	merkle_leaves(data, cnt, out);
+}
+
+static void hash_owners(struct tx *const *txs, size_t cnt)
+{
+	const struct qaccount_key *keys[TX_PARSE_MAX];
+	struct qaddress *out[TX_PARSE_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < cnt; i++)
+		for (unsigned w = 0; w < txs[i]->q.witnesses.witnesses_len; w++) {
+			keys[n] = &txs[i]->q.witnesses.witnesses_val[w].key;
+			out[n++] = &txs[i]->owners[w];
+			if (n == TX_PARSE_MAX) {
+				account_addresses(keys, n, out);
+				n = 0;
+			}
+		}
+	account_addresses(keys, n, out);
+}
+
+void tx_parse_many(const struct qhash *chain, const qtx_bytes *raws, size_t cnt, struct tx **txs,
+                   enum tx_verdict *verdicts)
+{
+	struct tx *whole[TX_PARSE_MAX]; /* those that begin() let pass */
+	size_t n = 0;
+
+	must(cnt <= TX_PARSE_MAX);
+	for (size_t i = 0; i < cnt; i++) {
+		txs[i] = begin(raws[i].qtx_bytes_val, raws[i].qtx_bytes_len, &verdicts[i]);
+		if (txs[i])
+			whole[n++] = txs[i];
+	}
+	hash_ids(chain, whole, n);
+	hash_leaves(whole, n);
+	hash_owners(whole, n);
+	for (size_t i = 0; i < cnt; i++) {
+		if (!txs[i] || (verdicts[i] = check_order(txs[i])) == TX_OK)
+			continue;
+		tx_unref(txs[i]);
+		txs[i] = NULL;
+	}
+}
+
+struct tx *tx_parse(const struct qhash *chain, const uint8_t *raw, size_t len, enum tx_verdict *verdict)
+{
+	const qtx_bytes one = {len <= Q_TX_BYTES_MAX ? (unsigned)len : Q_TX_BYTES_MAX + 1, (uint8_t *)raw};
+	struct tx *tx;
+
+	tx_parse_many(chain, &one, 1, &tx, verdict);
 	return tx;
 }
 
@@ -200,9 +289,7 @@ void tx_unref(struct tx *tx)
 {
 	if (!tx || atomic_fetch_sub_explicit(&tx->refs, 1, memory_order_acq_rel) > 1)
 		return;
-	wire_free(WIRE(qtx), &tx->q);
-	free(tx->owners);
-	free(tx->raw);
+	wire_arena_free(&tx->arena);
 	free(tx);
 }
 
@@ -223,11 +310,16 @@ bool tx_conflict(const struct tx *a, const struct tx *b)
 
 bool tx_verify(const struct genesis *g, const struct tx *tx)
 {
+	return tx_verify_cached(g, NULL, tx);
+}
+
+bool tx_verify_cached(const struct genesis *g, struct account_cache *keys, const struct tx *tx)
+{
 	const struct qtx_body *body = &tx->q.body;
 
 	for (unsigned i = 0; i < tx->q.witnesses.witnesses_len; i++) {
 		const struct qwitness *w = &tx->q.witnesses.witnesses_val[i];
-		if (!account_verify(&w->key, &tx->id, &w->sig))
+		if (!account_verify_cached(keys, &w->key, &tx->id, &w->sig))
 			return false;
 	}
 	return body->offence.offence_len == 0 || offence_verify(g, body->offence.offence_val);

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "account.h"
+#include "account_cache.h"
 #include "err.h"
 #include "genesis.h"
 #include "verdict.h"
@@ -17,12 +18,13 @@
 /* An immutable, reference-counted, parsed transaction; made by tx_parse() only. */
 struct tx {
 	atomic_uint refs;
-	struct qtxid id;   /* tagged SHA-256 over chain id and body: what the owners sign */
-	struct qhash leaf; /* RFC 6962 leaf hash of raw: identifies it with its witnesses */
-	struct qtx q;
+	struct qtxid id;         /* tagged SHA-256 over chain id and body: what the owners sign */
+	struct qhash leaf;       /* RFC 6962 leaf hash of raw: identifies it with its witnesses */
+	struct qtx q;            /* lists in the arena, bytes in raw */
 	struct qaddress *owners; /* address of each witness, strictly ascending */
 	size_t raw_len;          /* bytes of the canonical encoding */
 	uint8_t *raw;
+	struct wire_arena arena; /* begins with memory behind raw, of the same allocation */
 };
 
 #define TX_AMOUNT_MAX INT64_MAX /* any amount and any sum of a transaction: SQLite's INTEGER */
@@ -34,12 +36,19 @@ struct tx {
  * Returns a transaction with one reference, or NULL with *verdict set.
  */
 struct tx *tx_parse(const struct qhash *chain, const uint8_t *raw, size_t len, enum tx_verdict *verdict);
+/* The same of up to TX_PARSE_MAX at a time, which is cheaper; txs[i] is NULL where verdicts[i] is not TX_OK.
+ */
+#define TX_PARSE_MAX 64
+void tx_parse_many(const struct qhash *chain, const qtx_bytes *raws, size_t cnt, struct tx **txs,
+                   enum tx_verdict *verdicts);
 struct tx *tx_ref(struct tx *tx);
 void tx_unref(struct tx *tx); /* NULL is allowed */
 
 /* Verifies every witness signature (about 55 us each), and those of an offence (offence.h). `g` may be NULL
  * for a transaction that carries none. */
 bool tx_verify(const struct genesis *g, const struct tx *tx);
+/* The same, with the help of the keys that were seen before (account_cache.h). */
+bool tx_verify_cached(const struct genesis *g, struct account_cache *keys, const struct tx *tx);
 
 /* Do they spend one output both?  Of two that do, at most one becomes final. */
 bool tx_conflict(const struct tx *a, const struct tx *b);

@@ -34,6 +34,10 @@ void api_busy(struct http_reply *reply)
 
 void api_broken(struct http_reply *reply, const struct err *err)
 {
+	if (err->kind == ERR_NO) {
+		api_busy(reply);
+		return;
+	}
 	log_error("ledger_read reason=%s", err->text);
 	http_error(reply, 500, "ledger", "the ledger cannot be read: %s", err->text);
 }
@@ -301,8 +305,9 @@ const struct http_route api_routes[] = {
     {"GET", "/v1/genesis", api_genesis},
     {"GET", "/v1/blocks", api_blocks},
     {"GET", "/v1/blocks/*", api_block},
+    {"GET", "/v1/blocks/*/transactions", api_block_ids},
     {"GET", "/v1/transactions/*", api_transaction},
-    {"POST", "/v1/transactions", api_submit},
+    {"POST", "/v1/transactions", api_submit, api_submit_full},
     {"GET", "/v1/addresses/*", api_addresses},
     {"GET", "/v1/stakes", api_stakes},
     {"GET", "/v1/receipts/*", api_receipt},

@@ -13,7 +13,7 @@
 void api_json(struct http_reply *reply, int status, json_t *json);
 /* 503: the replica gave no answer in time, or the node is stopping. */
 void api_busy(struct http_reply *reply);
-/* 500: the ledger could not be read; says so in the log too. */
+/* 500: the ledger could not be read; says so in the log too. ERR_NO: api_busy(). */
 void api_broken(struct http_reply *reply, const struct err *err);
 /* 400 with *err's text. */
 void api_bad(struct http_reply *reply, const struct err *err);
@@ -22,6 +22,8 @@ void api_bad(struct http_reply *reply, const struct err *err);
  * max. */
 bool api_query(const struct http_request *r, struct http_reply *reply, const char *key, uint64_t max,
                uint64_t otherwise, uint64_t *out);
+
+enum { API_WAIT_MAX_MS = 10000 };
 
 static inline json_t *api_number(uint64_t n)
 {
@@ -59,7 +61,10 @@ void api_healthz(void *ctx, const struct http_request *r, struct http_reply *rep
 void api_metrics(void *ctx, const struct http_request *r, struct http_reply *reply);
 /* api_stakes.c */
 void api_stakes(void *ctx, const struct http_request *r, struct http_reply *reply);
+/* api_address.c */
 void api_addresses(void *ctx, const struct http_request *r, struct http_reply *reply);
+/* api_ids.c */
+void api_block_ids(void *ctx, const struct http_request *r, struct http_reply *reply);
 /* api_evidence.c */
 void api_evidence_list(void *ctx, const struct http_request *r, struct http_reply *reply);
 void api_evidence(void *ctx, const struct http_request *r, struct http_reply *reply);
@@ -67,6 +72,8 @@ void api_evidence(void *ctx, const struct http_request *r, struct http_reply *re
 void api_transaction(void *ctx, const struct http_request *r, struct http_reply *reply);
 /* api_submit.c */
 void api_submit(void *ctx, const struct http_request *r, struct http_reply *reply);
+bool api_submit_full(void *ctx, const struct http_request *r,
+                     struct http_reply *reply); /* http_route.refuse */
 
 /* api_page.c */
 void api_page(void *ctx, const struct http_request *r, struct http_reply *reply);

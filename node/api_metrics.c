@@ -14,6 +14,7 @@ struct numbers {
 	const struct replica_status *s;
 	struct node_mining mining;
 	struct scrubber_status scrub;
+	uint64_t sent_bytes; /* to all peers together */
 };
 
 struct family {
@@ -62,6 +63,11 @@ static void scrub_passes(FILE *f, const struct family *family, const struct numb
 static void scrub_at(FILE *f, const struct family *family, const struct numbers *n)
 {
 	sample(f, family, n->scrub.height.n);
+}
+
+static void link_sent(FILE *f, const struct family *family, const struct numbers *n)
+{
+	sample(f, family, n->sent_bytes);
 }
 
 /* Behind by more than an epoch it cannot tell. */
@@ -119,6 +125,8 @@ static const struct family families[] = {
     {"quorate_view_changes_total", "counter", "Views entered since the start.", NULL, view_changes},
     {"quorate_mempool_transactions", "gauge", "Transactions that wait for a block here.", NULL, mempool},
     {"quorate_transactions_total", "counter", "Final transactions since the genesis.", NULL, transactions},
+    {"quorate_link_sent_bytes_total", "counter", "Bytes sent to the other replicas since the start.", NULL,
+     link_sent},
     {"quorate_scrub_passes_total", "counter", "Passes over the whole ledger that found every row right.",
      NULL, scrub_passes},
     {"quorate_scrub_height", "gauge", "Height that the pass over the ledger has come to, or the last one.",
@@ -146,6 +154,19 @@ static void write_all(FILE *f, const struct numbers *n)
 	}
 }
 
+static uint64_t sent_bytes(struct node *n)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < node_genesis(n)->n; i++) {
+		struct link_stats stats = {0};
+		if (i == node_self(n))
+			continue;
+		link_stats(node_link(n), i, &stats);
+		sum += stats.sent_bytes;
+	}
+	return sum;
+}
+
 void api_metrics(void *ctx, const struct http_request *r, struct http_reply *reply)
 {
 	(void)r;
@@ -156,7 +177,7 @@ void api_metrics(void *ctx, const struct http_request *r, struct http_reply *rep
 		api_busy(reply);
 		return;
 	}
-	struct numbers numbers = {.g = node_genesis(n), .s = &c->status};
+	struct numbers numbers = {.g = node_genesis(n), .s = &c->status, .sent_bytes = sent_bytes(n)};
 	node_mining(n, &numbers.mining);
 	node_scrub(n, &numbers.scrub);
 	FILE *f = open_memstream(&reply->body, &reply->body_len);

@@ -88,8 +88,9 @@ static json_t *scrub_json(struct node *n)
 	                 api_number(s.passes));
 }
 
-static json_t *status_json(struct node *n, const struct replica_status *s)
+static json_t *status_json(struct node *n, const struct call *c)
 {
+	const struct replica_status *s = &c->status;
 	const struct genesis *g = node_genesis(n);
 	json_t *json = json_object();
 	json_object_set_new(json, "chain", API_HEX(g->chain));
@@ -104,7 +105,7 @@ static json_t *status_json(struct node *n, const struct replica_status *s)
 	add_proposer(n, s, json);
 	json_object_set_new(json, "view_changes", api_number(s->engine.view_changes));
 	json_object_set_new(json, "block_hash", API_HEX(s->block_hash));
-	json_object_set_new(json, "state_digest", API_HEX(s->state_digest));
+	json_object_set_new(json, "state_digest", API_HEX(c->digest));
 	json_object_set_new(json, "time_ms", api_number(s->tip_time_ms));
 	json_object_set_new(json, "transactions", api_number(s->transactions));
 	json_object_set_new(json, "unspent", api_number(s->unspent));
@@ -123,9 +124,9 @@ void api_status(void *ctx, const struct http_request *r, struct http_reply *repl
 {
 	(void)r;
 	struct node *n = ctx;
-	struct call *c = call_new(CALL_STATUS);
+	struct call *c = call_new(CALL_DIGEST);
 	if (node_call(n, c))
-		api_json(reply, 200, status_json(n, &c->status));
+		api_json(reply, 200, status_json(n, c));
 	else
 		api_busy(reply);
 	call_unref(c);

@@ -3,7 +3,12 @@
  *
  * The first station of a transaction.  Here it is parsed (tx_parse(), pure rules); next its signatures are
  * checked on the workers (work.c), then the replica admits it to its pool (replica_submit()) and forwards it.
+ *
+ * Where the pool has no room, nothing is done for what it would refuse: a request is answered before its body
+ * is in, and of a batch only so many transactions are verified as there is room for.
  */
+#include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,11 +18,13 @@
 enum {
 	CHUNK = 512,   /* transactions that go through the stations together */
 	DEPTH_MAX = 8, /* nesting of a request's JSON */
+	RETRY_AFTER_S = 1,
 };
 
 struct submit {
 	struct node *node;
-	size_t cnt;
+	bool brief;                    /* ?brief=1 */
+	size_t cnt, room;              /* transactions; those of them that take room in the pool */
 	struct tx **txs;               /* NULL: malformed */
 	struct submit_result *results; /* verdicts; TX_OK for what was not yet refused */
 };
@@ -31,6 +38,7 @@ static void submit_init(struct submit *s, size_t cnt)
 
 static void submit_free(struct submit *s)
 {
+	node_room_back(s->node, s->room);
 	for (size_t i = 0; i < s->cnt; i++)
 		tx_unref(s->txs[i]);
 	free(s->txs);
@@ -107,34 +115,29 @@ static bool read_json(struct submit *s, const struct http_request *r, struct err
 
 static bool read_binary(struct submit *s, const struct http_request *r, struct err *err)
 {
+	struct wire_arena arena = {0};
 	struct qtxs batch;
-	if (!wire_decode(WIRE(qtxs), r->body, r->body_len, &batch))
-		return err_set(err, ERR_INPUT,
-		               "not a batch: a 4-byte count (big-endian, at most %d), then for each "
-		               "transaction its 4-byte "
-		               "length and its bytes, padded with zeros to a multiple of 4",
-		               Q_BLOCK_TXS_MAX);
-	submit_init(s, batch.txs.txs_len);
-	for (size_t i = 0; i < s->cnt; i++)
-		submit_parse(s, i, (const uint8_t *)batch.txs.txs_val[i].qtx_bytes_val,
-		             batch.txs.txs_val[i].qtx_bytes_len);
-	wire_free(WIRE(qtxs), &batch);
-	return true;
-}
-
-static bool type_is(const char *header, const char *type)
-{
-	size_t len = strlen(type);
-	return strncasecmp(header, type, len) == 0 &&
-	       strchr("; \t", header[len]) != NULL; /* "" is a match too */
+	bool ok = wire_decode_in(&arena, WIRE(qtxs), r->body, r->body_len, &batch);
+	if (ok) {
+		submit_init(s, batch.txs.txs_len);
+		for (size_t i = 0; i < s->cnt; i++)
+			submit_parse(s, i, (const uint8_t *)batch.txs.txs_val[i].qtx_bytes_val,
+			             batch.txs.txs_val[i].qtx_bytes_len);
+	}
+	wire_arena_free(&arena);
+	return ok || err_set(err, ERR_INPUT,
+	                     "not a batch: a 4-byte count (big-endian, at most %d), then for each "
+	                     "transaction its 4-byte "
+	                     "length and its bytes, padded with zeros to a multiple of 4",
+	                     Q_BLOCK_TXS_MAX);
 }
 
 static bool read_request(struct submit *s, const struct http_request *r, struct err *err)
 {
 	bool ok;
-	if (type_is(r->content_type, "application/octet-stream"))
+	if (http_type_is(r->content_type, "application/octet-stream"))
 		ok = read_binary(s, r, err);
-	else if (type_is(r->content_type, "application/json") || r->content_type[0] == '\0')
+	else if (http_type_is(r->content_type, "application/json") || r->content_type[0] == '\0')
 		ok = read_json(s, r, err);
 	else
 		ok = err_set(err, ERR_INPUT, "Content-Type: application/json or application/octet-stream");
@@ -145,41 +148,84 @@ static bool read_request(struct submit *s, const struct http_request *r, struct 
 
 /* ---- the stations ------------------------------------------------------------------------------ */
 
-static bool verify_chunk(struct submit *s, size_t at, size_t cnt)
+/* Those that the pool has no room for are refused here. */
+static void take_room(struct submit *s)
+{
+	size_t wanted = 0;
+	for (size_t i = 0; i < s->cnt; i++)
+		wanted += s->txs[i] != NULL;
+	s->room = node_room(s->node, wanted);
+	size_t left = s->room;
+	for (size_t i = 0; i < s->cnt; i++) {
+		if (s->txs[i] != NULL && left == 0)
+			s->results[i].verdict = TX_POOL_FULL;
+		else if (s->txs[i] != NULL)
+			left--;
+	}
+}
+
+/* The call's own references to those of a chunk that are not refused yet; returns how many. */
+static size_t pick(const struct submit *s, size_t at, size_t cnt, struct tx **txs)
+{
+	size_t picked = 0;
+	for (size_t i = 0; i < cnt; i++) {
+		if (s->txs[at + i] == NULL || s->results[at + i].verdict != TX_OK)
+			continue;
+		txs[i] = tx_ref(s->txs[at + i]);
+		picked++;
+	}
+	return picked;
+}
+
+static bool verify_chunk(struct submit *s, size_t at, struct call *c)
 {
 	bool held[CHUNK];
-	if (!node_verify(s->node, s->txs + at, cnt, held))
+	if (!node_verify(s->node, c->submit.txs, c->submit.cnt, held))
 		return false;
-	for (size_t i = 0; i < cnt; i++) {
-		if (s->txs[at + i] != NULL && !held[i])
-			s->results[at + i].verdict = TX_BAD_SIGNATURE;
+	for (size_t i = 0; i < c->submit.cnt; i++) {
+		if (c->submit.txs[i] == NULL || held[i])
+			continue;
+		s->results[at + i].verdict = TX_BAD_SIGNATURE;
+		tx_unref(c->submit.txs[i]);
+		c->submit.txs[i] = NULL;
 	}
 	return true;
 }
 
-static bool admit_chunk(struct submit *s, size_t at, size_t cnt)
+static bool admit_chunk(struct submit *s, size_t at, struct call *c)
+{
+	if (!node_call(s->node, c))
+		return false;
+	for (size_t i = 0; i < c->submit.cnt; i++) {
+		if (c->submit.txs[i] != NULL)
+			s->results[at + i] = c->submit.results[i];
+	}
+	return true;
+}
+
+static bool run_chunk(struct submit *s, size_t at, size_t cnt)
 {
 	struct call *c = call_new(CALL_SUBMIT);
 	c->submit.cnt = cnt;
 	c->submit.txs = xcalloc(cnt, sizeof(struct tx *));
-	c->submit.results = xmemdup(s->results + at, cnt * sizeof *s->results);
-	for (size_t i = 0; i < cnt; i++) {
-		if (s->txs[at + i] != NULL && s->results[at + i].verdict == TX_OK)
-			c->submit.txs[i] = tx_ref(s->txs[at + i]);
-	}
-	bool ok = node_call(s->node, c);
-	if (ok)
-		memcpy(s->results + at, c->submit.results, cnt * sizeof *s->results);
+	c->submit.results = xcalloc(cnt, sizeof *c->submit.results);
+	size_t picked = pick(s, at, cnt, c->submit.txs);
+	bool ok = picked == 0 || (verify_chunk(s, at, c) && admit_chunk(s, at, c));
 	call_unref(c);
+	if (ok) { /* admitted or refused */
+		node_room_back(s->node, picked);
+		s->room -= picked;
+	}
 	return ok;
 }
 
 /* Returns how many were brought to their verdict: all, but where the node is stopping or too busy. */
 static size_t run(struct submit *s)
 {
+	take_room(s);
 	for (size_t at = 0; at < s->cnt;) {
 		size_t cnt = s->cnt - at < CHUNK ? s->cnt - at : CHUNK;
-		if (!verify_chunk(s, at, cnt) || !admit_chunk(s, at, cnt))
+		if (!run_chunk(s, at, cnt))
 			return at;
 		at += cnt;
 	}
@@ -188,6 +234,8 @@ static size_t run(struct submit *s)
 
 /* ---- the answer --------------------------------------------------------------------------------- */
 
+/* Written by hand: a JSON value for each field would cost more than all else here. All texts are our own. */
+
 static const char *status_of(enum tx_verdict v)
 {
 	if (v == TX_OK || v == TX_KNOWN || v == TX_FINAL)
@@ -195,80 +243,144 @@ static const char *status_of(enum tx_verdict v)
 	return "rejected";
 }
 
-static json_t *detail_json(const struct submit_result *result)
+static void put_hex(FILE *f, const uint8_t *data, size_t len)
 {
-	json_t *detail = json_object();
-	if (result->verdict == TX_DOUBLE_SPEND)
-		json_object_set_new(detail, "spent_by", API_HEX(result->winner));
-	if (result->verdict == TX_FINAL)
-		json_object_set_new(detail, "height", api_number(result->height.n));
-	if (result->verdict == TX_LOCKED)
-		json_object_set_new(detail, "free_at",
-		                    result->needs.free_at.n > 0 ? api_number(result->needs.free_at.n)
-		                                                : json_null());
-	if (result->verdict == TX_PENALTY)
-		json_object_set_new(detail, "penalty", jread_amount_json(result->needs.penalty));
-	return detail;
+	char text[QHASH_HEX];
+	must(2 * len < sizeof text);
+	fputs(hex_encode(text, data, len), f);
 }
 
-/* The table's sentence, and what that means here. */
-static json_t *message_json(const struct submit_result *result)
+static void put_detail(FILE *f, const struct submit_result *r)
 {
-	const struct tx_verdict_info *info = tx_verdict_info(result->verdict);
-	if (result->verdict == TX_LOCKED && result->needs.free_at.n > 0)
-		return json_sprintf("%s: it is free from height %llu on", info->text,
-		                    (unsigned long long)result->needs.free_at.n);
-	if (result->verdict == TX_PENALTY)
-		return json_sprintf("%s: %llu", info->text, (unsigned long long)result->needs.penalty);
-	return json_string(info->text);
+	fputs("\"detail\":{", f);
+	if (r->verdict == TX_DOUBLE_SPEND) {
+		fputs("\"spent_by\":\"", f);
+		put_hex(f, r->winner.b, sizeof r->winner.b);
+		fputs("\"", f);
+	} else if (r->verdict == TX_FINAL) {
+		fprintf(f, "\"height\":%llu", (unsigned long long)r->height.n);
+	} else if (r->verdict == TX_LOCKED && r->needs.free_at.n > 0) {
+		fprintf(f, "\"free_at\":%llu", (unsigned long long)r->needs.free_at.n);
+	} else if (r->verdict == TX_LOCKED) {
+		fputs("\"free_at\":null", f);
+	} else if (r->verdict == TX_PENALTY) {
+		fprintf(f, "\"penalty\":\"%llu\"", (unsigned long long)r->needs.penalty);
+	}
+	fputs("}", f);
 }
 
-static json_t *result_json(const struct tx *tx, const struct submit_result *result)
+/* Code, sentence (the table's, and what that means here), detail. */
+static void put_reason(FILE *f, const struct submit_result *r)
 {
-	const struct tx_verdict_info *info = tx_verdict_info(result->verdict);
-	json_t *json =
-	    json_pack("{s:o, s:s, s:s, s:o, s:o}", "txid", tx == NULL ? json_null() : API_HEX(tx->id),
-	              "status", status_of(result->verdict), "code", info->code, "message",
-	              message_json(result), "detail", detail_json(result));
-	if (result->verdict == TX_FINAL)
-		json_object_set_new(json, "height", api_number(result->height.n));
-	return json;
+	const struct tx_verdict_info *info = tx_verdict_info(r->verdict);
+	fprintf(f, "\"code\":\"%s\",\"message\":\"%s", info->code, info->text);
+	if (r->verdict == TX_LOCKED && r->needs.free_at.n > 0)
+		fprintf(f, ": it is free from height %llu on", (unsigned long long)r->needs.free_at.n);
+	if (r->verdict == TX_PENALTY)
+		fprintf(f, ": %llu", (unsigned long long)r->needs.penalty);
+	fputs("\",", f);
+	put_detail(f, r);
 }
 
-/* What was not brought to a verdict: it may be pending, and may be handed in again. */
-static json_t *busy_json(const struct tx *tx)
+static void put_result(FILE *f, const struct submit *s, size_t i, size_t judged)
 {
-	return json_pack(
-	    "{s:o, s:s, s:s, s:s, s:{}}", "txid", tx == NULL ? json_null() : API_HEX(tx->id), "status",
-	    "rejected", "code", "busy", "message",
-	    "the replica is stopping, or too busy to answer; hand it in again, here or elsewhere", "detail");
+	const struct submit_result *r = &s->results[i];
+	fputs("{\"txid\":", f);
+	if (s->txs[i] != NULL) {
+		fputs("\"", f);
+		put_hex(f, s->txs[i]->id.b, sizeof s->txs[i]->id.b);
+		fputs("\",", f);
+	} else {
+		fputs("null,", f);
+	}
+	if (i < judged || r->verdict != TX_OK) {
+		fprintf(f, "\"status\":\"%s\",", status_of(r->verdict));
+		put_reason(f, r);
+	} else { /* not brought to a verdict: it may be pending, and may be handed in again */
+		fputs("\"status\":\"rejected\",\"code\":\"busy\",\"message\":\"the replica is stopping, or "
+		      "too busy to "
+		      "answer; hand it in again, here or elsewhere\",\"detail\":{}",
+		      f);
+	}
+	if (r->verdict == TX_FINAL)
+		fprintf(f, ",\"height\":%llu", (unsigned long long)r->height.n);
+	if (s->brief)
+		fprintf(f, ",\"index\":%zu", i);
+	fputs("}", f);
+}
+
+/* In a brief answer only what is neither accepted nor known is listed, by its place in the batch. */
+static bool listed(const struct submit *s, size_t i, size_t judged)
+{
+	enum tx_verdict v = s->results[i].verdict;
+	return !s->brief || (v == TX_OK ? i >= judged : v != TX_KNOWN);
+}
+
+static void put_answer(FILE *f, const struct submit *s, size_t judged, bool refused)
+{
+	size_t cnt = 0;
+	fputs("{\"results\":[", f);
+	for (size_t i = 0; i < s->cnt; i++) {
+		if (!listed(s, i, judged))
+			continue;
+		if (cnt++ > 0)
+			fputs(",", f);
+		put_result(f, s, i, judged);
+	}
+	fputs("]", f);
+	if (s->brief)
+		fprintf(f, ",\"accepted\":%zu", s->cnt - cnt);
+	if (refused) {
+		fputs(",\"error\":{", f);
+		put_reason(f, &s->results[0]);
+		fputs("}", f);
+	}
+	fputs("}", f);
+}
+
+static void ask_for_patience(struct http_reply *reply)
+{
+	reply->header[0].name = "Retry-After";
+	snprintf(reply->header[0].value, sizeof reply->header[0].value, "%d", RETRY_AFTER_S);
 }
 
 static void say(const struct submit *s, size_t judged, struct http_reply *reply)
 {
-	json_t *results = json_array();
-	for (size_t i = 0; i < s->cnt; i++)
-		json_array_append_new(results, i < judged || s->results[i].verdict != TX_OK
-		                                   ? result_json(s->txs[i], &s->results[i])
-		                                   : busy_json(s->txs[i]));
-	json_t *json = json_pack("{s:o}", "results", results);
-
 	/* One transaction: its own status, and the usual form of an error beside the result. */
 	const struct tx_verdict_info *info = tx_verdict_info(s->results[0].verdict);
 	bool refused = s->cnt == 1 && judged == 1 && info->http_status >= 400;
-	if (refused)
-		json_object_set_new(json, "error",
-		                    json_pack("{s:s, s:o, s:o}", "code", info->code, "message",
-		                              message_json(&s->results[0]), "detail",
-		                              detail_json(&s->results[0])));
-	int status = judged == 0 ? 503 : s->cnt == 1 ? info->http_status : 200;
-	api_json(reply, status, json);
+	FILE *f = open_memstream(&reply->body, &reply->body_len);
+	must(f != NULL);
+	__fsetlocking(f, FSETLOCKING_BYCALLER);
+	put_answer(f, s, judged, refused);
+	must(fclose(f) == 0);
+	reply->status = judged == 0 ? 503 : s->cnt == 1 ? info->http_status : 200;
+	reply->content_type = "application/json";
+	if (reply->status == 503 || reply->status == 429)
+		ask_for_patience(reply);
+}
+
+/* ---- the request ---------------------------------------------------------------------------------- */
+
+bool api_submit_full(void *ctx, const struct http_request *r, struct http_reply *reply)
+{
+	const struct tx_verdict_info *info = tx_verdict_info(TX_POOL_FULL);
+	(void)r;
+	if (node_has_room(ctx))
+		return false;
+	http_error(reply, info->http_status, info->code, "%s", info->text);
+	ask_for_patience(reply);
+	return true;
 }
 
 void api_submit(void *ctx, const struct http_request *r, struct http_reply *reply)
 {
 	struct submit s = {.node = ctx};
 	struct err err = {0};
+	uint64_t brief;
+	if (!api_query(r, reply, "brief", 1, 0, &brief) || api_submit_full(ctx, r, reply))
+		return;
+	s.brief = brief == 1;
 	if (read_request(&s, r, &err))
 		say(&s, run(&s), reply);
 	else

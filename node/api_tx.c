@@ -5,8 +5,6 @@
 #include "story.h"
 #include "text.h"
 
-enum { WAIT_MAX_MS = 10000 };
-
 /* ---- what the ledger knows ------------------------------------------------------------------ */
 
 /* What the story says of the outputs, for the replica. */
@@ -144,30 +142,18 @@ static bool answer(struct node *n, const struct qtxid *id, bool last, struct htt
 static void wait_for(struct node *n, const struct qtxid *id, uint64_t wait_ms, struct http_reply *reply)
 {
 	uint64_t deadline_ms = node_now_ms() + wait_ms;
-	struct qheight height = {0};
 	struct waiter w;
 	if (!node_wait_begin(n, &w, id)) {
 		answer(n, id, true, reply);
 		return;
 	}
 	/* Registered before the first look: what happens after that look wakes this thread. */
-	bool answered = answer(n, id, false, reply), refused = false;
-	while (!answered && !refused) {
-		switch (node_wait(n, &w, &height, deadline_ms)) {
-		case WAIT_GREW:
-			answered = answer_settled(n, id, reply);
-			break;
-		case WAIT_SETTLED:
-			refused = w.verdict != TX_FINAL; /* said once: nobody writes it now */
-			answered = !refused && answer(n, id, true, reply);
-			break;
-		case WAIT_OVER:
-			answered = answer(n, id, true, reply);
-			break;
-		}
-	}
+	bool answered = answer(n, id, false, reply);
+	bool refused = !answered && node_wait(n, &w, deadline_ms) && w.verdict != TX_FINAL;
+	if (!answered && !refused)
+		answer(n, id, true, reply);
 	node_wait_end(n, &w);
-	if (refused)
+	if (refused) /* said once: nobody writes it now */
 		say_fate(reply, id, &(struct fate){w.verdict, w.winner});
 }
 
@@ -181,7 +167,7 @@ void api_transaction(void *ctx, const struct http_request *r, struct http_reply 
 		api_bad(reply, &err);
 		return;
 	}
-	if (!api_query(r, reply, "wait", WAIT_MAX_MS, 0, &wait_ms))
+	if (!api_query(r, reply, "wait", API_WAIT_MAX_MS, 0, &wait_ms))
 		return;
 	const struct genesis *g = node_genesis(n);
 	if (qtxid_eq(&id, &g->txid) && g->g.allocations.allocations_len > STORY_ALLOCATIONS_MAX) {

@@ -16,6 +16,7 @@
 struct client {
 	size_t cnt, current;
 	unsigned timeout_ms;
+	char refusal[32]; /* code of the last one */
 	struct client_node {
 		char *url;
 		struct http_client *http;
@@ -133,7 +134,9 @@ static void copy_clean(char *to, size_t cap, const char *from)
 static void set_refusal(struct client *c, const char *path, int status, const json_t *json, struct err *err)
 {
 	char message[300];
-	copy_clean(message, sizeof message, field_text(json_object_get(json, "error"), "message"));
+	const json_t *error = json_object_get(json, "error");
+	copy_clean(message, sizeof message, field_text(error, "message"));
+	copy_clean(c->refusal, sizeof c->refusal, field_text(error, "code"));
 	enum err_kind kind = status == 404 ? ERR_NO : status < 500 ? ERR_INPUT : ERR_WORLD;
 	if (message[0] != '\0')
 		err_set(err, kind, "%s: %s", client_url(c), message);
@@ -326,23 +329,69 @@ static bool coins_from(json_t *json, const struct qaddress *owner, size_t limit,
 	return true;
 }
 
-bool client_coins(struct client *c, const struct qaddress *owner, size_t skip, size_t limit,
-                  struct coin **coins, size_t *cnt, uint64_t *total, uint64_t *amount, struct err *err)
+enum { COINS_PAGE = 500, COINS_BEGINNINGS_MAX = 5, COINS_PAGES_MAX = 4000 };
+
+/* The path of the page behind `after`; NULL: of the first. */
+static void coins_path(char path[256], const struct qaddress *owner, const struct coin *after)
 {
-	char address[ADDRESS_TEXT], path[128];
-	snprintf(path, sizeof path, "/v1/addresses/%s?skip=%zu&limit=%zu", address_format(owner, address),
-	         skip, limit);
-	json_t *json = client_get(c, path, err);
-	if (json == NULL)
-		return false;
+	char address[ADDRESS_TEXT], id[QHASH_HEX];
+	int len =
+	    snprintf(path, 256, "/v1/addresses/%s?limit=%d", address_format(owner, address), COINS_PAGE);
+	if (after != NULL)
+		snprintf(path + len, 256 - (size_t)len, "&after=%s:%u",
+		         hex_encode(id, after->point.tx.b, sizeof after->point.tx.b), after->point.index);
+}
+
+/* One page: *coins is a fresh array.  *spent: there is none behind `after`, which is spent. */
+static bool coins_page(struct client *c, const struct qaddress *owner, const struct coin *after, bool *spent,
+                       struct coin **coins, struct coin_page *page, struct err *err)
+{
+	char path[256];
+	int status = 0;
 	struct err why = {0};
-	bool ok = number_of(json, "count", total) && text_u64(field_text(json, "amount"), INT64_MAX, amount);
-	if (!ok)
-		bad_answer(c, path, "count and amount", err);
-	else if (!coins_from(json, owner, limit, coins, cnt, &why))
-		ok = bad_answer(c, path, why.text, err);
+	coins_path(path, owner, after);
+	json_t *json = call_any(c, &(struct request){.path = path}, &status, err);
+	*coins = NULL;
+	*page = (struct coin_page){.first = after == NULL};
+	*spent = json != NULL && after != NULL && status == 409;
+	bool ok = json != NULL;
+	if (ok && status != 200 && !*spent) {
+		set_refusal(c, path, status, json, err);
+		ok = false;
+	} else if (ok && !*spent) {
+		ok = number_of(json, "count", &page->total)
+		         ? coins_from(json, owner, COINS_PAGE, coins, &page->cnt, &why) ||
+		               bad_answer(c, path, why.text, err)
+		         : bad_answer(c, path, "count", err);
+	}
+	page->coins = *coins;
 	json_decref(json);
 	return ok;
+}
+
+bool client_coins(struct client *c, const struct qaddress *owner,
+                  bool (*take)(void *ctx, const struct coin_page *page), void *ctx, struct err *err)
+{
+	struct coin last = {0}, *coins;
+	struct coin_page page;
+	bool spent, more = false;
+	unsigned beginnings = 0;
+	for (unsigned i = 0; i < COINS_PAGES_MAX; i++) {
+		beginnings += !more;
+		if (!coins_page(c, owner, more ? &last : NULL, &spent, &coins, &page, err))
+			return false;
+		more = !spent && take(ctx, &page) && page.cnt == COINS_PAGE;
+		if (more)
+			last = coins[page.cnt - 1];
+		free(coins);
+		if (!more && !spent)
+			return true;
+		if (beginnings == COINS_BEGINNINGS_MAX && spent)
+			break;
+	}
+	return err_set(err, ERR_WORLD,
+	               "%s: these outputs are too many, or change faster than they can be read",
+	               client_url(c));
 }
 
 /* ---- stakes ------------------------------------------------------------------ */
@@ -418,6 +467,17 @@ static void fate_from(const json_t *json, struct client_fate *fate)
 		fate->temporary = fate->temporary || strcmp(fate->code, temporary[i]) == 0;
 }
 
+/* Nobody has looked at any of them. */
+static void all_full(struct client_fate *fates, size_t cnt)
+{
+	const struct tx_verdict_info *info = tx_verdict_info(TX_POOL_FULL);
+	for (size_t i = 0; i < cnt; i++) {
+		fates[i] = (struct client_fate){.kind = FATE_REJECTED, .temporary = true};
+		snprintf(fates[i].code, sizeof fates[i].code, "%s", info->code);
+		snprintf(fates[i].message, sizeof fates[i].message, "%s", info->text);
+	}
+}
+
 bool client_submit(struct client *c, const struct bytes *raw, size_t cnt, struct client_fate *fates,
                    struct err *err)
 {
@@ -434,8 +494,13 @@ bool client_submit(struct client *c, const struct bytes *raw, size_t cnt, struct
 
 	struct request r = {"/v1/transactions", "application/octet-stream", body.data, body.len};
 	int status = 0;
+	c->refusal[0] = '\0';
 	json_t *json = call_any(c, &r, &status, err);
 	bytes_free(&body);
+	if (json == NULL && strcmp(c->refusal, tx_verdict_info(TX_POOL_FULL)->code) == 0) {
+		all_full(fates, cnt);
+		return true;
+	}
 	if (json == NULL)
 		return false;
 	const json_t *results = json_object_get(json, "results");

@@ -64,10 +64,17 @@ struct coin {
 	uint64_t free_at; /* first height whose block may spend it as if it had no lock; UINT64_MAX: none */
 	uint64_t penalty; /* what of it stays frozen when it is spent; at most the amount */
 };
-/* One page, oldest first, beginning after `skip`: *coins is a fresh array. *total: how many there are in all.
- */
-bool client_coins(struct client *c, const struct qaddress *owner, size_t skip, size_t limit,
-                  struct coin **coins, size_t *cnt, uint64_t *total, uint64_t *amount, struct err *err);
+/* A page of an owner's unspent outputs. */
+struct coin_page {
+	const struct coin *coins;
+	size_t cnt;
+	uint64_t total; /* how many there are in all, by that node's word */
+	bool first;     /* what came before it is to be forgotten: it begins anew */
+};
+/* Hands all of them, oldest first, to `take`, until it returns false. Begins anew where the last one of a
+ * page is spent meanwhile; some times, then it gives up. */
+bool client_coins(struct client *c, const struct qaddress *owner,
+                  bool (*take)(void *ctx, const struct coin_page *page), void *ctx, struct err *err);
 
 /* What stands behind each replica, on a chain whose proposers are chosen by stake. */
 struct client_stakes {

@@ -65,6 +65,7 @@ void cmd_parse(const struct argp *argp, int argc, char **argv, void *input);
 
 int cmd_audit(int argc, char **argv);
 int cmd_balance(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
 int cmd_block(int argc, char **argv);
 int cmd_evidence(int argc, char **argv);
 int cmd_genesis(int argc, char **argv);

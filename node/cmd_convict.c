@@ -22,7 +22,7 @@
 #include "text.h"
 #include "wholefile.h"
 
-enum { INPUT_MAX = 256 << 20, LOST_PAGE = 1000, LOST_COINS_MAX = 10000 };
+enum { INPUT_MAX = 256 << 20, LOST_COINS_MAX = 10000 };
 
 struct convict_args {
 	struct settle_args settle;
@@ -271,30 +271,39 @@ static bool any_guilty(const struct brief *b, struct err *err)
 
 /* ---- convicting ------------------------------------------------------------------------ */
 
-/* What the replica's account has lost of what it locked for the replica.  False: no node tells, or that is
- * in more pieces than anybody has; the guilty may have made them, to be left alone. */
+/* What an account has lost of what it locked for a replica. */
+struct loss {
+	unsigned replica;
+	uint64_t lost;
+	uint64_t total; /* outputs that it holds */
+};
+
+static bool add_loss(void *ctx, const struct coin_page *page)
+{
+	struct loss *l = ctx;
+	if (page->first)
+		l->lost = 0;
+	for (size_t i = 0; i < page->cnt; i++) {
+		const struct coin *coin = &page->coins[i];
+		if (coin->lock.kind != QLOCK_FROZEN && coin->lock.qlock_u.replica == l->replica &&
+		    __builtin_add_overflow(l->lost, coin->penalty, &l->lost))
+			l->lost = UINT64_MAX;
+	}
+	l->total = page->total;
+	return page->total <= LOST_COINS_MAX;
+}
+
+/* False: no node tells, or that is in more pieces than anybody has; the guilty may have made them, to be left
+ * alone. */
 static bool lost_by(struct settle *s, unsigned replica, uint64_t *lost)
 {
 	const struct qaddress *owner = s->genesis->g.replicas.replicas_val[replica].account.account_val;
-	uint64_t total = 0, seen = 0, holds;
-	size_t got = 1;
-	*lost = 0;
-	for (; got > 0 && (seen == 0 || seen < total); seen += got) {
-		struct coin *coins;
-		if (!client_coins(s->client, owner, seen, LOST_PAGE, &coins, &got, &total, &holds,
-		                  &s->trouble))
-			return false;
-		for (size_t i = 0; i < got; i++) {
-			if (coins[i].lock.kind != QLOCK_FROZEN && coins[i].lock.qlock_u.replica == replica &&
-			    __builtin_add_overflow(*lost, coins[i].penalty, lost))
-				*lost = UINT64_MAX;
-		}
-		free(coins);
-		if (total > LOST_COINS_MAX)
-			return err_set(&s->trouble, ERR_NO, "its account holds %llu outputs",
-			               (unsigned long long)total);
-	}
-	return true;
+	struct loss l = {.replica = replica};
+	if (!client_coins(s->client, owner, add_loss, &l, &s->trouble))
+		return false;
+	*lost = l.lost;
+	return l.total <= LOST_COINS_MAX ||
+	       err_set(&s->trouble, ERR_NO, "its account holds %llu outputs", (unsigned long long)l.total);
 }
 
 static bool accuse(struct settle *s, const struct account *a, const struct qoffence *o, struct err *err)

@@ -6,6 +6,7 @@
  *   cmd_sim_show.c   results, as JSON and for people
  *   cmd_sim_hours.c  an hour of healthy chains at several difficulties
  *   cmd_sim_table.c  what each behaviour of traitors costs
+ *   cmd_sim_growth.c what a block costs, by the number of replicas
  */
 #ifndef QUORATE_CMD_SIM_H
 #define QUORATE_CMD_SIM_H
@@ -23,17 +24,18 @@ struct sim_args {
 	struct cmd_common common;
 	struct sim_options run;
 	struct sim_range *without; /* owned */
-	bool seed_given, seeds_given, keep_going, until_failure, no_shrink, twice, list, behaviour_table;
+	bool seed_given, seeds_given, keep_going, until_failure, no_shrink, twice, list, behaviour_table,
+	    growth;
 	uint64_t first, last, jobs, shrink_s, for_s, hang_s;
 	const char *trace_path;
 };
 
-/* ---- cmd_sim_run.c, cmd_sim_table.c, cmd_sim_hours.c: the exit code
- * ------------------------------------------- */
+/* ---- cmd_sim_run.c, cmd_sim_table.c, cmd_sim_hours.c, cmd_sim_growth.c: the exit code --------------- */
 
 int sim_one_seed(struct sim_args *args);
 int sim_many_seeds(struct sim_args *args);
 int sim_behaviour_table(const struct sim_args *args);
+int sim_growth(const struct sim_args *args);
 int sim_healthy_hours(const struct sim_args *args);
 
 /* ---- cmd_sim_show.c -------------------------------------------------------------------------- */

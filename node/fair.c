@@ -30,6 +30,8 @@ bool fair_put(struct fair *f, unsigned source, struct fair_item *item)
 
 struct fair_item *fair_take(struct fair *f)
 {
+	if (f->cnt == 0)
+		return NULL;
 	for (unsigned i = 0; i < f->sources; i++) {
 		struct fair_queue *q = &f->queue[(f->turn + i) % f->sources];
 		struct fair_item *item = q->first;

@@ -27,6 +27,7 @@ static const struct command commands[] = {
     {"key", cmd_key, "make and show account keys"},
     {"genesis", cmd_genesis, "make, check and show a chain's constitution"},
     {"node", cmd_node, "run one replica, or prepare its home"},
+    {"bench", cmd_bench, "load a chain, and see how fast it is beside what its signatures allow"},
     {"sim", cmd_sim, "simulate whole chains from a seed, with faults and traitors"},
     {NULL, NULL, NULL},
 };

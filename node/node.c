@@ -23,6 +23,7 @@
 #define VERIFY_CACHE_MAX \
 	(1u << 17) /* transactions whose signatures held: 32 blocks of the largest size twice over */
 #define HTTP_BODY_MAX (8u << 20)
+#define HTTP_NICE 10 /* who asks, and hands in, takes what agreement leaves: a tenth of its weight */
 
 const struct genesis *node_genesis(const struct node *n)
 {
@@ -55,12 +56,22 @@ bool node_mining(const struct node *n, struct node_mining *out)
 static void effect_send(void *ctx, struct message *m, uint64_t to)
 {
 	struct node *n = ctx;
-	if (n->link == NULL)
-		return; /* still opening: agreement does not depend on any one message */
-	for (unsigned i = 0; i < n->genesis->n; i++) {
-		if (to >> i & 1)
-			link_send(n->link, i, &m->env);
-	}
+	if (n->link != NULL) /* else still opening: agreement does not depend on any one message */
+		link_send(n->link, to, &m->env);
+}
+
+static void effect_sent(void *ctx)
+{
+	struct node *n = ctx;
+	if (n->link != NULL)
+		link_flush(n->link);
+}
+
+static void effect_executed(void *ctx, struct block *const *blocks, size_t cnt)
+{
+	struct node *n = ctx;
+	atomic_store(&n->executed, blocks[cnt - 1]->header.height.n);
+	blocks_executed(n, blocks, cnt);
 }
 
 static void sign(void *ctx, const uint8_t *body, size_t len, struct qsig *sig)
@@ -91,23 +102,19 @@ static void hand_in_seal(struct node *n)
 static void *replica_thread(void *arg)
 {
 	struct node *n = arg;
-	struct replica_status status;
 	struct letter *letters;
 	struct call *calls;
 	struct err err = {0};
-	bool ok = true;
-	while (ok && inbox_take(n, replica_deadline(n->replica), &letters, &calls)) {
+	bool ok = true, more;
+	while (ok && inbox_take(n, replica_deadline(n->replica), &letters, &calls, &more)) {
 		replica_clock(n->replica, node_now_ms(), clock_ms(CLOCK_REALTIME));
 		hand_in_seal(n);
 		for (const struct letter *l = letters; l != NULL; l = l->next)
 			replica_message(n->replica, l->v.message, l->v.txs, l->v.tx_cnt);
 		letters_free(letters);
 		ask_answer(n, calls);
+		replica_expect(n->replica, more || work_waits(n->work));
 		ok = replica_turn(n->replica, &err);
-		if (ask_waited_for(n)) {
-			replica_status(n->replica, &status);
-			ask_grown(n, status.height);
-		}
 	}
 	if (!ok) {
 		n->fatal = err;
@@ -188,10 +195,21 @@ static bool open_replica(struct node *n, struct err *err)
 	    .key = &n->key,
 	    .ledger_path = n->home.ledger,
 	    .votes_path = n->home.votes,
-	    .effects = {n, effect_send, ask_outcome, log_effect, n->miner != NULL ? effect_seal : NULL},
+	    .effects = {.ctx = n,
+	                .send = effect_send,
+	                .sent = effect_sent,
+	                .outcome = ask_outcome,
+	                .executed = effect_executed,
+	                .log = log_effect,
+	                .seal = n->miner != NULL ? effect_seal : NULL},
 	};
 	n->replica = replica_open(&config, node_now_ms(), err);
-	return n->replica != NULL;
+	if (n->replica == NULL)
+		return false;
+	struct replica_status status;
+	replica_status(n->replica, &status);
+	n->height = status.height;
+	return true;
 }
 
 static bool start_link(struct node *n, struct err *err)
@@ -221,6 +239,7 @@ static bool start_http(struct node *n, struct err *err)
 	struct http_config config = {
 	    .listen = n->conf->http,
 	    .body_max = HTTP_BODY_MAX,
+	    .nice = HTTP_NICE,
 	    .routes = api_routes,
 	    .ctx = n,
 	};
@@ -248,9 +267,8 @@ static bool start(struct node *n, struct err *err)
 static void stop(struct node *n)
 {
 	pthread_mutex_lock(&n->lock);
-	n->stopping = true;
+	ask_stop(n);
 	pthread_cond_broadcast(&n->mail);
-	pthread_cond_broadcast(&n->news);
 	pthread_mutex_unlock(&n->lock);
 	if (n->thread_runs)
 		pthread_join(n->thread, NULL);
@@ -274,6 +292,7 @@ static void stop(struct node *n)
 static void node_free(struct node *n)
 {
 	inbox_free(n);
+	blocks_free(n);
 	if (n->cache != NULL)
 		verify_cache_free(n->cache);
 	ident_free(n->ident);
@@ -282,20 +301,14 @@ static void node_free(struct node *n)
 	home_free(&n->home);
 	pthread_mutex_destroy(&n->lock);
 	pthread_cond_destroy(&n->mail);
-	pthread_cond_destroy(&n->news);
 	free(n);
 }
 
 static struct node *node_new(void)
 {
 	struct node *n = xcalloc(1, sizeof *n);
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&n->lock, NULL);
-	pthread_cond_init(&n->mail, &attr);
-	pthread_cond_init(&n->news, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&n->mail);
 	fair_init(&n->votes, Q_REPLICAS_MAX, INBOX_ITEMS_MAX, INBOX_BYTES_MAX);
 	fair_init(&n->bulk, Q_REPLICAS_MAX, INBOX_ITEMS_MAX, INBOX_BYTES_MAX);
 	n->calls_end = &n->calls;

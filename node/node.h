@@ -13,6 +13,7 @@
 #ifndef QUORATE_NODE_H
 #define QUORATE_NODE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "http.h"
@@ -45,7 +46,7 @@ bool node_mining(const struct node *n, struct node_mining *out);
 /* False: the operator does not want the ledger to be scrubbed. */
 bool node_scrub(struct node *n, struct scrubber_status *out);
 
-enum call_kind { CALL_SUBMIT, CALL_STATUS, CALL_FATE, CALL_DISPUTE, CALL_STOP };
+enum call_kind { CALL_SUBMIT, CALL_STATUS, CALL_DIGEST, CALL_FATE, CALL_DISPUTE, CALL_ADDRESS, CALL_STOP };
 
 /* A question to the replica; reference-counted, for its asker may stop waiting. */
 struct call {
@@ -53,6 +54,7 @@ struct call {
 	enum call_kind kind;
 	struct call *next;
 	bool done; /* under the node's lock */
+	pthread_cond_t answered;
 	union {
 		struct { /* verified transactions; NULL entries are passed over */
 			size_t cnt;
@@ -64,7 +66,10 @@ struct call {
 				struct replica_needs needs; /* of TX_LOCKED, TX_PENALTY */
 			} * results;                        /* owned */
 		} submit;
-		struct replica_status status;
+		struct {
+			struct replica_status status;
+			struct qhash digest; /* of CALL_DIGEST, which is CALL_STATUS otherwise */
+		};
 		struct {
 			struct qtxid id;
 			enum tx_verdict verdict;
@@ -76,6 +81,15 @@ struct call {
 			size_t disputed;          /* replica_disputes() */
 			struct qheight height;
 		} dispute;
+		struct {
+			struct qaddress owner;
+			bool first;             /* else those behind: */
+			struct qoutpoint after; /* which may be none of them: */
+			bool lost;
+			size_t limit, cnt;
+			struct held *list; /* owned; room for `limit` */
+			struct address_sums sums;
+		} address;       /* replica_holding() */
 		struct err stop; /* why */
 	};
 };
@@ -90,27 +104,55 @@ void node_post(struct node *n, struct call *c);
  * stopping. */
 bool node_verify(struct node *n, struct tx *const *txs, size_t cnt, bool *held);
 
-/* A read-only view of the ledger for one request. NULL with *err. `broken`: an error came up, do not use it
- * again; if what came up is that the ledger cannot be right (reader_damage()), the node stops. */
+/*
+ * Room in the pool for transactions of own clients, less what is being verified for it.  Of `cnt` so many may
+ * be verified and submitted: they count until node_room_back(), when they were admitted or refused.  The rest
+ * would be verified for nothing.
+ */
+bool node_has_room(struct node *n);
+size_t node_room(struct node *n, size_t cnt);
+void node_room_back(struct node *n, size_t cnt);
+
+/* Work for those who only ask is done by so few threads at a time that agreement goes on beside it. Waits for
+ * its turn; false: too many do, or the node is stopping. */
+bool node_turn(struct node *n);
+void node_turn_end(struct node *n);
+
+/* A read-only view of the ledger for one request, in its turn. NULL with *err (ERR_NO: it did not come).
+ * `broken`: an error came up, do not use it again; if what came up is that the ledger cannot be right
+ * (reader_damage()), the node stops. */
 struct reader *node_reader(struct node *n, struct err *err);
 void node_reader_back(struct node *n, struct reader *r, bool broken);
 
-/* Someone waits for the fate of a transaction. */
+/* Someone waits for the fate of a transaction: that it is executed, or refused after all. */
 struct waiter {
 	struct qtxid id;
 	bool settled; /* by an outcome of the replica: */
 	enum tx_verdict verdict;
 	struct qheight height;
 	struct qtxid winner;
+	pthread_cond_t told;
 	struct waiter *next; /* of the same transaction */
 };
 /* False: too many are waiting already. */
 bool node_wait_begin(struct node *n, struct waiter *w, const struct qtxid *id);
-/* Until it is settled, the chain grew above *height (updated), or the deadline passed (or the node is
- * stopping). */
-enum wait_end { WAIT_SETTLED, WAIT_GREW, WAIT_OVER };
-enum wait_end node_wait(struct node *n, struct waiter *w, struct qheight *height, uint64_t deadline_ms);
+/* Until it is settled. False: the deadline passed, or the node is stopping. */
+bool node_wait(struct node *n, struct waiter *w, uint64_t deadline_ms);
 void node_wait_end(struct node *n, struct waiter *w);
+
+/* The transactions of an executed block: their ids in order. Reference-counted, immutable. */
+struct block_ids {
+	atomic_uint refs;
+	struct qheight height;
+	size_t cnt;
+	struct qtxid ids[];
+};
+void block_ids_unref(struct block_ids *b);
+/* Of the block at this height, waiting for its execution until the deadline. IDS_OLD: it was executed, but
+ * the ledger has to be asked. IDS_NONE: not executed (too many are waiting, or the node is stopping). */
+enum ids_found { IDS_HERE, IDS_OLD, IDS_NONE };
+enum ids_found node_block_ids(struct node *n, struct qheight height, uint64_t deadline_ms,
+                              struct block_ids **out);
 
 /* The routes, ending with method NULL; their ctx is the node. */
 extern const struct http_route api_routes[];

@@ -12,6 +12,7 @@ struct call *call_new(enum call_kind kind)
 	struct call *c = xcalloc(1, sizeof *c);
 	atomic_init(&c->refs, 1);
 	c->kind = kind;
+	cond_init(&c->answered);
 	return c;
 }
 
@@ -27,22 +28,25 @@ void call_unref(struct call *c)
 	}
 	if (c->kind == CALL_DISPUTE)
 		free(c->dispute.list);
+	if (c->kind == CALL_ADDRESS)
+		free(c->address.list);
+	pthread_cond_destroy(&c->answered);
 	free(c);
 }
 
-/* With the lock held: nobody waits for it any more, so it waits for nobody. Unless the replica has it
- * already. */
-static void withdraw(struct node *n, struct call *c)
+/* With the lock held: nobody waits for it any more, so it waits for nobody. True: the inbox's reference is
+ * the caller's now; else the replica has it already. */
+static bool withdraw(struct node *n, struct call *c)
 {
 	struct call **at = &n->calls;
 	while (*at != NULL && *at != c)
 		at = &(*at)->next;
 	if (*at == NULL)
-		return;
+		return false;
 	*at = c->next;
 	if (n->calls_end == &c->next)
 		n->calls_end = at;
-	call_unref(c);
+	return true;
 }
 
 /* With the lock held. */
@@ -69,13 +73,14 @@ bool node_call(struct node *n, struct call *c)
 	pthread_mutex_lock(&n->lock);
 	put_call(n, c);
 	while (!n->stopping && !c->done) {
-		if (pthread_cond_timedwait(&n->news, &n->lock, &until) != 0)
+		if (pthread_cond_timedwait(&c->answered, &n->lock, &until) != 0)
 			break;
 	}
 	bool done = c->done;
-	if (!done)
-		withdraw(n, c);
+	bool withdrawn = !done && withdraw(n, c);
 	pthread_mutex_unlock(&n->lock);
+	if (withdrawn)
+		call_unref(c);
 	return done;
 }
 
@@ -98,6 +103,10 @@ static void run_call(struct node *n, struct call *c)
 	case CALL_SUBMIT:
 		run_submit(n, c);
 		break;
+	case CALL_DIGEST:
+		replica_digest(n->replica, &c->digest);
+		replica_status(n->replica, &c->status);
+		break;
 	case CALL_STATUS:
 		replica_status(n->replica, &c->status);
 		break;
@@ -107,6 +116,11 @@ static void run_call(struct node *n, struct call *c)
 	case CALL_DISPUTE:
 		c->dispute.disputed =
 		    replica_disputes(n->replica, c->dispute.list, c->dispute.cnt, &c->dispute.height);
+		break;
+	case CALL_ADDRESS:
+		c->address.lost = !replica_holding(
+		    n->replica, &c->address.owner, c->address.first ? NULL : &c->address.after,
+		    c->address.list, c->address.limit, &c->address.cnt, &c->address.sums);
 		break;
 	case CALL_STOP:
 		replica_stop(n->replica, &c->stop);
@@ -121,27 +135,43 @@ void ask_answer(struct node *n, struct call *calls)
 	for (struct call *c = calls; c != NULL; c = c->next)
 		run_call(n, c);
 	pthread_mutex_lock(&n->lock);
+	for (struct call *c = calls; c != NULL; c = c->next)
+		c->done = true;
+	pthread_mutex_unlock(&n->lock);
+	/* Each asker is woken by itself, and finds the lock free. */
 	for (struct call *c = calls, *next; c != NULL; c = next) {
 		next = c->next;
-		c->done = true;
+		pthread_cond_signal(&c->answered);
 		call_unref(c);
 	}
-	pthread_cond_broadcast(&n->news);
-	pthread_mutex_unlock(&n->lock);
+}
+
+void ask_stop(struct node *n)
+{
+	struct waiting *entry, *next;
+	n->stopping = true;
+	for (struct call *c = n->calls; c != NULL; c = c->next)
+		pthread_cond_signal(&c->answered);
+	HASH_ITER (hh, n->waiting, entry, next) {
+		for (struct waiter *w = entry->list; w != NULL; w = w->next)
+			pthread_cond_signal(&w->told);
+	}
+	blocks_stop(n);
+	gate_stop(n);
 }
 
 void ask_refuse_all(struct node *n)
 {
 	pthread_mutex_lock(&n->lock);
-	n->stopping = true;
-	for (struct call *c = n->calls, *next; c != NULL; c = next) {
+	ask_stop(n);
+	struct call *calls = n->calls;
+	n->calls = NULL;
+	n->calls_end = &n->calls;
+	pthread_mutex_unlock(&n->lock);
+	for (struct call *c = calls, *next; c != NULL; c = next) {
 		next = c->next;
 		call_unref(c);
 	}
-	n->calls = NULL;
-	n->calls_end = &n->calls;
-	pthread_cond_broadcast(&n->news);
-	pthread_mutex_unlock(&n->lock);
 }
 
 /* ---- signature checks --------------------------------------------------------------------- */
@@ -180,7 +210,7 @@ static void verify_slice(struct work_item *item)
 
 bool node_verify(struct node *n, struct tx *const *txs, size_t cnt, bool *held)
 {
-	enum { SLICE = 32 };
+	enum { SLICE = 128 }; /* about a message of forwards: lanes take turns by item */
 	size_t slice_cnt = (cnt + SLICE - 1) / SLICE;
 	struct check check = {.left = slice_cnt};
 	struct slice *slices = xcalloc(slice_cnt, sizeof *slices);
@@ -220,6 +250,10 @@ struct reader *node_reader(struct node *n, struct err *err)
 	struct reader *r = NULL;
 	if (!guard_ok(n, err))
 		return NULL;
+	if (!node_turn(n)) {
+		err_set(err, ERR_NO, "too many are reading");
+		return NULL;
+	}
 	pthread_mutex_lock(&n->lock);
 	if (n->idle_cnt > 0)
 		r = n->idle[--n->idle_cnt];
@@ -229,6 +263,8 @@ struct reader *node_reader(struct node *n, struct err *err)
 	r = reader_open(n->home.ledger, NULL, err);
 	if (r != NULL)
 		reader_prove(r, n->genesis);
+	else
+		node_turn_end(n);
 	return r;
 }
 
@@ -236,6 +272,7 @@ void node_reader_back(struct node *n, struct reader *r, bool broken)
 {
 	const struct err *damage = reader_damage(r);
 
+	node_turn_end(n);
 	pthread_mutex_lock(&n->lock);
 	bool keep = !broken && damage == NULL && n->idle_cnt < READERS_MAX;
 	if (keep)
@@ -272,22 +309,23 @@ bool node_wait_begin(struct node *n, struct waiter *w, const struct qtxid *id)
 		w->next = entry->list;
 		entry->list = w;
 		n->waiter_cnt++;
+		cond_init(&w->told);
 	}
 	pthread_mutex_unlock(&n->lock);
 	return ok;
 }
 
-enum wait_end node_wait(struct node *n, struct waiter *w, struct qheight *height, uint64_t deadline_ms)
+bool node_wait(struct node *n, struct waiter *w, uint64_t deadline_ms)
 {
 	struct timespec until = clock_timespec(deadline_ms);
-	bool in_time = true;
 	pthread_mutex_lock(&n->lock);
-	while (in_time && !n->stopping && !w->settled && n->height.n <= height->n)
-		in_time = pthread_cond_timedwait(&n->news, &n->lock, &until) == 0;
-	enum wait_end end = n->stopping || !in_time ? WAIT_OVER : w->settled ? WAIT_SETTLED : WAIT_GREW;
-	*height = n->height;
+	while (!n->stopping && !w->settled) {
+		if (pthread_cond_timedwait(&w->told, &n->lock, &until) != 0)
+			break;
+	}
+	bool settled = w->settled;
 	pthread_mutex_unlock(&n->lock);
-	return end;
+	return settled;
 }
 
 void node_wait_end(struct node *n, struct waiter *w)
@@ -306,14 +344,13 @@ void node_wait_end(struct node *n, struct waiter *w)
 	}
 	n->waiter_cnt--;
 	pthread_mutex_unlock(&n->lock);
+	pthread_cond_destroy(&w->told);
 }
 
-void ask_outcome(void *ctx, const struct qtxid *id, enum tx_verdict v, struct qheight height,
-                 const struct qtxid *winner)
+void ask_settle(struct node *n, const struct qtxid *id, enum tx_verdict v, struct qheight height,
+                const struct qtxid *winner)
 {
-	struct node *n = ctx;
 	struct waiting *entry;
-	pthread_mutex_lock(&n->lock);
 	HASH_FIND(hh, n->waiting, id->b, sizeof id->b, entry);
 	for (struct waiter *w = entry == NULL ? NULL : entry->list; w != NULL; w = w->next) {
 		if (w->settled)
@@ -323,27 +360,17 @@ void ask_outcome(void *ctx, const struct qtxid *id, enum tx_verdict v, struct qh
 		w->height = height;
 		if (winner != NULL)
 			w->winner = *winner;
+		pthread_cond_signal(&w->told);
 	}
-	if (entry != NULL)
-		pthread_cond_broadcast(&n->news);
-	pthread_mutex_unlock(&n->lock);
 }
 
-bool ask_waited_for(struct node *n)
+void ask_outcome(void *ctx, const struct qtxid *id, enum tx_verdict v, struct qheight height,
+                 const struct qtxid *winner)
 {
+	struct node *n = ctx;
+	if (v == TX_FINAL)
+		return; /* blocks_executed() has told */
 	pthread_mutex_lock(&n->lock);
-	bool any = n->waiter_cnt > 0;
-	pthread_mutex_unlock(&n->lock);
-	return any;
-}
-
-void ask_grown(struct node *n, struct qheight height)
-{
-	pthread_mutex_lock(&n->lock);
-	if (height.n > n->height.n) {
-		n->height = height;
-		if (n->waiter_cnt > 0)
-			pthread_cond_broadcast(&n->news);
-	}
+	ask_settle(n, id, v, height, winner);
 	pthread_mutex_unlock(&n->lock);
 }

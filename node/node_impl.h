@@ -1,11 +1,13 @@
 /*
- * node_impl.h: the inside of a node, shared by node.c, node_ask.c, node_guard.c and node_inbox.c.
+ * node_impl.h: the inside of a node, shared by node.c, node_ask.c, node_blocks.c, node_gate.c, node_guard.c
+ * and node_inbox.c.
  */
 #ifndef QUORATE_NODE_IMPL_H
 #define QUORATE_NODE_IMPL_H
 
 #include "map.h"
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "clock.h"
 #include "conf.h"
@@ -17,9 +19,11 @@
 #define INBOX_BYTES_MAX (8u << 20)
 #define TURN_ITEMS_MAX 512           /* of one batch: how much one fsync covers */
 #define TURN_BULK_BYTES (256u << 10) /* of transactions and bodies: agreement does not wait for more */
+#define LATE_LOOK 16
 #define CALL_TIMEOUT_MS 5000
 #define WAITERS_MAX 128 /* requests that wait; each holds one of the server's threads */
 #define READERS_MAX 64  /* idle readers kept */
+#define RECENT_MAX 32   /* blocks whose ids are kept in memory: at most 8 MiB */
 #define OPEN_VERDICT_CNT (OPEN_BAD_CERTIFICATE + 1)
 #define COMPLAIN_MS 10000 /* at most one log line per kind of bad message in this time */
 
@@ -36,10 +40,27 @@ struct waiting {
 	UT_hash_handle hh;
 };
 
+/* A request that waits for the block at a height. */
+struct block_waiter {
+	struct qheight height;
+	pthread_cond_t executed;
+	struct block_waiter *prev, *next;
+};
+
 /* Counted bad messages, and when the operator was last told. */
 struct complaint {
 	uint64_t cnt, untold, told_ms;
 };
+
+/* Its time is node_now_ms()'s. */
+static inline void cond_init(pthread_cond_t *c)
+{
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(c, &attr);
+	pthread_condattr_destroy(&attr);
+}
 
 struct node {
 	struct home home;
@@ -58,19 +79,25 @@ struct node {
 	struct scrubber *scrubber; /* NULL: the operator wants none */
 	pthread_t thread, main_thread;
 	bool thread_runs;
+	atomic_uint_fast64_t executed; /* height: late votes need no look, */
+	atomic_uint late;              /* but for one of LATE_LOOK */
 
 	pthread_mutex_t lock;    /* of all that follows */
 	pthread_cond_t mail;     /* the replica thread waits for it */
-	pthread_cond_t news;     /* calls were answered, waiters settled, the chain grew */
 	struct fair votes, bulk; /* letters: of agreement; transactions, bodies, evidence */
 	struct call *calls, **calls_end;
 	bool sealed; /* the miner has found something */
 	bool stopping;
-	struct err fatal;        /* kind is not ERR_NONE: why the replica stopped */
-	struct err damage;       /* kind is not ERR_NONE: what is wrong with the ledger */
-	struct waiting *waiting; /* by id */
+	struct err fatal;   /* kind is not ERR_NONE: why the replica stopped */
+	struct err damage;  /* kind is not ERR_NONE: what is wrong with the ledger */
+	struct turn *turns; /* of those who wait for one */
+	unsigned turns_taken, turns_max;
+	atomic_size_t room_taken; /* node_room(); not under the lock */
+	struct waiting *waiting;  /* by id */
 	unsigned waiter_cnt;
-	struct qheight height; /* executed */
+	struct qheight height;                /* executed */
+	struct block_ids *recent[RECENT_MAX]; /* by height % RECENT_MAX: of the blocks executed last */
+	struct block_waiter *block_waiters;
 	struct reader *idle[READERS_MAX];
 	unsigned idle_cnt;
 	struct complaint complaints[OPEN_VERDICT_CNT]; /* by verdict; OPEN_OK: no frame */
@@ -82,8 +109,9 @@ struct node {
 
 void inbox_frame(void *ctx, uint32_t pipe, const uint8_t *data, size_t len); /* link_config.on_frame */
 /* Takes a batch of letters and all calls, waiting for some, or for the miner, until deadline_ms; false:
- * stopping. */
-bool inbox_take(struct node *n, uint64_t deadline_ms, struct letter **letters, struct call **calls);
+ * stopping. *more: transactions were left there. */
+bool inbox_take(struct node *n, uint64_t deadline_ms, struct letter **letters, struct call **calls,
+                bool *more);
 void inbox_sealed(void *ctx); /* miner_new()'s wake: the replica's thread is to take what was found */
 void letters_free(struct letter *list);
 void inbox_free(struct node *n);
@@ -92,12 +120,24 @@ void inbox_free(struct node *n);
 
 void ask_answer(struct node *n, struct call *calls); /* replica thread: runs them, wakes their askers */
 void ask_refuse_all(struct node *n);                 /* the replica thread has ended */
+void ask_stop(struct node *n);                       /* with the lock held: wakes who waits for anything */
+/* With the lock held: tells those who wait for it. */
+void ask_settle(struct node *n, const struct qtxid *id, enum tx_verdict v, struct qheight height,
+                const struct qtxid *winner);
 /* effects.outcome */
 void ask_outcome(void *ctx, const struct qtxid *id, enum tx_verdict v, struct qheight height,
                  const struct qtxid *winner);
-bool ask_waited_for(struct node *n);                   /* does anybody wait? */
-void ask_grown(struct node *n, struct qheight height); /* replica thread: the executed height, after a turn */
 void ask_free(struct node *n);
+
+/* ---- node_blocks.c: what was executed last ------------------------------------ */
+
+void blocks_executed(void *ctx, struct block *const *blocks, size_t cnt); /* effects.executed */
+void blocks_stop(struct node *n); /* with the lock held: wakes who waits */
+void blocks_free(struct node *n);
+
+/* ---- node_gate.c: how many may work at a time ---------------------------------- */
+
+void gate_stop(struct node *n); /* with the lock held: wakes who waits for a turn */
 
 /* ---- node_guard.c: the ledger is what the chain says, or the node stops ------- */
 

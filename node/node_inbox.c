@@ -5,6 +5,7 @@
  * its signatures are checked (verify.c), and what holds becomes a letter in the inbox.  After: node.c's
  * replica thread takes the letters in batches.
  */
+#include <endian.h>
 #include <stdlib.h>
 
 #include "log.h"
@@ -98,37 +99,14 @@ static void post(struct node *n, struct letter *l)
 	pthread_mutex_lock(&n->lock);
 	bool stopping = n->stopping;
 	bool ok = !stopping && fair_put(is_bulk(m->m.kind) ? &n->bulk : &n->votes, sender, &l->fair);
+	pthread_mutex_unlock(&n->lock);
 	if (ok)
 		pthread_cond_signal(&n->mail);
-	pthread_mutex_unlock(&n->lock);
-	if (!ok)
+	else
 		letter_free(l);
 	if (!ok && !stopping)
 		complain_of_flood(n, sender);
 }
-
-static void open_parcel(struct work_item *item)
-{
-	struct parcel *p = (struct parcel *)item; /* its first member */
-	struct node *n = p->node;
-	struct letter *l = xcalloc(1, sizeof *l);
-	enum open_verdict verdict;
-	l->fair.bytes = item->fair.bytes;
-	if (verify_envelope(n->genesis, n->cache, &p->env, &l->v, &verdict)) {
-		/* Most kinds are relayed; a STATUS comes from its sender itself. */
-		if (l->v.message->m.kind == QSTATUS)
-			link_proven(n->link, p->pipe, l->v.message->sender);
-		post(n, l);
-	} else {
-		complain(n, &p->env, verdict, l->v.fault);
-		free(l);
-		link_reject(n->link, p->pipe);
-	}
-	wire_free(WIRE(qenvelope), &p->env);
-	free(p);
-}
-
-/* ---- on link's thread -------------------------------------------------------------------- */
 
 /* A hint for the order of work only: the body is not trusted yet. It begins with its kind, as XDR has it. */
 static enum work_lane lane_of(const struct qenvelope *env)
@@ -138,6 +116,61 @@ static enum work_lane lane_of(const struct qenvelope *env)
 		return LANE_BULK;
 	return is_bulk(b[3]) ? LANE_BULK : LANE_VOTES;
 }
+
+#define VOTE_BYTES (4 + 8 + 8 + 32 + 32) /* of a PREPARE or COMMIT: kind, view, height, block, state */
+
+/*
+ * A vote for a height that is executed here already: the last COMMIT of every block, as a rule, for a quorum
+ * needs no more.  The engine passes it over (on_vote.c), so nobody has to look at its signature.  But for a
+ * vote of our own, which should not be about (OWN1), and what is of another chain or of a stranger: that is
+ * told.  One of LATE_LOOK is looked at all the same: who makes votes in others' names is found out, and his
+ * pipe closed.
+ */
+static bool is_late(struct node *n, const struct qenvelope *env)
+{
+	const uint8_t *b = (const uint8_t *)env->body.body_val;
+	uint64_t height;
+	enum { HEIGHT_AT = 4 + 8 }; /* after the kind and the view, as XDR has them */
+	if (env->sender == n->self || env->sender >= n->genesis->n ||
+	    !qhash_eq(&env->chain, &n->genesis->chain) || env->body.body_len != VOTE_BYTES ||
+	    lane_of(env) != LANE_VOTES || (b[3] != QPREPARE && b[3] != QCOMMIT))
+		return false;
+	memcpy(&height, b + HEIGHT_AT, sizeof height);
+	return be64toh(height) <= atomic_load(&n->executed) &&
+	       atomic_fetch_add(&n->late, 1) % LATE_LOOK != LATE_LOOK - 1;
+}
+
+static void parcel_free(struct parcel *p)
+{
+	wire_free(WIRE(qenvelope), &p->env);
+	free(p);
+}
+
+static void open_parcel(struct work_item *item)
+{
+	struct parcel *p = (struct parcel *)item; /* its first member */
+	struct node *n = p->node;
+	if (is_late(n, &p->env)) {
+		parcel_free(p);
+		return;
+	}
+	struct letter *l = xcalloc(1, sizeof *l);
+	enum open_verdict verdict;
+	l->fair.bytes = item->fair.bytes;
+	if (verify_envelope_take(n->genesis, n->cache, &p->env, &l->v, &verdict)) {
+		/* Most kinds are relayed; a STATUS comes from its sender itself. */
+		if (l->v.message->m.kind == QSTATUS)
+			link_proven(n->link, p->pipe, l->v.message->sender);
+		post(n, l);
+	} else {
+		complain(n, &p->env, verdict, l->v.fault);
+		free(l);
+		link_reject(n->link, p->pipe);
+	}
+	parcel_free(p);
+}
+
+/* ---- on link's thread -------------------------------------------------------------------- */
 
 /* The sender is not proven yet: who lies about it is found out by a worker, and its pipe closed. */
 static bool put_parcel(struct node *n, uint32_t pipe, struct qenvelope *env)
@@ -153,8 +186,7 @@ static bool put_parcel(struct node *n, uint32_t pipe, struct qenvelope *env)
 	if (work_offer(n->work, lane_of(&p->env), source, &p->work))
 		return true;
 	complain_of_flood(n, source);
-	wire_free(WIRE(qenvelope), &p->env);
-	free(p);
+	parcel_free(p);
 	return false;
 }
 
@@ -205,7 +237,8 @@ static struct letter *take_batch(struct node *n)
 	return first;
 }
 
-bool inbox_take(struct node *n, uint64_t deadline_ms, struct letter **letters, struct call **calls)
+bool inbox_take(struct node *n, uint64_t deadline_ms, struct letter **letters, struct call **calls,
+                bool *more)
 {
 	struct timespec until = clock_timespec(deadline_ms);
 	pthread_mutex_lock(&n->lock);
@@ -216,6 +249,7 @@ bool inbox_take(struct node *n, uint64_t deadline_ms, struct letter **letters, s
 	bool go_on = !n->stopping;
 	if (go_on) { /* else inbox_free() and ask_refuse_all() find them */
 		*letters = take_batch(n);
+		*more = n->bulk.cnt > 0;
 		*calls = n->calls;
 		n->calls = NULL;
 		n->calls_end = &n->calls;

@@ -37,7 +37,7 @@ static unsigned active(const unsigned char *p, unsigned *which)
 void out_json_take(json_t *value)
 {
 	must(value != NULL);
-	char *text = json_dumps(value, JSON_INDENT(2));
+	char *text = json_dumps(value, JSON_INDENT(2) | JSON_REAL_PRECISION(15)); /* 0.1 is 0.1 */
 	must(text != NULL);
 	for (const char *p = text; *p != '\0';) {
 		unsigned which, len = active((const unsigned char *)p, &which);

@@ -8,6 +8,34 @@
 #include "pool_impl.h"
 #include "schedule.h"
 
+/* ---- bounds ------------------------------------------------------------------ */
+
+/* How many more entries of this source would find room, each of len bytes at most; 0: none. */
+static size_t source_room(const struct pool *p, unsigned source, size_t len)
+{
+	const struct source *s = &p->sources[source];
+	size_t share = POOL_BYTES / p->g->n, cnt_max = p->g->g.params.pool_source_max;
+
+	if (share < POOL_BYTES_PEER_MIN)
+		share = POOL_BYTES_PEER_MIN;
+	if (source == p->self)
+		share /= 2;
+	else
+		cnt_max *= 2;
+	return s->cnt < cnt_max && s->bytes + len <= share ? cnt_max - s->cnt : 0;
+}
+
+/* Nothing else is ordered by it. */
+static void publish_room(struct pool *p)
+{
+	atomic_store_explicit(&p->room, source_room(p, p->self, Q_TX_BYTES_MAX), memory_order_relaxed);
+}
+
+size_t pool_room(const struct pool *p)
+{
+	return atomic_load_explicit(&p->room, memory_order_relaxed);
+}
+
 struct pool *pool_new(const struct genesis *g, const struct state *s, unsigned self, struct qheight executed)
 {
 	struct pool *p = xcalloc(1, sizeof *p);
@@ -15,30 +43,63 @@ struct pool *pool_new(const struct genesis *g, const struct state *s, unsigned s
 	must(self < g->n);
 	p->g = g;
 	p->state = s;
-	p->scratch = state_scratch(s);
 	p->self = self;
 	p->executed = executed;
 	p->reign = 1;
 	p->reign_height = executed.n;
 	p->sources = xcalloc(g->n, sizeof *p->sources);
+	publish_room(p);
 	return p;
 }
 
 /* ---- looking up ------------------------------------------------------------- */
 
-struct entry *pool_entry(const struct pool *p, const struct qtxid *id)
+static uint32_t id_hash(const struct qtxid *id)
 {
-	struct entry *e;
-
-	HASH_FIND(by_id, p->by_id, id, sizeof *id, e);
-	return e;
+	return hash_short(id, sizeof *id);
 }
 
-struct entry *pool_spender(const struct pool *p, const struct qoutpoint *point)
+static uint32_t leaf_hash(const struct qhash *leaf)
 {
-	struct spend *s;
+	return hash_short(leaf, sizeof *leaf);
+}
 
-	HASH_FIND(hh, p->spends, point, sizeof *point, s);
+static uint32_t point_hash(const struct qoutpoint *point)
+{
+	return hash_short(point, sizeof *point);
+}
+
+static bool is_id(const void *item, const void *key)
+{
+	const struct entry *e = item;
+
+	return memcmp(&e->tx->id, key, sizeof e->tx->id) == 0;
+}
+
+static bool is_leaf(const void *item, const void *key)
+{
+	const struct entry *e = item;
+
+	return memcmp(&e->tx->leaf, key, sizeof e->tx->leaf) == 0;
+}
+
+static bool is_point(const void *item, const void *key)
+{
+	const struct spend *s = item;
+
+	return memcmp(&s->point, key, sizeof s->point) == 0;
+}
+
+struct entry *pool_entry(const struct pool *p, const struct qtxid *id)
+{
+	return index_find(&p->by_id, id_hash(id), is_id, id);
+}
+
+/* Who spends this output, of this point_hash(). */
+static struct entry *spender(const struct pool *p, const struct qoutpoint *point, uint32_t hash)
+{
+	const struct spend *s = index_find(&p->by_point, hash, is_point, point);
+
 	return s ? s->by : NULL;
 }
 
@@ -51,15 +112,14 @@ struct tx *pool_find(const struct pool *p, const struct qtxid *id)
 
 struct tx *pool_find_leaf(const struct pool *p, const struct qhash *leaf)
 {
-	struct entry *e;
+	const struct entry *e = index_find(&p->by_leaf, leaf_hash(leaf), is_leaf, leaf);
 
-	HASH_FIND(by_leaf, p->by_leaf, leaf, sizeof *leaf, e);
 	return e ? e->tx : NULL;
 }
 
 size_t pool_count(const struct pool *p)
 {
-	return HASH_CNT(by_id, p->by_id);
+	return p->by_id.cnt;
 }
 
 size_t pool_bytes(const struct pool *p)
@@ -91,16 +151,22 @@ const struct qoutput *pool_output(const struct pool *p, const struct qoutpoint *
 	return &e->tx->q.body.outputs.outputs_val[point->index];
 }
 
+static bool made_here(const struct pool *p, const struct qoutpoint *point, struct unspent *out)
+{
+	const struct qoutput *made = pool_output(p, point);
+
+	if (made)
+		*out = (struct unspent){.point = *point, .out = *made, .made_at = {p->executed.n + 1}};
+	return made != NULL;
+}
+
 bool pool_unspent(const struct pool *p, const struct qoutpoint *point, struct unspent *out)
 {
 	const struct unspent *u = state_find(p->state, point);
-	const struct qoutput *made = u ? NULL : pool_output(p, point);
 
 	if (u)
 		*out = *u;
-	else if (made)
-		*out = (struct unspent){.point = *point, .out = *made, .made_at = {p->executed.n + 1}};
-	return u || made;
+	return u || made_here(p, point, out);
 }
 
 /* ---- who pays ----------------------------------------------------------------- */
@@ -148,73 +214,38 @@ static void owners_release(struct pool *p, const struct tx *tx)
 
 /* ---- admission ------------------------------------------------------------------ */
 
-/*
- * state_check() on a state of its own that holds just what this transaction spends, wherever
- * that is: one rule, one code, and no cost that grows with the length of a chain of spends.
- */
-static enum tx_verdict check_in_scratch(struct pool *p, const struct tx *tx, struct qheight height)
-{
-	const struct qtx_body *body = &tx->q.body;
-	enum tx_verdict v;
-
-	for (unsigned i = 0; i < body->inputs.inputs_len; i++) {
-		struct unspent u;
-
-		must(pool_unspent(p, &body->inputs.inputs_val[i], &u));
-		state_insert(p->scratch, &u);
-	}
-	v = state_check(p->scratch, NULL, tx, height, NULL);
-	for (unsigned i = 0; i < body->inputs.inputs_len; i++)
-		state_remove(p->scratch, &body->inputs.inputs_val[i]);
-	return v;
-}
-
 /* Would it be valid in the next block, its parents before it? Says nothing of rivals in the pool. */
-static enum tx_verdict judge(struct pool *p, const struct tx *tx)
+static enum tx_verdict judge(struct pool *p, const struct tx *tx, bool *chained)
 {
 	const struct qtx_body *body = &tx->q.body;
-	struct qheight height = qheight_of(p->executed.n + 1);
-	bool chained = false;
+	const struct unspent *found[Q_INPUTS_MAX];
 
+	*chained = false;
 	for (unsigned i = 0; i < body->inputs.inputs_len; i++) {
 		const struct qoutpoint *point = &body->inputs.inputs_val[i];
-		bool executed = state_find(p->state, point) != NULL;
 
-		if (!executed && !pool_output(p, point))
+		found[i] = state_find(p->state, point);
+		if (found[i])
+			continue;
+		if (!made_here(p, point, &p->made[i]))
 			return TX_UNKNOWN_OUTPUT;
-		chained = chained || !executed;
+		found[i] = &p->made[i];
+		*chained = true;
 	}
-	return chained ? check_in_scratch(p, tx, height) : state_check(p->state, NULL, tx, height, NULL);
+	return state_check_found(p->state, NULL, tx, qheight_of(p->executed.n + 1), found);
 }
 
-static enum tx_verdict check(struct pool *p, const struct tx *tx, struct qtxid *winner)
+/* The first entry that spends what this one would; NULL: none. Notes the hashes of its inputs. */
+static struct entry *find_rival(const struct pool *p, const struct tx *tx, uint32_t *hashes)
 {
 	const struct qtx_body *body = &tx->q.body;
+	struct entry *rival = NULL;
 
-	for (unsigned i = 0; i < body->inputs.inputs_len; i++) {
-		const struct entry *rival = pool_spender(p, &body->inputs.inputs_val[i]);
-
-		if (!rival)
-			continue;
-		if (winner)
-			*winner = rival->tx->id;
-		return TX_DOUBLE_SPEND;
+	for (unsigned i = 0; i < body->inputs.inputs_len && !rival; i++) {
+		hashes[i] = point_hash(&body->inputs.inputs_val[i]);
+		rival = spender(p, &body->inputs.inputs_val[i], hashes[i]);
 	}
-	return judge(p, tx);
-}
-
-static bool source_has_room(const struct pool *p, unsigned source, size_t len)
-{
-	const struct source *s = &p->sources[source];
-	size_t share = POOL_BYTES / p->g->n, cnt_max = p->g->g.params.pool_source_max;
-
-	if (share < POOL_BYTES_PEER_MIN)
-		share = POOL_BYTES_PEER_MIN;
-	if (source == p->self)
-		share /= 2;
-	else
-		cnt_max *= 2;
-	return s->cnt < cnt_max && s->bytes + len <= share;
+	return rival;
 }
 
 static void expiry_enter(struct pool *p, struct entry *e)
@@ -286,17 +317,13 @@ static void bound_leave(struct pool *p, struct entry *e)
 
 static void attach(struct pool *p, struct entry *e)
 {
-	const struct qtx_body *body = &e->tx->q.body;
 	struct source *s = &p->sources[e->source];
 
-	HASH_ADD_KEYPTR(by_id, p->by_id, &e->tx->id, sizeof e->tx->id, e);
-	HASH_ADD_KEYPTR(by_leaf, p->by_leaf, &e->tx->leaf, sizeof e->tx->leaf, e);
-	for (unsigned i = 0; i < body->inputs.inputs_len; i++) {
-		struct spend *spend = &e->spends[i];
-		spend->point = body->inputs.inputs_val[i];
-		spend->by = e;
-		HASH_ADD(hh, p->spends, point, sizeof spend->point, spend);
-	}
+	DL_APPEND2(p->all, e, all_prev, all_next);
+	index_add(&p->by_id, e->id_hash, e);
+	index_add(&p->by_leaf, e->leaf_hash, e);
+	for (unsigned i = 0; i < e->tx->q.body.inputs.inputs_len; i++)
+		index_add(&p->by_point, e->spends[i].hash, &e->spends[i]);
 	s->cnt++;
 	s->bytes += e->tx->raw_len;
 	p->bytes += e->tx->raw_len;
@@ -314,10 +341,11 @@ static void detach(struct pool *p, struct entry *e)
 {
 	struct source *s = &p->sources[e->source];
 
-	HASH_DELETE(by_id, p->by_id, e);
-	HASH_DELETE(by_leaf, p->by_leaf, e);
+	DL_DELETE2(p->all, e, all_prev, all_next);
+	index_remove(&p->by_id, e->id_hash, e);
+	index_remove(&p->by_leaf, e->leaf_hash, e);
 	for (unsigned i = 0; i < e->tx->q.body.inputs.inputs_len; i++)
-		HASH_DEL(p->spends, &e->spends[i]); /* NOLINT(clang-analyzer-core.NullDereference): uthash */
+		index_remove(&p->by_point, e->spends[i].hash, &e->spends[i]);
 	s->cnt--;
 	s->bytes -= e->tx->raw_len;
 	p->bytes -= e->tx->raw_len;
@@ -333,7 +361,6 @@ static void detach(struct pool *p, struct entry *e)
 static void entry_free(struct entry *e)
 {
 	tx_unref(e->tx);
-	free(e->spends);
 	free(e);
 }
 
@@ -341,38 +368,60 @@ void pool_free(struct pool *p)
 {
 	if (!p)
 		return;
-	while (p->by_id) {
-		struct entry *e = p->by_id;
+	while (p->all) {
+		struct entry *e = p->all;
 		detach(p, e);
 		entry_free(e);
 	}
-	state_free(p->scratch);
+	index_free(&p->by_id);
+	index_free(&p->by_leaf);
+	index_free(&p->by_point);
 	free(p->sources);
 	free(p);
 }
 
+static struct entry *entry_new(struct pool *p, struct tx *tx, unsigned source, const uint32_t *hashes)
+{
+	const struct qtx_body *body = &tx->q.body;
+	size_t cnt = body->inputs.inputs_len;
+	struct entry *e = xcalloc(1, sizeof *e + cnt * sizeof *e->spends);
+
+	e->tx = tx_ref(tx);
+	e->seq = ++p->seq;
+	e->leaf_hash = leaf_hash(&tx->leaf);
+	e->source = source;
+	e->own = source == p->self;
+	for (size_t i = 0; i < cnt; i++)
+		e->spends[i] = (struct spend){body->inputs.inputs_val[i], hashes[i], e};
+	return e;
+}
+
 enum tx_verdict pool_add(struct pool *p, struct tx *tx, unsigned source, struct qtxid *winner)
 {
+	uint32_t hash = id_hash(&tx->id), hashes[Q_INPUTS_MAX];
+	const struct entry *rival;
 	struct entry *e;
 	enum tx_verdict v;
+	bool chained;
 
 	must(source < p->g->n);
-	if (pool_entry(p, &tx->id))
+	if (index_find(&p->by_id, hash, is_id, &tx->id))
 		return TX_KNOWN;
-	v = check(p, tx, winner);
+	rival = find_rival(p, tx, hashes);
+	if (rival && winner)
+		*winner = rival->tx->id;
+	v = rival ? TX_DOUBLE_SPEND : judge(p, tx, &chained);
 	if (v != TX_OK)
 		return v;
-	if (!source_has_room(p, source, tx->raw_len))
+	if (source_room(p, source, tx->raw_len) == 0)
 		return TX_POOL_FULL;
 	if (source == p->self && !owners_have_room(p, tx))
 		return TX_OWNER_FULL;
-	e = xcalloc(1, sizeof *e);
-	e->tx = tx_ref(tx);
-	e->seq = ++p->seq;
-	e->source = source;
-	e->own = source == p->self;
-	e->spends = xcalloc(tx->q.body.inputs.inputs_len, sizeof *e->spends);
+	e = entry_new(p, tx, source, hashes);
+	e->id_hash = hash;
+	e->chained = chained;
 	attach(p, e);
+	publish_room(p);
 	return TX_OK;
 }
 
@@ -380,7 +429,7 @@ enum tx_verdict pool_add(struct pool *p, struct tx *tx, unsigned source, struct 
 
 /* To whom it is told that entries leave, and why. */
 struct farewell {
-	pool_evicted *tell;
+	pool_left *tell;
 	void *ctx;
 	enum tx_verdict verdict;
 	const struct qtxid *winner;
@@ -397,14 +446,15 @@ static void evict(struct pool *p, struct entry *e, const struct farewell *why)
 		e = doomed;
 		LL_DELETE2(doomed, e, queue_next);
 		for (unsigned i = 0; i < e->tx->q.body.outputs.outputs_len; i++) {
-			struct entry *child = pool_spender(p, &(struct qoutpoint){e->tx->id, i});
+			struct qoutpoint point = {e->tx->id, i};
+			struct entry *child = spender(p, &point, point_hash(&point));
 			if (child) {
 				detach(p, child);
 				LL_PREPEND2(doomed, child, queue_next);
 			}
 		}
 		if (why->tell)
-			why->tell(why->ctx, e->tx, e->own, why->verdict, why->winner);
+			why->tell(why->ctx, e->tx, e->own, why->verdict, p->executed, why->winner);
 		entry_free(e);
 	}
 }
@@ -414,6 +464,8 @@ static void tx_executed(struct pool *p, const struct tx *tx, struct farewell *wh
 	struct entry *e = pool_entry(p, &tx->id);
 
 	if (e) { /* its inputs have no other spender here */
+		if (e->own && why->tell)
+			why->tell(why->ctx, e->tx, true, TX_FINAL, p->executed, NULL);
 		detach(p, e);
 		entry_free(e);
 		return;
@@ -421,7 +473,8 @@ static void tx_executed(struct pool *p, const struct tx *tx, struct farewell *wh
 	why->verdict = TX_DOUBLE_SPEND;
 	why->winner = &tx->id;
 	for (unsigned i = 0; i < tx->q.body.inputs.inputs_len; i++) {
-		struct entry *rival = pool_spender(p, &tx->q.body.inputs.inputs_val[i]);
+		const struct qoutpoint *point = &tx->q.body.inputs.inputs_val[i];
+		struct entry *rival = spender(p, point, point_hash(point));
 		if (rival)
 			evict(p, rival, why);
 	}
@@ -465,21 +518,23 @@ static uint64_t convicts(const struct block *b)
  */
 static void judge_bound(struct pool *p, uint64_t convicts, struct farewell *why)
 {
+	bool chained;
+
 	why->winner = NULL;
 	p->cursor = p->bound;
 	while (p->cursor) {
 		struct entry *e = p->cursor;
 
 		p->cursor = e->bound_next;
-		why->verdict = e->bound & convicts ? judge(p, e->tx) : TX_OK;
+		why->verdict = e->bound & convicts ? judge(p, e->tx, &chained) : TX_OK;
 		if (why->verdict != TX_OK)
 			evict(p, e, why); /* which moves the cursor past its descendants */
 	}
 }
 
-void pool_executed(struct pool *p, struct block *const *blocks, size_t cnt, pool_evicted *evicted, void *ctx)
+void pool_executed(struct pool *p, struct block *const *blocks, size_t cnt, pool_left *left, void *ctx)
 {
-	struct farewell why = {.tell = evicted, .ctx = ctx};
+	struct farewell why = {.tell = left, .ctx = ctx};
 	uint64_t convicted = 0;
 
 	for (size_t i = 0; i < cnt; i++) {
@@ -488,6 +543,7 @@ void pool_executed(struct pool *p, struct block *const *blocks, size_t cnt, pool
 	}
 	if (convicted) /* once the pool is where the state is: that has the effect of the whole run */
 		judge_bound(p, convicted, &why);
+	publish_room(p);
 }
 
 bool pool_pending(const struct pool *p)

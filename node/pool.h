@@ -46,6 +46,10 @@ struct tx *pool_find_leaf(const struct pool *p, const struct qhash *leaf); /* bo
 size_t pool_count(const struct pool *p);
 size_t pool_bytes(const struct pool *p);
 
+/* How many more transactions of own clients would find room, whatever their size; 0: none. Any thread may
+ * ask, while others change the pool. */
+size_t pool_room(const struct pool *p);
+
 /* An own client waits for this entry, whoever brought it. */
 void pool_mark_own(struct pool *p, const struct qtxid *id);
 bool pool_is_own(const struct pool *p, const struct qtxid *id);
@@ -77,12 +81,14 @@ void pool_release(struct pool *p, struct qheight height);
 /*
  * A run of blocks was executed (the state has the effect of all): their transactions leave, and so does what
  * conflicts with them, has expired, is no longer admissible after a conviction, or descends from such.
- * `evicted` (may be NULL) is called for each that leaves without being final, with the reason, its own or its
- * ancestor's: TX_DOUBLE_SPEND with the final transaction in its way (else winner is NULL), TX_EXPIRED,
- * TX_PENALTY, TX_OLD_OFFENCE.
+ * `left` (may be NULL) is called for each that an own client waits for and is final, TX_FINAL, and for each
+ * that leaves without being final, with the reason, its own or its ancestor's: TX_DOUBLE_SPEND with the final
+ * transaction in its way (else winner is NULL), TX_EXPIRED, TX_PENALTY, TX_OLD_OFFENCE. `height` is that of
+ * the block that brought it about.
  */
-typedef void pool_evicted(void *ctx, struct tx *tx, bool own, enum tx_verdict v, const struct qtxid *winner);
-void pool_executed(struct pool *p, struct block *const *blocks, size_t cnt, pool_evicted *evicted, void *ctx);
+typedef void pool_left(void *ctx, struct tx *tx, bool own, enum tx_verdict v, struct qheight height,
+                       const struct qtxid *winner);
+void pool_executed(struct pool *p, struct block *const *blocks, size_t cnt, pool_left *left, void *ctx);
 
 /* ---- forwarding, fairness --------------------------------------------------- */
 
@@ -93,8 +99,8 @@ bool pool_pending(const struct pool *p);
  * least), marked as forwarded now. */
 size_t pool_forward_batch(struct pool *p, uint64_t now_ms, size_t cap, size_t bytes_max, struct tx **txs);
 
-/* All pending ones, of whatever source, oldest first, in batches: *after is the last one of the batch
- * before (zero: none yet). Own ones count as forwarded now. */
+/* What pool_pending() speaks of, of whatever source, oldest first, in batches: *after is the last one of the
+ * batch before (zero: none yet). Own ones count as forwarded now. */
 size_t pool_pending_batch(struct pool *p, uint64_t now_ms, struct qtxid *after, size_t cap, size_t bytes_max,
                           struct tx **txs);
 

@@ -5,16 +5,18 @@
 #ifndef QUORATE_POOL_IMPL_H
 #define QUORATE_POOL_IMPL_H
 
+#include <stdatomic.h>
 #include <utlist.h>
 
+#include "index.h"
 #include "map.h"
 #include "pool.h"
 
 /* One input of an entry: who spends this output. */
 struct spend {
 	struct qoutpoint point;
+	uint32_t hash; /* of point */
 	struct entry *by;
-	UT_hash_handle hh; /* by point */
 };
 
 /* How many of own clients' entries an account pays for. */
@@ -35,8 +37,10 @@ struct expiry {
 struct entry {
 	struct tx *tx; /* a reference */
 	uint64_t seq;  /* order of arrival */
+	uint32_t id_hash, leaf_hash;
 	unsigned source;
 	bool own;             /* an own client waits for it */
+	bool chained;         /* it spends an output of an entry, or did when it came */
 	uint64_t aside_until; /* the height whose execution ends its being aside; 0: it waits in its queue */
 
 	/* own clients' only: forwarding and fairness */
@@ -50,13 +54,13 @@ struct entry {
 
 	uint64_t
 	    bound; /* bit i: a conviction of replica i may make it inadmissible; any: it is in p->bound */
-	struct spend *spends;   /* one per input */
-	struct expiry *expires; /* NULL: never */
-	UT_hash_handle by_id, by_leaf;
+	struct expiry *expires;                  /* NULL: never */
+	struct entry *all_prev, *all_next;       /* in order of arrival */
 	struct entry *queue_prev, *queue_next;   /* source's queue, or an aside list */
 	struct entry *expiry_prev, *expiry_next; /* expires->list */
 	struct entry *line_prev, *line_next;     /* line or forwarded */
 	struct entry *bound_prev, *bound_next;
+	struct spend spends[]; /* one per input */
 };
 
 /*
@@ -79,16 +83,16 @@ struct source {
 struct pool {
 	const struct genesis *g;
 	const struct state *state;
-	struct state *scratch; /* what one transaction spends, where the pool made part of it, and the
-	                          state's convictions */
 	unsigned self;
 	struct qheight executed;
 	uint64_t seq;
 	size_t bytes, waiting_cnt, waiting_bytes;
+	atomic_size_t room; /* pool_room() */
 
-	struct entry *by_id; /* in order of arrival */
-	struct entry *by_leaf;
-	struct spend *spends;
+	struct entry *all;     /* in order of arrival */
+	struct index by_id;    /* entries */
+	struct index by_leaf;  /* entries */
+	struct index by_point; /* their struct spend */
 	struct owner *owners;
 	struct expiry *expiries;
 	struct source *sources;                 /* n */
@@ -98,12 +102,12 @@ struct pool {
 	                                           when it began */
 	struct entry *line;                     /* own, to be forwarded */
 	struct entry *forwarded;                /* own, oldest forward first */
-	struct entry *bound;  /* what a conviction may make inadmissible, in order of arrival */
-	struct entry *cursor; /* the next of them to be judged, while they are */
+	struct entry *bound;               /* what a conviction may make inadmissible, in order of arrival */
+	struct entry *cursor;              /* the next of them to be judged, while they are */
+	struct unspent made[Q_INPUTS_MAX]; /* judge()'s: what the one that is judged spends of entries */
 };
 
 struct entry *pool_entry(const struct pool *p, const struct qtxid *id);
-struct entry *pool_spender(const struct pool *p, const struct qoutpoint *point);
 
 /* pool_queue.c: entering and leaving the orders. */
 void queue_enter(struct pool *p, struct entry *e);

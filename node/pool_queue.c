@@ -92,7 +92,7 @@ static struct entry *waiting_parent(struct pool *p, struct entry *e)
 {
 	const struct qtx_body *body = &e->tx->q.body;
 
-	for (; e->next_input < body->inputs.inputs_len; e->next_input++) {
+	for (; e->chained && e->next_input < body->inputs.inputs_len; e->next_input++) {
 		struct entry *parent = pool_entry(p, &body->inputs.inputs_val[e->next_input].tx);
 		if (parent && parent->aside_until == 0)
 			return parent;
@@ -205,14 +205,24 @@ size_t pool_forward_batch(struct pool *p, uint64_t now_ms, size_t cap, size_t by
 	return cnt;
 }
 
+/* What no proposer may take after the next height is not worth a suspicion. */
+static bool expires_next(const struct pool *p, const struct entry *e)
+{
+	return e->expires && e->expires->height == p->executed.n + 1;
+}
+
 size_t pool_pending_batch(struct pool *p, uint64_t now_ms, struct qtxid *after, size_t cap, size_t bytes_max,
                           struct tx **txs)
 {
 	struct entry *last = pool_entry(p, after);
-	struct entry *e = last ? last->by_id.next : p->by_id;
+	struct entry *e = last ? last->all_next : p->all;
 	size_t cnt = 0, bytes = 0;
 
-	for (; e && cnt < cap && (cnt == 0 || bytes + e->tx->raw_len <= bytes_max); e = e->by_id.next) {
+	for (; e && cnt < cap; e = e->all_next) {
+		if (expires_next(p, e))
+			continue;
+		if (cnt > 0 && bytes + e->tx->raw_len > bytes_max)
+			break;
 		bytes += e->tx->raw_len;
 		txs[cnt++] = e->tx;
 		*after = e->tx->id;

@@ -6,9 +6,10 @@
  *
  *     work      deal with the engine's outputs: bodies, validation, records into open transactions, what
  *               is to be mined; propose, forward
+ *     ask       what promises nothing leaves at once: forwards, questions for bodies
  *     sync      journal and vote log, one fsync each if anything was put; in this order, so that no view
  *               is entered whose NEW-VIEW a crash keeps out of the journal
- *     send      everything that was posted
+ *     send      everything else that was posted
  *     execute   certified runs into the ledger (replica_run.c), whose outcome is the engine's next input
  *
  * In the path of a transaction: before, node/verify (peers') or the HTTP interface (own clients').
@@ -162,11 +163,23 @@ static void put_journal(struct replica *r, const struct bytes *raw)
 	wire_free(WIRE(qjournal), &entry);
 }
 
+/*
+ * Of one kind of record nothing has been said yet: the certificate of a new tip.  It is durable before
+ * anything is sent on its strength, as everything is; a turn that has nothing to send leaves it to the next
+ * one's sync. If it is lost, so is the memory of the last COMMITs that came in, and what was prepared is
+ * still in the log [F5]; or the block was executed, and the ledger has its certificate.
+ */
+static bool may_wait(enum vote_record_kind kind)
+{
+	return kind == REC_TIP;
+}
+
 static void put_record(struct replica *r, const struct engine_output *o)
 {
 	struct vote_record record = o->record.key;
 	struct err err = {0};
 
+	r->sync_due |= !may_wait(record.kind);
 	record.data = o->record.data.data;
 	record.len = o->record.data.len;
 	if (!votes_put(r->votes, &record, &err))
@@ -179,6 +192,7 @@ static void put_block(struct replica *r, const struct engine_output *o)
 	struct err err = {0};
 
 	must(b); /* the engine asks only for what it was told is here */
+	r->sync_due = true;
 	if (!votes_put_block(r->votes, b, &err))
 		replica_stop(r, &err);
 }
@@ -270,21 +284,53 @@ void batch_clear(struct batch *b)
 }
 
 /*
- * With nothing in flight there is nothing to gain by waiting. The more is in flight, the fuller a batch has
- * to be: a third of a block with one in flight, two thirds with two, whole ones beyond.
+ * A block costs every replica two or three milliseconds of work however little is in it, so full ones are
+ * cheap; but waiting costs time, and no fixed delay is right both for a chain that sleeps and for one that is
+ * flooded.
+ *
+ *   - With nothing in flight there is nothing to gain by waiting, unless the processors are busy all the
+ * same: while more transactions are being checked here (replica_expect()), the next block waits for them as
+ * long as the last one took from its proposal to its execution.  So under load at most half of the time goes
+ *     into agreeing, and a proposer who has been idle for that long proposes at once whatever he expects.
+ *     Where blocks are sealed nobody waits: the search for the seal takes its time in any case.
+ *   - The more is in flight, the fuller a batch has to be: a third of a block with one in flight, two thirds
+ *     with two, whole ones beyond.
  */
-static bool worth_proposing(const struct replica *r, struct qheight height)
+static bool worth_proposing(struct replica *r, struct qheight height)
 {
 	const struct qparams *params = &r->g->g.params;
 	struct engine_status s;
-	uint64_t thirds, waiting = pool_waiting(r->pool);
+	uint64_t thirds, waiting = pool_waiting(r->pool), bytes = pool_waiting_bytes(r->pool);
+	uint64_t until_ms = r->executed_ms + r->took_ms;
 
 	r->ops->status(r->engine, &s);
 	thirds = height.n - 1 - s.tip.n;
 	if (thirds > 3)
 		thirds = 3;
+	bool fills = waiting >= params->block_txs_max || bytes >= params->block_bytes_max;
+	if (waiting > 0 && thirds == 0 && !fills && r->expects && r->now_ms < until_ms &&
+	    r->g->g.seal.kind == QSEAL_NONE) {
+		r->propose_ms = until_ms;
+		return false;
+	}
 	return waiting > 0 && (3 * waiting >= thirds * params->block_txs_max ||
-	                       3 * pool_waiting_bytes(r->pool) >= thirds * params->block_bytes_max);
+	                       3 * bytes >= thirds * params->block_bytes_max);
+}
+
+/* A block was proposed here, or a run was executed. Not above an eighth of the time-out: a disk that stood
+ * still for once must not make the next block late, too. */
+static void note_pace(struct replica *r, bool executed)
+{
+	uint64_t took_ms = r->now_ms - r->proposed_ms, most_ms = r->g->timeout_ms / 8;
+
+	if (!executed) {
+		r->proposed_ms = r->proposed_ms == 0 ? r->now_ms : r->proposed_ms;
+		return;
+	}
+	if (r->proposed_ms != 0)
+		r->took_ms = took_ms < most_ms ? took_ms : most_ms;
+	r->proposed_ms = 0;
+	r->executed_ms = r->now_ms;
 }
 
 static bool choose_batch(struct replica *r, struct qheight height, const struct qhash *parent)
@@ -322,6 +368,7 @@ static bool propose(struct replica *r)
 	struct qheight height;
 	struct qhash parent, *leaves;
 
+	r->propose_ms = UINT64_MAX;
 	if (!r->ops->can_propose(r->engine, &height, &parent) || !worth_proposing(r, height))
 		return false;
 	if (!choose_batch(r, height, &parent)) {
@@ -334,6 +381,7 @@ static bool propose(struct replica *r)
 	merkle_root(leaves, b->cnt, &b->root);
 	in.propose.leaves = leaves;
 	in.propose.leaf_cnt = b->cnt;
+	note_pace(r, false);
 	replica_feed(r, &in);
 	free(leaves);
 	drain(r); /* the engine wants the body of its own block too: that takes the batch */
@@ -348,6 +396,7 @@ static bool propose(struct replica *r)
 
 static void work(struct replica *r)
 {
+	bodies_fill(r);
 	drain(r);
 	while (!replica_stopped(r) && !r->halt && propose(r))
 		;
@@ -378,23 +427,43 @@ static void sync_stores(struct replica *r)
 	r->ops->status(r->engine, &s);
 	if (votes_amnesiac(r->votes) && !s.muted) {
 		rlog(r, "info", "recovered stable=%llu", (unsigned long long)s.stable.n);
+		r->sync_due = true;
 		if (!votes_recovered(r->votes, &err))
 			replica_stop(r, &err);
 	}
-	if (!replica_stopped(r) &&
-	    !(prune(r, &s, &err) && ledger_commit(r->ledger, &err) && votes_commit(r->votes, &err)))
+	if (!replica_stopped(r) && !(prune(r, &s, &err) && ledger_commit(r->ledger, &err)))
 		replica_stop(r, &err);
+	if (replica_stopped(r) || (r->parcel_cnt == 0 && !r->sync_due))
+		return;
+	if (!votes_commit(r->votes, &err))
+		replica_stop(r, &err);
+	r->sync_due = false;
 }
 
-/* Only after sync_stores(). */
-static void send_parcels(struct replica *r)
+/* Nothing of what this replica remembers is in it, so it need not be durable first. */
+static bool promises_nothing(enum qkind kind)
 {
+	return kind == QTXS || kind == QGET_TXS || kind == QGET_BODIES;
+}
+
+/* Before sync_stores(): what promises nothing; after it: the rest. */
+static void send_parcels(struct replica *r, bool synced)
+{
+	size_t kept = 0;
+
 	for (size_t i = 0; i < r->parcel_cnt; i++) {
+		struct parcel *p = &r->parcels[i];
+		if (!synced && !promises_nothing(p->message->m.kind)) {
+			r->parcels[kept++] = *p;
+			continue;
+		}
 		if (!replica_stopped(r))
-			r->c.effects.send(r->c.effects.ctx, r->parcels[i].message, r->parcels[i].to);
-		message_unref(r->parcels[i].message);
+			r->c.effects.send(r->c.effects.ctx, p->message, p->to);
+		message_unref(p->message);
 	}
-	r->parcel_cnt = 0;
+	if (kept < r->parcel_cnt && r->c.effects.sent)
+		r->c.effects.sent(r->c.effects.ctx);
+	r->parcel_cnt = kept;
 }
 
 static void stop_if_halted(struct replica *r)
@@ -424,6 +493,8 @@ static bool execute(struct replica *r)
 		any = true;
 	}
 	engine_outputs_clear(&done);
+	if (any)
+		note_pace(r, true);
 	return any;
 }
 
@@ -465,10 +536,12 @@ bool replica_turn(struct replica *r, struct err *err)
 	}
 	do {
 		work(r);
+		send_parcels(r, false);
 		sync_stores(r);
-		send_parcels(r);
+		send_parcels(r, true);
 		stop_if_halted(r);
 	} while (!replica_stopped(r) && (execute(r) || r->out.cnt > 0));
+	r->probes = 0;
 	if (replica_stopped(r) && err)
 		*err = r->stopped;
 	return !replica_stopped(r);
@@ -480,6 +553,8 @@ uint64_t replica_deadline(const struct replica *r)
 
 	uint64_t at = r->ask_ms < engine_ms ? r->ask_ms : engine_ms;
 
+	if (r->propose_ms < at)
+		at = r->propose_ms;
 	return at < UINT64_MAX - r->slept_ms ? at + r->slept_ms : UINT64_MAX;
 }
 
@@ -497,6 +572,11 @@ void replica_clock(struct replica *r, uint64_t now_ms, uint64_t wall_ms)
 	}
 	r->now_ms += passed_ms;
 	r->wall_ms = wall_ms;
+}
+
+void replica_expect(struct replica *r, bool more)
+{
+	r->expects = more;
 }
 
 void replica_message(struct replica *r, struct message *m, struct tx *const *txs, size_t tx_cnt)

@@ -19,7 +19,8 @@ struct replica;
 
 struct replica_effects { /* callbacks of the owner, called inside replica_* functions */
 	void *ctx;
-	/* Send to the replicas of the mask. Called only after the vote log was synced. */
+	/* Send to the replicas of the mask. What says anything that must not be forgotten comes only after
+	 * the vote log was synced. */
 	void (*send)(void *ctx, struct message *m, uint64_t to);
 	/* The fate of a transaction that an own client submitted: TX_FINAL with height, TX_DOUBLE_SPEND with
 	 * winner, TX_EXPIRED, TX_PENALTY, TX_OLD_OFFENCE (pool.h). Called only after the ledger was synced.
@@ -33,6 +34,10 @@ struct replica_effects { /* callbacks of the owner, called inside replica_* func
 	 * place the header goes to replica_sealed(). NULL: stop, for the search is in vain. Without this
 	 * effect a replica that has to seal a block does so at once, within its turn. */
 	void (*seal)(void *ctx, const struct qheader *header);
+	/* A run of blocks was executed, and the ledger synced; borrowed. May be NULL. */
+	void (*executed)(void *ctx, struct block *const *blocks, size_t cnt);
+	/* No more is sent before the disk has been waited for, or the turn is over. May be NULL. */
+	void (*sent)(void *ctx);
 };
 
 struct replica_config {
@@ -66,6 +71,15 @@ void replica_message(struct replica *r, struct message *m, struct tx *const *txs
 enum tx_verdict replica_submit(struct replica *r, struct tx *tx, struct qheight *height,
                                struct qtxid *winner);
 
+/* How many more transactions of own clients the pool has room for, whatever their size; 0: none, so that one
+ * may refuse before their signatures are checked. Any thread, from replica_open() to replica_close(). What is
+ * submitted is judged all the same. */
+size_t replica_room(const struct replica *r);
+
+/* For the turns that follow: are more transactions being checked on their way here?  A proposer may then wait
+ * for them, a little. */
+void replica_expect(struct replica *r, bool more);
+
 /* The header that effects.seal asked for, sealed. What comes too late, after a stop or another header, is
  * passed over. */
 void replica_sealed(struct replica *r, const struct qheader *header);
@@ -95,17 +109,28 @@ struct replica_turns {
 struct output_said {
 	struct qoutpoint point;
 	bool unspent;
-	struct qoutput out; /* if it is unspent; amount 0: nothing is said of it */
 };
 /* The first of these that is not so after the last executed block, whose height is put into *height; `cnt`:
  * all are. */
 size_t replica_disputes(const struct replica *r, const struct output_said *list, size_t cnt,
                         struct qheight *height);
 
+/* An output that an address has unspent, and the first conviction that asks for a part of it (0: none). */
+struct held {
+	struct unspent u;
+	struct qheight convicted;
+};
+#define REPLICA_HELD_MAX 1000
+/* What an address has after the last executed block: in all, and a page of it, at most `limit` (up to
+ * REPLICA_HELD_MAX), oldest first; the first ones, or those behind `after`. False, and no page: `after` is
+ * not one of them. */
+bool replica_holding(const struct replica *r, const struct qaddress *owner, const struct qoutpoint *after,
+                     struct held *list, size_t limit, size_t *cnt, struct address_sums *sums);
+
 struct replica_status {
 	struct engine_status engine;
 	struct qheight height; /* executed */
-	struct qhash block_hash, state_digest;
+	struct qhash block_hash;
 	uint64_t tip_time_ms;
 	uint64_t supply; /* value unspent */
 	size_t unspent, pool_txs, pool_bytes;
@@ -116,6 +141,9 @@ struct replica_status {
 	const char *muted_because; /* NULL: it votes */
 };
 void replica_status(const struct replica *r, struct replica_status *out);
+/* state_digest() of what it executed. It hashes what was made since the last one: so only for who asks for
+ * it. */
+void replica_digest(const struct replica *r, struct qhash *out);
 
 /* Why a transaction was refused, in numbers. */
 struct replica_needs {

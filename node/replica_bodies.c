@@ -33,6 +33,7 @@ static struct body *add(struct replica *r, const struct qhash *hash, const struc
 	b->hash = *hash;
 	b->header = *header;
 	HASH_ADD(hh, r->bodies, hash, sizeof b->hash, b);
+	r->gaps++;
 	return b;
 }
 
@@ -42,13 +43,25 @@ static void drop_parts(struct body *b)
 		tx_unref(b->txs[i]);
 	free(b->txs);
 	free(b->leaves);
+	free(b->missing);
 	b->txs = NULL;
 	b->leaves = NULL;
+	b->missing = NULL;
+}
+
+/* It is whole; takes the reference to block. */
+static void close_gap(struct replica *r, struct body *b, struct block *block)
+{
+	must(!b->block && r->gaps > 0);
+	b->block = block;
+	r->gaps--;
+	drop_parts(b);
 }
 
 static void drop(struct replica *r, struct body *b)
 {
 	HASH_DEL(r->bodies, b);
+	r->gaps -= b->block == NULL;
 	drop_parts(b);
 	block_unref(b->block);
 	overlay_unref(b->overlay);
@@ -64,7 +77,7 @@ void bodies_free(struct replica *r)
 void bodies_put(struct replica *r, struct block *block)
 {
 	if (!find(r, &block->hash))
-		add(r, &block->hash, &block->header)->block = block_ref(block);
+		close_gap(r, add(r, &block->hash, &block->header), block_ref(block));
 	for (size_t i = 0; i < block->tx_cnt; i++)
 		txs_seen(r, block->txs[i]);
 }
@@ -182,11 +195,7 @@ static void say_here(struct replica *r, struct body *b)
 
 static void complete(struct replica *r, struct body *b, struct tx *const *txs)
 {
-	b->block = block_new(&b->header, txs, b->header.tx_count);
-	drop_parts(b);
-	for (size_t i = 0; i < b->block->tx_cnt; i++)
-		if (!pool_find_leaf(r->pool, &b->block->txs[i]->leaf))
-			txs_seen(r, b->block->txs[i]);
+	close_gap(r, b, block_new(&b->header, txs, b->header.tx_count));
 	say_here(r, b);
 	retry_validations(r);
 }
@@ -209,20 +218,23 @@ static bool take_batch(struct replica *r, struct body *b)
 
 static void fill(struct replica *r, struct body *b)
 {
-	for (size_t i = 0; i < b->header.tx_count; i++) {
-		struct tx *tx = b->txs[i] ? NULL : txs_find_leaf(r, &b->leaves[i]);
+	size_t left = 0;
 
-		if (!tx)
+	for (size_t k = 0; k < b->missing_cnt; k++) {
+		uint32_t i = b->missing[k];
+		struct tx *tx = txs_find_leaf(r, &b->leaves[i]);
+
+		if (!tx) {
+			b->missing[left++] = i;
 			continue;
+		}
 		b->txs[i] = tx_ref(tx);
-		b->missing--;
 		b->bytes += tx->raw_len;
 	}
-	if (b->bytes > r->g->g.params.block_bytes_max) {
+	b->missing_cnt = left;
+	if (b->bytes > r->g->g.params.block_bytes_max)
 		drop_parts(b); /* nobody will ever vote for it: its proposer must not fill this memory */
-		return;
-	}
-	if (b->missing == 0)
+	else if (left == 0)
 		complete(r, b, b->txs);
 }
 
@@ -230,9 +242,11 @@ void bodies_fill(struct replica *r)
 {
 	struct body *b, *next;
 
-	HASH_ITER (hh, r->bodies, b, next)
-		if (b->txs)
-			fill(r, b);
+	if (r->fresh && r->gaps > 0)
+		HASH_ITER (hh, r->bodies, b, next)
+			if (b->txs)
+				fill(r, b);
+	r->fresh = false;
 }
 
 void bodies_want(struct replica *r, const struct engine_output *o)
@@ -253,7 +267,9 @@ void bodies_want(struct replica *r, const struct engine_output *o)
 		return;
 	b->leaves = xmemdup(o->want_body.leaves, b->header.tx_count * sizeof *b->leaves);
 	b->txs = xcalloc(b->header.tx_count, sizeof(struct tx *));
-	b->missing = b->header.tx_count;
+	b->missing = xcalloc(b->header.tx_count, sizeof *b->missing);
+	for (uint32_t i = 0; i < b->header.tx_count; i++)
+		b->missing[b->missing_cnt++] = i;
 	b->ask_ms = r->now_ms + ASK_GRACE_MS;
 	fill(r, b);
 }
@@ -271,8 +287,12 @@ void bodies_on_body(struct replica *r, const struct message *m, struct tx *const
 		leaves[i] = txs[i]->leaf;
 	match = block_leaves_match(&b->header, leaves, tx_cnt);
 	free(leaves);
-	if (match)
-		complete(r, b, txs);
+	if (!match)
+		return;
+	for (size_t i = 0; i < tx_cnt; i++) /* others may lack them, here and elsewhere */
+		if (!pool_find_leaf(r->pool, &txs[i]->leaf))
+			txs_seen(r, txs[i]);
+	complete(r, b, txs);
 }
 
 /* Is this overlay's chain still one that ends in the executed state? */
@@ -313,14 +333,12 @@ static unsigned next_peer(const struct replica *r, unsigned peer)
 static void ask_leaves(struct replica *r, const struct body *b)
 {
 	struct qmessage m = {.kind = QGET_TXS};
-	struct qhash *leaves = xcalloc(b->missing, sizeof *leaves);
-	size_t cnt = 0;
+	struct qhash *leaves = xcalloc(b->missing_cnt, sizeof *leaves);
 
-	for (size_t i = 0; i < b->header.tx_count; i++)
-		if (!b->txs[i])
-			leaves[cnt++] = b->leaves[i];
+	for (size_t k = 0; k < b->missing_cnt; k++)
+		leaves[k] = b->leaves[b->missing[k]];
 	m.qmessage_u.get_txs.leaves.leaves_val = leaves;
-	m.qmessage_u.get_txs.leaves.leaves_len = (unsigned)cnt;
+	m.qmessage_u.get_txs.leaves.leaves_len = (unsigned)b->missing_cnt;
 	replica_say(r, &m, replica_bit(b->peer));
 	free(leaves);
 }
@@ -377,7 +395,7 @@ void bodies_ask(struct replica *r)
 	bool due = false;
 
 	r->ask_ms = UINT64_MAX;
-	if (r->g->n == 1)
+	if (r->g->n == 1 || r->gaps == 0)
 		return;
 	HASH_ITER (hh, r->bodies, b, next) {
 		if (b->block)

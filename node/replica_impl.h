@@ -6,6 +6,7 @@
  *   replica_run.c     executing certified runs
  *   replica_bodies.c  the bodies of blocks in flight: fetching, validating
  *   replica_txs.c     transactions that come in: admission, orphans, double spends, forwarding
+ *   replica_address.c  what an address holds
  *   replica_status.c  what it says of itself
  *   replica_serve.c   answers to peers' GET_TXS, GET_BODIES, GET_CHAIN
  *   replica_evidence.c  evidence: what is kept, and its exchange with peers
@@ -13,14 +14,18 @@
 #ifndef QUORATE_REPLICA_IMPL_H
 #define QUORATE_REPLICA_IMPL_H
 
+#include "index.h"
 #include "map.h"
 #include "replica.h"
 
 /* ---- bounds ---------------------------------------------------------------- */
 
-#define RESEND_BYTES (8u << 20)    /* of what is pending, oldest first, when half of the timeout has passed */
 #define SEEN_MAX 16384             /* transactions remembered beside the pool, */
 #define SEEN_BYTES (16u << 20)     /* and their bytes */
+#define TURN_PROBES_MAX 2048       /* of the ledger's index of ids, for what transactions spend */
+#define RECENT_BLOCKS_MAX 128      /* blocks remembered after they were executed, */
+#define RECENT_TXS_MAX 16384       /* their transactions, */
+#define RECENT_BYTES (16u << 20)   /* and the bytes of these; one block in any case */
 #define ORPHANS_MAX 512            /* per peer, */
 #define ORPHANS_BYTES (2u << 20)   /* and their bytes */
 #define EARLY_MAX 32               /* transactions that come a few heights too early, per peer, */
@@ -64,7 +69,8 @@ struct body {
 	struct qheader header;
 	struct qhash *leaves; /* NULL: not known */
 	struct tx **txs;      /* by leaf, as they come; NULL once complete */
-	size_t missing;
+	uint32_t *missing;    /* which of them have not come, ascending */
+	size_t missing_cnt;
 	size_t bytes;        /* of txs */
 	struct block *block; /* complete */
 	struct overlay *overlay;
@@ -83,6 +89,15 @@ struct body {
 struct seen {
 	struct tx *tx;
 	UT_hash_handle hh; /* by leaf; in order of arrival */
+};
+
+/* The blocks that were executed last, for peers that are a block behind: these ask for transactions by leaf.
+ * As long as nobody does, a block costs no more than its place. */
+struct recent {
+	struct block *blocks[RECENT_BLOCKS_MAX]; /* references; a ring */
+	size_t first, cnt, txs, bytes;
+	bool indexed;         /* these are all in: */
+	struct index by_leaf; /* struct tx */
 };
 
 /* A forwarded transaction that came before the one whose output it spends. It reserves nothing. */
@@ -174,6 +189,11 @@ struct replica {
 	uint64_t pruned_blocks, pruned_records; /* the vote log, up to these heights */
 	uint64_t told_ms;                       /* catch-up was last told of */
 	bool told_pending;                      /* what the engine last heard of the pool */
+	bool expects;                           /* more transactions, soon */
+	uint64_t propose_ms; /* what waits for them is proposed then; UINT64_MAX: nothing waits */
+	uint64_t proposed_ms, executed_ms; /* the oldest block in flight of its own (0: none); the last run */
+	uint64_t took_ms;                  /* from the one to the other, when it was measured last */
+	bool sync_due; /* the vote log holds what must not be lost, whether anything is sent or not */
 
 	struct engine_outputs out; /* of the turn */
 	size_t handled;            /* outputs of it that were dealt with */
@@ -184,10 +204,15 @@ struct replica {
 	bool sealing;        /* the batch's header is being mined: */
 	struct qheader seal; /* this one */
 	unsigned judged;     /* the proposer that the pool's fairness counts are about */
+	uint64_t probes;     /* in this turn */
 	struct body *bodies;
+	size_t gaps;     /* those of them that are not complete */
+	bool fresh;      /* transactions came that these may lack */
 	uint64_t ask_ms; /* next retry; UINT64_MAX: none */
 	struct seen *seen;
 	size_t seen_bytes;
+	struct recent recent;
+	bool in_message, viewing; /* one view of the reader for all that a message makes it look up */
 	struct crib *cribs;
 	struct fate *fates;
 	struct dossier dossier;
@@ -229,7 +254,7 @@ struct block *bodies_find(const struct replica *r, const struct qhash *hash); /*
 void bodies_want(struct replica *r, const struct engine_output *o);
 void bodies_validate(struct replica *r, const struct qhash *hash);
 void bodies_on_body(struct replica *r, const struct message *m, struct tx *const *txs, size_t tx_cnt);
-/* New transactions are in the pool or in `seen`. */
+/* Once a turn: if new transactions are in the pool or in `seen`, do they complete a body? */
 void bodies_fill(struct replica *r);
 /* The state after this block, on its own chain: BUILT with *o (borrowed). */
 enum built { BUILT, BUILT_LATER /* a body is missing */, BUILT_NEVER /* it breaks a rule */ };
@@ -253,6 +278,8 @@ void txs_free(struct replica *r);
 /* ---- replica_serve.c ------------------------------------------------------------- */
 
 void serve_get_txs(struct replica *r, const struct message *m);
+void serve_executed(struct replica *r, struct block *b); /* for a while GET_TXS finds what is in it */
+void serve_free(struct replica *r);
 void serve_get_bodies(struct replica *r, const struct message *m);
 void serve_get_chain(struct replica *r, const struct message *m);
 /* May this peer have (more of) an answer now?  What it gets is charged: an answer by serve_answer(). */

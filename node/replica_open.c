@@ -161,7 +161,7 @@ struct replica *replica_open(const struct replica_config *c, uint64_t now_ms, st
 	r->g = c->genesis;
 	r->ops = &pbft_engine;
 	r->now_ms = now_ms;
-	r->ask_ms = UINT64_MAX;
+	r->ask_ms = r->propose_ms = UINT64_MAX;
 	r->peers = xcalloc(r->g->n, sizeof *r->peers);
 	set_patience(r);
 	ok = open_files(r, err);

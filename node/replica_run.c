@@ -107,6 +107,8 @@ void run_execute(struct replica *r, const struct engine_output *o)
 
 	if (run_build(r, o, &run) && run_store(r, o, &run)) {
 		tell(r, o, &run);
+		if (r->c.effects.executed != NULL)
+			r->c.effects.executed(r->c.effects.ctx, run.blocks, run.cnt);
 		txs_executed(r, run.blocks, run.cnt);
 		in.executed.height = run.blocks[run.cnt - 1]->header.height;
 		in.executed.digests = run.digests;

@@ -46,6 +46,81 @@ void serve_answer(struct replica *r, unsigned peer, const struct qmessage *m)
 	replica_post(r, made, replica_bit(peer));
 }
 
+/* ---- what was executed lately ------------------------------------------------------- */
+
+static void recent_drop_oldest(struct recent *q)
+{
+	struct block *b = q->blocks[q->first];
+
+	q->first = (q->first + 1) % RECENT_BLOCKS_MAX;
+	q->cnt--;
+	q->txs -= b->tx_cnt;
+	for (size_t i = 0; i < b->tx_cnt; i++)
+		q->bytes -= b->txs[i]->raw_len;
+	block_unref(b);
+}
+
+void serve_executed(struct replica *r, struct block *b)
+{
+	struct recent *q = &r->recent;
+
+	if (q->indexed)
+		index_free(&q->by_leaf);
+	q->indexed = false;
+	if (q->cnt == RECENT_BLOCKS_MAX)
+		recent_drop_oldest(q);
+	q->blocks[(q->first + q->cnt++) % RECENT_BLOCKS_MAX] = block_ref(b);
+	q->txs += b->tx_cnt;
+	for (size_t i = 0; i < b->tx_cnt; i++)
+		q->bytes += b->txs[i]->raw_len;
+	while (q->cnt > 1 && (q->txs > RECENT_TXS_MAX || q->bytes > RECENT_BYTES))
+		recent_drop_oldest(q);
+}
+
+void serve_free(struct replica *r)
+{
+	while (r->recent.cnt > 0)
+		recent_drop_oldest(&r->recent);
+	index_free(&r->recent.by_leaf);
+}
+
+static uint32_t leaf_hash(const struct qhash *leaf)
+{
+	return hash_short(leaf, sizeof *leaf);
+}
+
+static bool is_leaf(const void *item, const void *key)
+{
+	return qhash_eq(&((const struct tx *)item)->leaf, key);
+}
+
+/* For the first that asks after a block was executed, and whoever follows. */
+static void recent_index(struct recent *q)
+{
+	for (size_t i = 0; i < q->cnt; i++) {
+		const struct block *b = q->blocks[(q->first + i) % RECENT_BLOCKS_MAX];
+		for (size_t k = 0; k < b->tx_cnt; k++)
+			index_add(&q->by_leaf, leaf_hash(&b->txs[k]->leaf), b->txs[k]);
+	}
+	q->indexed = true;
+}
+
+static struct tx *find_tx(struct replica *r, unsigned peer, const struct qhash *leaf)
+{
+	struct recent *q = &r->recent;
+	struct tx *tx = txs_find_leaf(r, leaf);
+
+	if (tx)
+		return tx;
+	if (!q->indexed) {
+		recent_index(q);
+		serve_charge(r, peer, LOOKUP_MEMORY * (uint64_t)q->by_leaf.cnt);
+	}
+	return index_find(&q->by_leaf, leaf_hash(leaf), is_leaf, leaf);
+}
+
+/* ---- transactions ------------------------------------------------------------------- */
+
 /* Sends what was gathered and begins anew. */
 static void flush_txs(struct replica *r, unsigned peer, struct qtxs *q, size_t *bytes)
 {
@@ -70,7 +145,7 @@ void serve_get_txs(struct replica *r, const struct message *m)
 	serve_charge(r, m->sender, LOOKUP_MEMORY * (uint64_t)q->leaves.leaves_len);
 	found.txs.txs_val = xcalloc(TXS_MESSAGE_MAX, sizeof *found.txs.txs_val);
 	for (unsigned i = 0; i < q->leaves.leaves_len && serve_allowed(r, m->sender); i++) {
-		struct tx *tx = txs_find_leaf(r, &q->leaves.leaves_val[i]);
+		struct tx *tx = find_tx(r, m->sender, &q->leaves.leaves_val[i]);
 
 		if (!tx)
 			continue;

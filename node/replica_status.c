@@ -47,7 +47,6 @@ void replica_status(const struct replica *r, struct replica_status *out)
 		out->engine.peer[i].seen_ms += out->engine.peer[i].seen_ms ? r->slept_ms : 0;
 	out->height = ledger_height(r->ledger);
 	out->block_hash = *ledger_tip(r->ledger);
-	state_digest(state, &out->state_digest);
 	out->tip_time_ms = below.time_ms;
 	out->supply = state_value(state);
 	out->unspent = state_count(state);
@@ -66,16 +65,16 @@ void replica_status(const struct replica *r, struct replica_status *out)
 		                         : "it muted itself before this start: its operator must decide";
 }
 
+void replica_digest(const struct replica *r, struct qhash *out)
+{
+	state_digest(ledger_state(r->ledger), out);
+}
+
 /* ---- outputs --------------------------------------------------------------------------------- */
 
 static bool is_so(const struct state *s, const struct output_said *said)
 {
-	const struct unspent *u = state_find(s, &said->point);
-	const struct qoutput *out = &said->out;
-
-	if (!u || !said->unspent)
-		return !u && !said->unspent;
-	return out->amount == 0 || output_eq(&u->out, out);
+	return (state_find(s, &said->point) != NULL) == said->unspent;
 }
 
 size_t replica_disputes(const struct replica *r, const struct output_said *list, size_t cnt,

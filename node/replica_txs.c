@@ -27,6 +27,7 @@ void txs_seen(struct replica *r, struct tx *tx)
 {
 	struct seen *s;
 
+	r->fresh = true;
 	HASH_FIND(hh, r->seen, &tx->leaf, sizeof tx->leaf, s);
 	if (s)
 		return;
@@ -124,6 +125,14 @@ static bool is_unspent_here(const struct replica *r, const struct qoutpoint *poi
 	return state_find(ledger_state(r->ledger), point) || pool_output(r->pool, point);
 }
 
+/* While a message is dealt with, the first look-up begins a view for them all. */
+static bool look(struct replica *r, struct err *err)
+{
+	if (r->in_message && !r->viewing)
+		r->viewing = reader_view(r->reader, err);
+	return r->viewing || !r->in_message;
+}
+
 /* The ledger cannot be read: this replica stops, its client may try another one. */
 static enum tx_verdict unreadable(struct replica *r, struct err *err)
 {
@@ -132,21 +141,45 @@ static enum tx_verdict unreadable(struct replica *r, struct err *err)
 	return TX_POOL_FULL;
 }
 
+/*
+ * Anybody can sign transactions that spend what never was, and each such input is looked for in every part of
+ * the ledger's index (schema.sql).  So a turn has a bounded number of these look-ups, and no stranger keeps
+ * the thread that votes from voting, however long the chain.
+ */
+static bool may_look_up(struct replica *r)
+{
+	if (r->probes >= TURN_PROBES_MAX)
+		return false;
+	r->probes += 1 + ledger_tx_count(r->ledger) / LEDGER_PART_TXS;
+	return true;
+}
+
+/* What is not looked up now: own clients ask again, a peer's may be an orphan. */
+static enum tx_verdict not_now(const struct replica *r, unsigned source)
+{
+	return source == r->c.self ? TX_POOL_FULL : TX_UNKNOWN_OUTPUT;
+}
+
 /* An input is neither in the state nor in the pool: was it spent? By this very transaction? */
-static enum tx_verdict ask_ledger(struct replica *r, const struct tx *tx, struct qheight *height,
-                                  struct qtxid *winner)
+static enum tx_verdict ask_ledger(struct replica *r, const struct tx *tx, unsigned source,
+                                  struct qheight *height, struct qtxid *winner)
 {
 	const struct qtx_body *body = &tx->q.body;
 	struct tx_place place = {0};
 	struct err err = {0};
 	bool known;
 
+	if (!look(r, &err))
+		return unreadable(r, &err);
 	for (unsigned i = 0; i < body->inputs.inputs_len; i++) {
 		const struct qoutpoint *point = &body->inputs.inputs_val[i];
-		enum found found = NOT_FOUND;
+		enum found found;
 
-		if (!is_unspent_here(r, point))
-			found = reader_spender(r->reader, point, winner, &known, &err);
+		if (is_unspent_here(r, point))
+			continue;
+		if (!may_look_up(r))
+			return not_now(r, source);
+		found = reader_spender(r->reader, point, winner, &known, &err);
 		if (found == NOT_FOUND)
 			continue;
 		if (found == FOUND_ERROR)
@@ -166,8 +199,9 @@ static enum tx_verdict admit(struct replica *r, struct tx *tx, unsigned source, 
 {
 	enum tx_verdict v = pool_add(r->pool, tx, source, winner);
 
+	r->fresh = r->fresh || v == TX_OK;
 	if (v == TX_UNKNOWN_OUTPUT)
-		v = ask_ledger(r, tx, height, winner);
+		v = ask_ledger(r, tx, source, height, winner);
 	if (v == TX_DOUBLE_SPEND)
 		note_double_spend(r, winner, tx);
 	return v;
@@ -315,6 +349,8 @@ static void adopt(struct replica *r, const struct qtxid *parent)
 	struct qtxid id = *parent;
 	struct crib *crib;
 
+	if (!r->cribs)
+		return;
 	do {
 		while ((crib = crib_find(r, &id)) != NULL) {
 			o = crib->list;
@@ -342,28 +378,27 @@ enum tx_verdict replica_submit(struct replica *r, struct tx *tx, struct qheight 
 	v = admit(r, tx, r->c.self, height, winner);
 	if (v == TX_KNOWN)
 		pool_mark_own(r->pool, &tx->id);
-	if (v == TX_OK) {
+	if (v == TX_OK)
 		adopt(r, &tx->id);
-		bodies_fill(r);
-	}
 	return v;
+}
+
+size_t replica_room(const struct replica *r)
+{
+	return pool_room(r->pool);
 }
 
 void txs_on_txs(struct replica *r, unsigned sender, struct tx *const *txs, size_t tx_cnt)
 {
-	struct err err = {0};
-
 	if (sender == r->c.self)
 		return;
-	if (!reader_view(r->reader, &err)) { /* one for all that are looked up */
-		unreadable(r, &err);
-		return;
-	}
+	r->in_message = true;
 	for (size_t i = 0; i < tx_cnt && !replica_stopped(r); i++)
 		if (admit_forwarded(r, txs[i], sender))
 			adopt(r, &txs[i]->id);
-	reader_view_end(r->reader);
-	bodies_fill(r);
+	if (r->viewing)
+		reader_view_end(r->reader);
+	r->in_message = r->viewing = false;
 }
 
 /* ---- leaving -------------------------------------------------------------------------------- */
@@ -375,25 +410,25 @@ static void outcome(struct replica *r, const struct qtxid *id, enum tx_verdict v
 		r->c.effects.outcome(r->c.effects.ctx, id, v, qheight_of(height), winner);
 }
 
-/* Out of the pool without being final. */
-static void evicted(void *ctx, struct tx *tx, bool own, enum tx_verdict v, const struct qtxid *winner)
+/* Out of the pool. */
+static void left(void *ctx, struct tx *tx, bool own, enum tx_verdict v, struct qheight height,
+                 const struct qtxid *winner)
 {
 	struct replica *r = ctx;
 
-	fate_note(r, &tx->id, v, winner);
+	if (v != TX_FINAL)
+		fate_note(r, &tx->id, v, winner);
 	if (winner)
 		note_double_spend(r, winner, tx);
 	if (own)
-		outcome(r, &tx->id, v, 0, winner);
+		outcome(r, &tx->id, v, v == TX_FINAL ? height.n : 0, winner);
 }
 
-static void finals(struct replica *r, const struct block *b)
+/* Its orphans are judged anew. */
+static void adopt_all(struct replica *r, const struct block *b)
 {
-	for (size_t i = 0; i < b->tx_cnt; i++) {
-		txs_seen(r, b->txs[i]); /* a peer that is a block behind may ask for it by leaf */
-		if (pool_is_own(r->pool, &b->txs[i]->id))
-			outcome(r, &b->txs[i]->id, TX_FINAL, b->header.height.n, NULL);
-	}
+	for (size_t i = 0; i < b->tx_cnt && r->cribs; i++)
+		adopt(r, &b->txs[i]->id);
 }
 
 static void retry_early(struct replica *r)
@@ -412,11 +447,10 @@ static void retry_early(struct replica *r)
 void txs_executed(struct replica *r, struct block *const *blocks, size_t cnt)
 {
 	for (size_t i = 0; i < cnt; i++)
-		finals(r, blocks[i]);
-	pool_executed(r->pool, blocks, cnt, evicted, r);
+		serve_executed(r, blocks[i]);
+	pool_executed(r->pool, blocks, cnt, left, r);
 	for (size_t i = 0; i < cnt; i++)
-		for (size_t k = 0; k < blocks[i]->tx_cnt; k++)
-			adopt(r, &blocks[i]->txs[k]->id);
+		adopt_all(r, blocks[i]);
 	retry_early(r);
 }
 
@@ -444,17 +478,29 @@ void txs_forward(struct replica *r)
 		say_txs(r, txs, cnt);
 }
 
+/*
+ * Half-way through the timeout: what suspicion will rest on is sent to everybody. That is as much as a block
+ * holds, the oldest first: an honest proposer that has it can propose it, and then nobody is suspected; under
+ * another one all have it, and none of it leaves before something commits. More would suspect no better, and
+ * with full pools, at all replicas at once, it would take longer than the timeout to read.
+ */
 void txs_resend(struct replica *r)
 {
+	const struct qparams *params = &r->g->g.params;
+	size_t txs_left = params->block_txs_max, bytes_left = params->block_bytes_max, cnt;
 	struct tx *txs[TXS_MESSAGE_MAX];
 	struct qtxid after = {0};
-	size_t cnt, bytes = 0;
 
-	while (bytes < RESEND_BYTES && (cnt = pool_pending_batch(r->pool, r->now_ms, &after, TXS_MESSAGE_MAX,
-	                                                         TXS_MESSAGE_BYTES, txs)) > 0) {
+	while (txs_left > 0 &&
+	       (cnt = pool_pending_batch(r->pool, r->now_ms, &after,
+	                                 txs_left < TXS_MESSAGE_MAX ? txs_left : TXS_MESSAGE_MAX,
+	                                 TXS_MESSAGE_BYTES, txs)) > 0) {
+		txs_left -= cnt;
 		for (size_t i = 0; i < cnt; i++)
-			bytes += txs[i]->raw_len;
+			bytes_left -= txs[i]->raw_len < bytes_left ? txs[i]->raw_len : bytes_left;
 		say_txs(r, txs, cnt);
+		if (bytes_left == 0)
+			return;
 	}
 }
 
@@ -464,6 +510,7 @@ void txs_free(struct replica *r)
 
 	while (r->seen)
 		seen_drop_oldest(r);
+	serve_free(r);
 	for (unsigned i = 0; r->peers && i < r->g->n; i++) {
 		struct qheight ignored;
 		while (r->peers[i].orphans)

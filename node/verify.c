@@ -7,7 +7,7 @@
  *
  * The cache is a fixed ring of leaf hashes with a hash index over it; the oldest makes
  * place.  Only what held is remembered, and for one chain.  Its mutex is never held
- * while a signature is checked.
+ * while a signature is checked.  Beside it are the keys by which signatures held.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -25,7 +25,10 @@ struct verify_cache {
 	struct entry *index;
 	struct entry *ring; /* slots 0 .. used-1 are in the index */
 	size_t used, cap, next;
+	struct account_cache *keys;
 };
+
+#define KEYS_MAX (1u << 16) /* some 7 MB */
 
 struct verify_cache *verify_cache_new(size_t entries_max)
 {
@@ -35,6 +38,7 @@ struct verify_cache *verify_cache_new(size_t entries_max)
 	must(pthread_mutex_init(&c->mutex, NULL) == 0);
 	c->ring = xcalloc(entries_max, sizeof *c->ring);
 	c->cap = entries_max;
+	c->keys = account_cache_new(entries_max < KEYS_MAX ? entries_max : KEYS_MAX);
 	return c;
 }
 
@@ -43,39 +47,40 @@ void verify_cache_free(struct verify_cache *c)
 	if (!c)
 		return;
 	HASH_CLEAR(hh, c->index);
+	account_cache_free(c->keys);
 	pthread_mutex_destroy(&c->mutex);
 	free(c->ring);
 	free(c);
 }
 
 /* Locked. */
-static struct entry *find(const struct verify_cache *c, const struct qhash *leaf)
+static struct entry *find(const struct verify_cache *c, const struct qhash *leaf, unsigned hash)
 {
 	struct entry *e;
 
-	HASH_FIND(hh, c->index, leaf, sizeof *leaf, e);
+	HASH_FIND_BYHASHVALUE(hh, c->index, leaf, sizeof *leaf, hash, e);
 	return e;
 }
 
-static bool known(struct verify_cache *c, const struct qhash *leaf)
+static bool known(struct verify_cache *c, const struct qhash *leaf, unsigned hash)
 {
 	pthread_mutex_lock(&c->mutex);
-	bool found = find(c, leaf) != NULL;
+	bool found = find(c, leaf, hash) != NULL;
 	pthread_mutex_unlock(&c->mutex);
 	return found;
 }
 
-static void remember(struct verify_cache *c, const struct qhash *leaf)
+static void remember(struct verify_cache *c, const struct qhash *leaf, unsigned hash)
 {
 	pthread_mutex_lock(&c->mutex);
-	if (!find(c, leaf)) { /* another worker may have been faster */
+	if (!find(c, leaf, hash)) { /* another worker may have been faster */
 		struct entry *e = &c->ring[c->next];
 		if (c->used == c->cap)
 			HASH_DEL(c->index, e);
 		else
 			c->used++;
 		e->leaf = *leaf;
-		HASH_ADD(hh, c->index, leaf, sizeof e->leaf, e);
+		HASH_ADD_BYHASHVALUE(hh, c->index, leaf, sizeof e->leaf, hash, e);
 		c->next = (c->next + 1) % c->cap;
 	}
 	pthread_mutex_unlock(&c->mutex);
@@ -83,25 +88,14 @@ static void remember(struct verify_cache *c, const struct qhash *leaf)
 
 bool verify_tx(const struct genesis *g, struct verify_cache *c, const struct tx *tx)
 {
-	if (known(c, &tx->leaf))
+	unsigned hash = hash_short(&tx->leaf, sizeof tx->leaf);
+
+	if (known(c, &tx->leaf, hash))
 		return true;
-	if (!tx_verify(g, tx))
+	if (!tx_verify_cached(g, c->keys, tx))
 		return false;
-	remember(c, &tx->leaf);
+	remember(c, &tx->leaf, hash);
 	return true;
-}
-
-/* Parses and verifies; NULL for what is malformed or wrongly signed. */
-static struct tx *open_tx(const struct genesis *g, struct verify_cache *c, const qtx_bytes *raw)
-{
-	enum tx_verdict verdict;
-	struct tx *tx = tx_parse(&g->chain, raw->qtx_bytes_val, raw->qtx_bytes_len, &verdict);
-
-	if (tx && !verify_tx(g, c, tx)) {
-		tx_unref(tx);
-		return NULL;
-	}
-	return tx;
 }
 
 const char *txs_fault_text(enum txs_fault f)
@@ -126,6 +120,23 @@ static bool within_bounds(const struct genesis *g, enum qkind kind, const qtx_by
 	return cnt <= TXS_MESSAGE_MAX && bytes <= TXS_MESSAGE_BYTES;
 }
 
+/* Parses and verifies the next of `cnt`. False if one of them is malformed or wrongly signed. */
+static bool open_some(const struct genesis *g, struct verify_cache *c, const qtx_bytes *raws, size_t cnt,
+                      struct verified *v)
+{
+	struct tx **txs = v->txs + v->tx_cnt;
+	enum tx_verdict verdicts[TX_PARSE_MAX];
+	bool ok = true;
+
+	if (cnt > TX_PARSE_MAX)
+		cnt = TX_PARSE_MAX;
+	tx_parse_many(&g->chain, raws, cnt, txs, verdicts);
+	v->tx_cnt += cnt; /* verified_free() knows NULL */
+	for (size_t i = 0; i < cnt && ok; i++)
+		ok = txs[i] && verify_tx(g, c, txs[i]);
+	return ok;
+}
+
 static enum txs_fault open_txs(const struct genesis *g, struct verify_cache *c, struct verified *v)
 {
 	const struct qmessage *m = &v->message->m;
@@ -136,25 +147,19 @@ static enum txs_fault open_txs(const struct genesis *g, struct verify_cache *c, 
 	if (!within_bounds(g, m->kind, raws, cnt))
 		return TXS_TOO_MUCH;
 	v->txs = xcalloc(cnt, sizeof(struct tx *));
-	while (v->tx_cnt < cnt) {
-		struct tx *tx = open_tx(g, c, &raws[v->tx_cnt]);
-
-		if (!tx)
+	while (v->tx_cnt < cnt)
+		if (!open_some(g, c, raws + v->tx_cnt, cnt - v->tx_cnt, v))
 			return TXS_INVALID;
-		v->txs[v->tx_cnt++] = tx;
-	}
 	return TXS_SOUND;
 }
 
-bool verify_envelope(const struct genesis *g, struct verify_cache *c, const struct qenvelope *env,
-                     struct verified *out, enum open_verdict *verdict)
+/* The transactions of a message that could be opened. */
+static bool open_rest(const struct genesis *g, struct verify_cache *c, struct verified *out)
 {
 	enum txs_fault fault = TXS_SOUND;
 
-	*out = (struct verified){.message = message_open(g, env, verdict)};
 	if (!out->message)
 		return false;
-	*verdict = OPEN_OK;
 	if (out->message->m.kind == QTXS || out->message->m.kind == QBODY)
 		fault = open_txs(g, c, out);
 	if (fault != TXS_SOUND) {
@@ -162,6 +167,20 @@ bool verify_envelope(const struct genesis *g, struct verify_cache *c, const stru
 		out->fault = fault;
 	}
 	return fault == TXS_SOUND;
+}
+
+bool verify_envelope(const struct genesis *g, struct verify_cache *c, const struct qenvelope *env,
+                     struct verified *out, enum open_verdict *verdict)
+{
+	*out = (struct verified){.message = message_open(g, env, verdict)};
+	return open_rest(g, c, out);
+}
+
+bool verify_envelope_take(const struct genesis *g, struct verify_cache *c, struct qenvelope *env,
+                          struct verified *out, enum open_verdict *verdict)
+{
+	*out = (struct verified){.message = message_open_take(g, env, verdict)};
+	return open_rest(g, c, out);
 }
 
 void verified_free(struct verified *v)

@@ -45,6 +45,9 @@ struct verified {
  * free then. */
 bool verify_envelope(const struct genesis *g, struct verify_cache *c, const struct qenvelope *env,
                      struct verified *out, enum open_verdict *verdict);
+/* The same without a copy: the body of an envelope that opens is taken, and *env has an empty one then. */
+bool verify_envelope_take(const struct genesis *g, struct verify_cache *c, struct qenvelope *env,
+                          struct verified *out, enum open_verdict *verdict);
 void verified_free(struct verified *v);
 
 /* tx_verify() through the cache. */

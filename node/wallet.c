@@ -31,14 +31,16 @@ bool wallet_replica(const struct genesis *g, const char *text, unsigned *out, st
 
 /* ---- choosing ------------------------------------------------------------------ */
 
-enum { PAGE = 500, PAGES_MAX = 200 };
+enum { SEEN_MAX = 100000 }; /* outputs that are looked at for a payment */
 
 /* Which outputs are wanted: those with this lock, QLOCK_NONE meaning whatever is free to spend. */
 struct choice {
 	struct wallet_view view; /* unused where a lock is wanted */
 	struct qlock lock;
+	uint64_t need;
 	struct coin *coins;
-	size_t cnt;
+	size_t cnt, looked_at;
+	size_t enough;                  /* so many of the first are worth what is needed; 0: not yet */
 	uint64_t seen, wanted, penalty; /* value of all that was seen; of those wanted, and what they lose */
 };
 
@@ -76,18 +78,32 @@ static bool is_wanted(const struct choice *ch, const struct coin *coin)
 	return coin->lock.kind == ch->lock.kind && coin->lock.qlock_u.replica == ch->lock.qlock_u.replica;
 }
 
-/* A page of outputs: those wanted are kept. */
-static void sift(struct choice *ch, struct coin *page, size_t cnt)
+static void forget(struct choice *ch)
 {
-	ch->coins = xrealloc(ch->coins, (ch->cnt + cnt + 1) * sizeof *ch->coins);
-	for (size_t i = 0; i < cnt; i++) {
-		ch->seen += page[i].amount; /* only to be told; a node may say what it likes */
-		if (!is_wanted(ch, &page[i]))
+	free(ch->coins);
+	*ch = (struct choice){.view = ch->view, .lock = ch->lock, .need = ch->need};
+}
+
+/* Those wanted are kept, until they are worth what is needed in few enough pieces: a larger one may come yet.
+ */
+static bool sift(void *ctx, const struct coin_page *page)
+{
+	struct choice *ch = ctx;
+	if (page->first)
+		forget(ch);
+	ch->coins = xrealloc(ch->coins, (ch->cnt + page->cnt + 1) * sizeof *ch->coins);
+	for (size_t i = 0; i < page->cnt; i++) {
+		const struct coin *coin = &page->coins[i];
+		ch->seen += coin->amount; /* only to be told; a node may say what it likes */
+		if (!is_wanted(ch, coin))
 			continue;
-		ch->wanted += page[i].amount;
-		ch->penalty += page[i].penalty;
-		ch->coins[ch->cnt++] = page[i];
+		ch->wanted += coin->amount;
+		ch->penalty += coin->penalty;
+		ch->coins[ch->cnt++] = *coin;
 	}
+	ch->looked_at += page->cnt;
+	ch->enough = prefix_worth(ch->coins, ch->cnt, ch->need);
+	return (ch->enough == 0 || ch->enough > WALLET_INPUTS_MAX) && ch->looked_at < SEEN_MAX;
 }
 
 static bool too_little(const struct choice *ch, const struct qaddress *owner, uint64_t need, struct err *err)
@@ -121,48 +137,25 @@ static bool too_little(const struct choice *ch, const struct qaddress *owner, ui
 	               (unsigned long long)need);
 }
 
-/* Pages until what is wanted is worth `need`, or there is no more. */
-static bool turn_pages(struct choice *ch, struct client *c, const struct qaddress *owner, uint64_t need,
-                       size_t *enough, struct err *err)
+static bool choose(struct choice *ch, struct client *c, const struct qaddress *owner, struct coin **coins,
+                   size_t *cnt, struct err *err)
 {
-	uint64_t total, holds;
-	size_t have = 0;
-	*enough = 0;
-	/* Too many pieces: a larger one may come yet. */
-	for (size_t page = 0; page < PAGES_MAX && (*enough == 0 || *enough > WALLET_INPUTS_MAX); page++) {
-		struct coin *some;
-		size_t got;
-		if (!client_coins(c, owner, have, PAGE, &some, &got, &total, &holds, err))
-			return false;
-		sift(ch, some, got);
-		free(some);
-		have += got;
-		*enough = prefix_worth(ch->coins, ch->cnt, need);
-		if (got == 0 || have >= total)
-			break;
-	}
-	return true;
-}
-
-static bool choose(struct choice *ch, struct client *c, const struct qaddress *owner, uint64_t need,
-                   struct coin **coins, size_t *cnt, struct err *err)
-{
-	size_t enough;
-	if (!turn_pages(ch, c, owner, need, &enough, err)) {
+	if (!client_coins(c, owner, sift, ch, err)) {
 		free(ch->coins);
 		return false;
 	}
+	size_t enough = ch->enough;
 	if (enough == 0 || enough > WALLET_INPUTS_MAX) {
 		if (ch->cnt > 0)
 			qsort(ch->coins, ch->cnt, sizeof *ch->coins, larger_first);
-		enough = prefix_worth(ch->coins, ch->cnt, need);
+		enough = prefix_worth(ch->coins, ch->cnt, ch->need);
 	}
-	if (need == UINT64_MAX)
+	if (ch->need == UINT64_MAX)
 		enough = ch->cnt < WALLET_INPUTS_MAX ? ch->cnt : WALLET_INPUTS_MAX;
 	if (prefix_worth(ch->coins, enough, 1) == 0)
 		enough = 0; /* lost altogether */
 	if (enough == 0 || enough > WALLET_INPUTS_MAX) {
-		too_little(ch, owner, need == UINT64_MAX ? 1 : need, err);
+		too_little(ch, owner, ch->need == UINT64_MAX ? 1 : ch->need, err);
 		free(ch->coins);
 		return false;
 	}
@@ -174,35 +167,43 @@ static bool choose(struct choice *ch, struct client *c, const struct qaddress *o
 bool wallet_select(struct client *c, const struct qaddress *owner, const struct wallet_view *v, uint64_t need,
                    struct coin **coins, size_t *cnt, struct err *err)
 {
-	struct choice ch = {.view = *v, .lock = {.kind = QLOCK_NONE}};
-	return choose(&ch, c, owner, need, coins, cnt, err);
+	struct choice ch = {.view = *v, .lock = {.kind = QLOCK_NONE}, .need = need};
+	return choose(&ch, c, owner, coins, cnt, err);
 }
 
 bool wallet_select_stake(struct client *c, const struct qaddress *owner, unsigned replica, uint64_t need,
                          struct coin **coins, size_t *cnt, struct err *err)
 {
-	struct choice ch = {.lock = {.kind = QLOCK_STAKE, .qlock_u.replica = replica}};
-	return choose(&ch, c, owner, need, coins, cnt, err);
+	struct choice ch = {.lock = {.kind = QLOCK_STAKE, .qlock_u.replica = replica}, .need = need};
+	return choose(&ch, c, owner, coins, cnt, err);
+}
+
+struct coin_list {
+	struct coin *coins;
+	size_t cnt;
+};
+
+static bool gather(void *ctx, const struct coin_page *page)
+{
+	struct coin_list *l = ctx;
+	if (page->first)
+		l->cnt = 0;
+	l->coins = xrealloc(l->coins, (l->cnt + page->cnt + 1) * sizeof *l->coins);
+	memcpy(l->coins + l->cnt, page->coins, page->cnt * sizeof *l->coins);
+	l->cnt += page->cnt;
+	return true;
 }
 
 bool wallet_all(struct client *c, const struct qaddress *owner, struct coin **coins, size_t *cnt,
                 struct err *err)
 {
-	uint64_t total, holds;
-	size_t got;
-	*coins = NULL;
-	*cnt = 0;
-	do {
-		struct coin *page;
-		if (!client_coins(c, owner, *cnt, PAGE, &page, &got, &total, &holds, err)) {
-			free(*coins);
-			return false;
-		}
-		*coins = xrealloc(*coins, (*cnt + got + 1) * sizeof **coins);
-		memcpy(*coins + *cnt, page, got * sizeof *page);
-		*cnt += got;
-		free(page);
-	} while (got > 0 && *cnt < total);
+	struct coin_list l = {0};
+	if (!client_coins(c, owner, gather, &l, err)) {
+		free(l.coins);
+		return false;
+	}
+	*coins = l.coins;
+	*cnt = l.cnt;
 	return true;
 }
 

@@ -13,19 +13,27 @@ struct work {
 	pthread_cond_t todo, votes, room; /* votes: the thread that does nothing else waits for it */
 	struct fair lanes[LANE_CNT];
 	unsigned turn;
+	bool votes_idle; /* that thread waits, and nobody has woken it */
+	bool full;       /* somebody waits for room */
 	bool stopping;
 	unsigned thread_cnt;
 	pthread_t *threads;
 };
 
-/* Which lane a pick prefers; the others follow in order. */
-static const enum work_lane preferred[] = {LANE_VOTES, LANE_BULK, LANE_VOTES, LANE_CLIENTS};
+/* Which lane a pick prefers, and which ones then: every other pick is for votes, and where there are none,
+ * peers' forwards and own clients take turns all the same. */
+static const enum work_lane order[][LANE_CNT] = {
+    {LANE_VOTES, LANE_BULK, LANE_CLIENTS},
+    {LANE_BULK, LANE_CLIENTS, LANE_VOTES},
+    {LANE_VOTES, LANE_CLIENTS, LANE_BULK},
+    {LANE_CLIENTS, LANE_BULK, LANE_VOTES},
+};
 
 static struct work_item *take(struct work *w)
 {
-	unsigned first = preferred[w->turn++ % (sizeof preferred / sizeof *preferred)];
+	const enum work_lane *lanes = order[w->turn++ % (sizeof order / sizeof *order)];
 	for (unsigned i = 0; i < LANE_CNT; i++) {
-		struct fair_item *item = fair_take(&w->lanes[(first + i) % LANE_CNT]);
+		struct fair_item *item = fair_take(&w->lanes[lanes[i]]);
 		if (item != NULL)
 			return (struct work_item *)item; /* its first member */
 	}
@@ -37,18 +45,33 @@ static struct work_item *take_vote(struct work *w)
 	return (struct work_item *)fair_take(&w->lanes[LANE_VOTES]);
 }
 
-static void work_through(struct work *w, struct work_item *(*next)(struct work *w), pthread_cond_t *more)
+static struct work_item *wait_any(struct work *w)
 {
+	struct work_item *item;
+	while ((item = take(w)) == NULL && !w->stopping)
+		pthread_cond_wait(&w->todo, &w->lock);
+	return item;
+}
+
+static struct work_item *wait_vote(struct work *w)
+{
+	struct work_item *item;
+	while ((item = take_vote(w)) == NULL && !w->stopping) {
+		w->votes_idle = true;
+		pthread_cond_wait(&w->votes, &w->lock);
+		w->votes_idle = false;
+	}
+	return item;
+}
+
+static void work_through(struct work *w, struct work_item *(*wait)(struct work *w))
+{
+	struct work_item *item;
 	pthread_mutex_lock(&w->lock);
-	for (;;) {
-		struct work_item *item = next(w);
-		if (item == NULL && w->stopping)
-			break;
-		if (item == NULL) {
-			pthread_cond_wait(more, &w->lock);
-			continue;
-		}
-		pthread_cond_broadcast(&w->room);
+	while ((item = wait(w)) != NULL) {
+		if (w->full)
+			pthread_cond_broadcast(&w->room);
+		w->full = false;
 		pthread_mutex_unlock(&w->lock);
 		item->run(item);
 		pthread_mutex_lock(&w->lock);
@@ -58,15 +81,13 @@ static void work_through(struct work *w, struct work_item *(*next)(struct work *
 
 static void *worker(void *arg)
 {
-	struct work *w = arg;
-	work_through(w, take, &w->todo);
+	work_through(arg, wait_any);
 	return NULL;
 }
 
 static void *vote_worker(void *arg)
 {
-	struct work *w = arg;
-	work_through(w, take_vote, &w->votes);
+	work_through(arg, wait_vote);
 	return NULL;
 }
 
@@ -94,28 +115,48 @@ struct work *work_start(unsigned threads, unsigned replicas)
 	return w;
 }
 
+/* With the lock held: who is to be woken for an item that was put. One thread: the others would find nothing.
+ */
+static pthread_cond_t *who(struct work *w, enum work_lane lane)
+{
+	if (lane != LANE_VOTES || !w->votes_idle)
+		return &w->todo;
+	w->votes_idle = false;
+	return &w->votes;
+}
+
 bool work_offer(struct work *w, enum work_lane lane, unsigned replica, struct work_item *item)
 {
+	pthread_cond_t *wake = NULL;
 	pthread_mutex_lock(&w->lock);
-	bool ok = !w->stopping && fair_put(&w->lanes[lane], replica, &item->fair);
-	if (ok)
-		pthread_cond_signal(&w->todo);
-	if (ok && lane == LANE_VOTES)
-		pthread_cond_signal(&w->votes);
+	if (!w->stopping && fair_put(&w->lanes[lane], replica, &item->fair))
+		wake = who(w, lane);
 	pthread_mutex_unlock(&w->lock);
-	return ok;
+	if (wake != NULL)
+		pthread_cond_signal(wake);
+	return wake != NULL;
 }
 
 bool work_put(struct work *w, struct work_item *item)
 {
 	bool ok = false;
 	pthread_mutex_lock(&w->lock);
-	while (!w->stopping && !(ok = fair_put(&w->lanes[LANE_CLIENTS], 0, &item->fair)))
+	while (!w->stopping && !(ok = fair_put(&w->lanes[LANE_CLIENTS], 0, &item->fair))) {
+		w->full = true;
 		pthread_cond_wait(&w->room, &w->lock);
+	}
+	pthread_mutex_unlock(&w->lock);
 	if (ok)
 		pthread_cond_signal(&w->todo);
-	pthread_mutex_unlock(&w->lock);
 	return ok;
+}
+
+bool work_waits(struct work *w)
+{
+	pthread_mutex_lock(&w->lock);
+	bool waits = w->lanes[LANE_BULK].cnt + w->lanes[LANE_CLIENTS].cnt > 0;
+	pthread_mutex_unlock(&w->lock);
+	return waits;
 }
 
 void work_stop(struct work *w)

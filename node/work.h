@@ -38,6 +38,9 @@ bool work_offer(struct work *w, enum work_lane lane, unsigned replica, struct wo
 /* From an own client: waits for room, which its request feels. False: work_stop() was called. */
 bool work_put(struct work *w, struct work_item *item);
 
+/* Do transactions wait for a worker? */
+bool work_waits(struct work *w);
+
 /* Refuses further items, runs those that are there, ends the threads. */
 void work_stop(struct work *w);
 void work_free(struct work *w); /* after work_stop(), when nobody calls work_put() any more */

@@ -4,11 +4,13 @@
  *   CE1  a certificate of a block makes all its ancestors final too (CO1 makes this sound) [F2]
  *   CE2  two certificates that do not lie on one chain: more than f replicas lie: keep both, and stop
  *   CE3  blocks execute strictly in order of height, in runs that end with a certificate
- *   CE4  catch-up takes certified headers only, linked down to what was executed; bodies are fetched by hash
+ *   CE4  catch-up takes certified headers only, linked down to what was executed; bodies are fetched by hash.
+ *        The header may also come in a proposal that is later than the certificate: it counts once it links
  *   CE5  every certified block carries its seal: a chain without it is not followed, whoever certified it
  *
  * Before: on_vote.c, on_checkpoint.c, on_new_view.c. After: the driver executes (ledger/).
  */
+#include "evidence.h"
 #include "pbft.h"
 
 static uint64_t chain_end(const struct engine *e)
@@ -136,8 +138,33 @@ void pbft_link_tip(struct engine *e)
 		link_down(e, &e->tip_cert);
 }
 
+/* One a height, and no more than a window of them: so late proposals fill no memory. */
+static bool another_here(const struct engine *e, struct qheight h, const struct qhash *hash)
+{
+	for (size_t i = 0; i < e->block_cnt; i++)
+		if (e->blocks[i]->header.height.n == h.n && !qhash_eq(&e->blocks[i]->hash, hash))
+			return true;
+	return false;
+}
+
+void pbft_late_proposal(struct engine *e, const struct message *m) /* CE4 */
+{
+	const struct qproposal *p = &m->m.qmessage_u.proposal;
+	struct qheight h = p->header.height;
+	struct qhash hash;
+	if (h.n <= chain_end(e) || h.n > e->tip.n || e->tip.n - chain_end(e) > e->params->window ||
+	    !proposal_well_formed(e->g, m->sender, p))
+		return;
+	block_hash(&p->header, &hash);
+	if (another_here(e, h, &hash))
+		return;
+	pblock_add(e, &p->header, p->leaves.leaves_val, m->sender);
+	pbft_link_tip(e);
+}
+
 static void raise_tip(struct engine *e, const struct qcert *cert)
 {
+	uint64_t old = e->tip.n;
 	e->tip = cert->vote.height;
 	e->tip_hash = cert->vote.block;
 	wire_free(WIRE(qcert), &e->tip_cert);
@@ -146,6 +173,11 @@ static void raise_tip(struct engine *e, const struct qcert *cert)
 	 * [F5]. */
 	emit_record(e, REC_TIP, qview_of(0), qheight_of(0), WIRE(qcert), cert);
 	pbft_link_tip(e);
+	for (uint64_t h = e->tip.n; h > old && e->tip.n - h < e->params->window; h--) {
+		const struct slot *s = &e->slots[h % e->params->window];
+		if (s->height.n == h && s->early)
+			pbft_late_proposal(e, s->early);
+	}
 	for (unsigned i = 0; i < e->params->window; i++)
 		if (e->slots[i].height.n != 0 && e->slots[i].height.n <= e->tip.n)
 			slot_reset(e, &e->slots[i]);
@@ -245,16 +277,21 @@ void pbft_catch_up(struct engine *e, unsigned hint)
 		behind |= i != e->self && e->peers[i].tip.n > e->tip.n;
 	if (!behind || e->now_ms < e->chain_ms || 2 * Q_CHAIN_MAX - e->chain_cnt < Q_CHAIN_MAX)
 		return;
+	uint64_t retry_ms = PBFT_CHAIN_RETRY_MS;
 	unsigned from = e->n;
 	for (unsigned k = 0; k < e->n && from == e->n; k++) {
 		unsigned i = (hint + k) % e->n;
 		if (i != e->self && e->peers[i].executed.n > base)
 			from = i;
 	}
+	if (from == e->n && base < e->tip.n && e->n > 1) { /* whoever is a moment ahead: nobody has said */
+		from = hint % e->n == e->self ? (hint + 1) % e->n : hint % e->n;
+		retry_ms = PBFT_CHAIN_SOON_MS;
+	}
 	if (from == e->n)
 		return;
 	e->chain_peer = from;
-	e->chain_ms = e->now_ms + PBFT_CHAIN_RETRY_MS;
+	e->chain_ms = e->now_ms + retry_ms;
 	emit_want_chain(e, from);
 }
 

@@ -85,7 +85,7 @@ void pbft_enter(struct engine *e, struct message *m, bool restoring)
 void on_new_view(struct engine *e, struct message *m)
 {
 	const struct qnew_view *nv = &m->m.qmessage_u.new_view;
-	if (nv->view.n == e->entered.n && e->new_view && !qhash_eq(&e->new_view->id, &m->id)) { /* NV2 */
+	if (nv->view.n == e->entered.n && e->new_view && !message_same_body(e->new_view, m)) { /* NV2 */
 		evidence_conflict(e, &e->new_view->env, &m->env);
 		return;
 	}

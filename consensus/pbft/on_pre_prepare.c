@@ -95,6 +95,10 @@ void on_pre_prepare(struct engine *e, struct message *m)
 
 	if (m->sender != proposer_of(e, h, p->view)) /* PP1 */
 		return;
+	if (h.n <= e->tip.n) {
+		pbft_late_proposal(e, m);
+		return;
+	}
 	/* PP3: who is far behind cannot judge a proposal; catch-up brings its block in time, and till then
 	 * what is agreed on meanwhile must not pile up in memory. */
 	if (e->tip.n - e->executed.n > 2 * (uint64_t)e->params->window)

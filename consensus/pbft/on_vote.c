@@ -61,9 +61,21 @@ void cert_watch(struct engine *e, const struct qcert *cert)
 	watch_signers(e, cert);
 }
 
+/* ST4: nobody votes more than a window above his tip. */
+static void note_tip(struct engine *e, unsigned sender, struct qheight voted)
+{
+	struct peer *p = &e->peers[sender];
+	uint64_t least = voted.n > e->params->window ? voted.n - e->params->window : 0;
+	if (least > p->tip.n)
+		p->tip = qheight_of(least);
+	if (least > p->executed.n)
+		p->executed = qheight_of(least);
+}
+
 void on_vote(struct engine *e, struct message *m)
 {
 	const struct qvote *vote = &m->m.qmessage_u.vote;
+	note_tip(e, m->sender, vote->height);
 	struct slot *s = slot_at(e, vote->height); /* V1 */
 	if (!s)
 		return;

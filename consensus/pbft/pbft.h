@@ -100,7 +100,8 @@ struct peer {
 };
 
 #define PBFT_STATUS_MS 1000     /* between two STATUS when all is well */
-#define PBFT_CHAIN_RETRY_MS 250 /* before another peer is asked for certified headers */
+#define PBFT_CHAIN_RETRY_MS 250 /* before another peer is asked for certified headers, */
+#define PBFT_CHAIN_SOON_MS 20   /* or one that may not have executed what is asked for yet */
 
 #define PBFT_DIGESTS 8 /* own checkpoint digests remembered, to compare with certificates that come late */
 
@@ -258,6 +259,8 @@ void pbft_link_tip(struct engine *e); /* the headers below a restored tip may be
 void pbft_execute(struct engine *e);
 void pbft_executed(struct engine *e, struct qheight height, const struct qhash *digests, size_t cnt,
                    const struct qstaking *staking);
+/* At or below the tip: its header may be missing there. */
+void pbft_late_proposal(struct engine *e, const struct message *m);
 void pbft_catch_up(struct engine *e, unsigned hint);
 /* Signs and sends the CHECKPOINT of an executed height. */
 void pbft_checkpoint(struct engine *e, struct qheight h, const struct qhash *block,

@@ -14,6 +14,7 @@
 struct http_client {
 	CURL *curl;
 	char *base;
+	const char *accept; /* NULL: any */
 	char why[CURL_ERROR_SIZE];
 };
 
@@ -91,6 +92,11 @@ struct http_client *http_client_new(const char *base_url, unsigned timeout_ms, s
 	return c;
 }
 
+void http_client_accept(struct http_client *c, const char *type)
+{
+	c->accept = type;
+}
+
 void http_client_free(struct http_client *c)
 {
 	if (c == NULL)
@@ -98,6 +104,16 @@ void http_client_free(struct http_client *c)
 	curl_easy_cleanup(c->curl);
 	free(c->base);
 	free(c);
+}
+
+static struct curl_slist *add_header(struct curl_slist *list, const char *name, const char *value)
+{
+	char line[160];
+
+	snprintf(line, sizeof(line), "%s: %s", name, value);
+	list = curl_slist_append(list, line);
+	must(list != NULL);
+	return list;
 }
 
 /* The method, the body and its headers; what to free after the call. */
@@ -109,14 +125,13 @@ static struct curl_slist *set_request(struct http_client *c, const char *content
 	if (body == NULL) {
 		curl_easy_setopt(c->curl, CURLOPT_HTTPGET, 1L);
 	} else {
-		char line[160];
-		snprintf(line, sizeof(line), "Content-Type: %s", content_type);
-		headers = curl_slist_append(NULL, line);
-		must(headers != NULL);
+		headers = add_header(NULL, "Content-Type", content_type);
 		curl_easy_setopt(c->curl, CURLOPT_POST, 1L);
 		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, body); /* borrowed */
 		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_len);
 	}
+	if (c->accept != NULL)
+		headers = add_header(headers, "Accept", c->accept);
 	curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers);
 	return headers;
 }

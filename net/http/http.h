@@ -19,7 +19,7 @@
 struct http_request {
 	const char *method;       /* "GET", "POST" */
 	const char *path;         /* decoded, without query; at most 1 KiB, no NUL */
-	const char *arg;          /* what the route's trailing '*' matched, or "" */
+	const char *arg;          /* what the route's '*' matched, or "" */
 	const char *content_type; /* "" if none */
 	const uint8_t *body;
 	size_t body_len;
@@ -29,6 +29,9 @@ struct http_request {
  */
 const char *http_query(const struct http_request *r, const char *key);
 const char *http_header(const struct http_request *r, const char *key);
+
+/* Is this media type, as Content-Type or first in Accept has it, that one (and perhaps its parameters)? */
+bool http_type_is(const char *header, const char *type);
 
 struct http_reply {
 	int status;
@@ -43,15 +46,19 @@ struct http_reply {
 
 struct http_route {
 	const char *method;
-	const char *path; /* exact, or ending in '*': one path segment */
+	const char *path; /* exact, or with one '*': a path segment that is not empty */
 	/* Runs on the connection's own thread, so it may block for a few seconds; *reply is zeroed. */
 	void (*handle)(void *ctx, const struct http_request *r, struct http_reply *reply);
+	/* Asked as soon as the header of a request with a body is in (r->body is NULL). True: *reply is the
+	 * answer, and the body is not asked for, or not kept if it comes all the same. May be NULL. */
+	bool (*refuse)(void *ctx, const struct http_request *r, struct http_reply *reply);
 };
 
 struct http_server;
 struct http_config {
 	const char *listen; /* "127.0.0.1:7480", "[::1]:7480" or "localhost:7480"; port 0: any */
 	size_t body_max;
+	int nice;                        /* by so much lower is the priority of the connections' threads */
 	const struct http_route *routes; /* ends with method NULL; borrowed */
 	void *ctx;
 };
@@ -72,6 +79,8 @@ struct http_client; /* keeps its connection; for one thread; no proxy, no redire
 /* base_url: http://HOST:PORT, to which the paths of http_call() are appended. */
 struct http_client *http_client_new(const char *base_url, unsigned timeout_ms, struct err *err);
 void http_client_free(struct http_client *c);
+/* The media type that its calls ask for from now on; static text. NULL (as at first): any. */
+void http_client_accept(struct http_client *c, const char *type);
 /* body NULL: GET, else POST. False with *err (ERR_WORLD) if no answer came; any status is an answer.
  * The answer's body is at most 64 MiB and ends with a NUL that *out_len does not count; free(*out). */
 bool http_call(struct http_client *c, const char *path, const char *content_type, const void *body,

@@ -12,11 +12,13 @@
 #include <microhttpd.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -42,7 +44,8 @@ struct incoming {
 	bool malformed_path; /* known before anything else of it */
 	bool begun;          /* the header was judged */
 	bool too_large;
-	bool no_room; /* others' bodies fill the memory there is for them */
+	bool no_room;            /* others' bodies fill the memory there is for them */
+	struct http_reply reply; /* status not 0: what the body comes too late for */
 	struct bytes body;
 	size_t cap;
 };
@@ -64,6 +67,13 @@ static bool is_hex(char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
+bool http_type_is(const char *header, const char *type)
+{
+	size_t len = strlen(type);
+
+	return strncasecmp(header, type, len) == 0 && strchr(";, \t", header[len]) != NULL; /* or its end */
+}
+
 /* libmicrohttpd decodes %00 to an end of string and leaves a lone % as it is: look before it does. */
 static bool escapes_sound(const char *uri)
 {
@@ -74,11 +84,25 @@ static bool escapes_sound(const char *uri)
 	return true;
 }
 
+/* Once on each of libmicrohttpd's threads, which tells of none that begins. */
+static void begin_thread(const struct http_server *s)
+{
+	static _Thread_local bool begun;
+
+	if (begun)
+		return;
+	begun = true;
+	pthread_setname_np(pthread_self(), "http");
+	id_t self = (id_t)gettid(); /* on Linux each thread has a priority of its own */
+	if (s->config.nice != 0)
+		(void)setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + s->config.nice);
+}
+
 static void *on_request_line(void *ctx, const char *uri, struct MHD_Connection *connection)
 {
 	struct incoming *in = xcalloc(1, sizeof(*in));
 
-	(void)ctx;
+	begin_thread(ctx);
 	(void)connection;
 	in->malformed_path = !escapes_sound(uri);
 	return in;
@@ -94,6 +118,7 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **re
 	(void)code;
 	if (in != NULL) {
 		atomic_fetch_sub(&s->bodies, in->cap);
+		free(in->reply.body);
 		bytes_free(&in->body);
 		free(in);
 	}
@@ -161,40 +186,44 @@ static enum MHD_Result answer(struct MHD_Connection *connection, struct http_rep
 
 /* ---- routes --------------------------------------------------------------------------- */
 
-/* Does the path fit the route? *arg is what its '*' stands for. */
-static bool route_fits(const char *route, const char *path, const char **arg)
+/* Does the path fit the route? What its '*' stands for are the first *len bytes of *arg. */
+static bool route_fits(const char *route, const char *path, const char **arg, size_t *len)
 {
-	size_t fixed = strlen(route);
+	const char *star = strchr(route, '*');
 
 	*arg = "";
-	if (fixed == 0 || route[fixed - 1] != '*')
+	*len = 0;
+	if (star == NULL)
 		return strcmp(route, path) == 0;
-	fixed--;
-	if (strncmp(route, path, fixed) != 0 || path[fixed] == '\0' || strchr(path + fixed, '/') != NULL)
+	if (strncmp(route, path, (size_t)(star - route)) != 0)
 		return false;
-	*arg = path + fixed;
-	return true;
+	*arg = path + (star - route);
+	*len = strcspn(*arg, "/");
+	return *len > 0 && strcmp(*arg + *len, star + 1) == 0;
 }
 
-/* An exact route wins over one with '*'. */
+/* An exact route wins over one with '*', whose text goes to `segment`. */
 static const struct http_route *find_route(const struct http_server *s, struct http_request *r,
-                                           struct http_reply *reply)
+                                           char segment[PATH_MAX_LEN + 1], struct http_reply *reply)
 {
 	const char *wanted = strcmp(r->method, "HEAD") == 0 ? "GET" : r->method;
 	const struct http_route *found = NULL;
 	char allow[sizeof(reply->header[0].value)] = "";
 
+	segment[0] = '\0';
 	for (const struct http_route *route = s->config.routes; route->method != NULL; route++) {
 		const char *arg;
-		if (!route_fits(route->path, r->path, &arg))
+		size_t len;
+		if (!route_fits(route->path, r->path, &arg, &len))
 			continue;
 		if (strcmp(route->method, wanted) != 0) {
 			size_t used = strlen(allow);
 			snprintf(allow + used, sizeof(allow) - used, "%s%s", used > 0 ? ", " : "",
 			         route->method);
-		} else if (found == NULL || *arg == '\0') {
+		} else if (found == NULL || len == 0) {
 			found = route;
-			r->arg = arg;
+			memcpy(segment, arg, len);
+			segment[len] = '\0';
 		}
 	}
 	if (found == NULL && *allow != '\0') {
@@ -205,6 +234,7 @@ static const struct http_route *find_route(const struct http_server *s, struct h
 	} else if (found == NULL) {
 		http_error(reply, MHD_HTTP_NOT_FOUND, "not_found", "there is nothing at %.200s", r->path);
 	}
+	r->arg = segment;
 	return found;
 }
 
@@ -320,6 +350,8 @@ static bool make_room(struct http_server *s, struct incoming *in, size_t len)
 
 static void take_body(struct http_server *s, struct incoming *in, const char *data, size_t len)
 {
+	if (in->reply.status != 0)
+		return;
 	if (in->too_large || len > s->config.body_max - in->body.len) {
 		in->too_large = true;
 		return;
@@ -332,24 +364,59 @@ static void take_body(struct http_server *s, struct incoming *in, const char *da
 	in->body.len += len;
 }
 
-static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, const char *path,
-                                 const char *method, const char *version, const char *data, size_t *data_len,
-                                 void **req)
+/* A request, as far as it is in, and its route; NULL: *reply says why not. */
+struct asked {
+	struct http_request r;
+	char segment[PATH_MAX_LEN + 1];
+};
+static const struct http_route *ask(const struct http_server *s, struct MHD_Connection *connection,
+                                    const char *method, const char *path, struct asked *a,
+                                    struct http_reply *reply)
 {
-	struct http_server *s = ctx;
-	struct incoming *in = *req;
-	struct http_reply reply = {0};
+	a->r = (struct http_request){.method = method, .path = path, .internal = connection};
+	a->r.content_type = http_header(&a->r, MHD_HTTP_HEADER_CONTENT_TYPE);
+	if (a->r.content_type == NULL)
+		a->r.content_type = "";
+	const struct http_route *route = find_route(s, &a->r, a->segment, reply);
+	return route != NULL && query_sound(connection, reply) ? route : NULL;
+}
 
-	(void)version;
-	if (!in->begun) {
-		in->begun = true;
-		return refused(s, in, connection, path, &reply) ? answer(connection, &reply, true) : MHD_YES;
-	}
-	if (*data_len > 0) {
-		take_body(s, in, data, *data_len);
-		*data_len = 0;
+/*
+ * The header is in.  Who waits to be asked for his body is answered at once.  Anybody else is sending it: he
+ * would not read an answer before he is through, and a connection closed in between would take it from him;
+ * what he sends is passed over.
+ */
+static enum MHD_Result on_header(const struct http_server *s, struct incoming *in,
+                                 struct MHD_Connection *connection, const char *path, const char *method)
+{
+	struct http_reply reply = {0};
+	struct asked a;
+
+	if (refused(s, in, connection, path, &reply))
+		return answer(connection, &reply, true);
+	if (find_headers(connection, MHD_HTTP_HEADER_CONTENT_LENGTH).cnt == 0)
 		return MHD_YES;
-	}
+	const struct http_route *route = ask(s, connection, method, path, &a, &reply);
+	bool no = route != NULL && route->refuse != NULL && route->refuse(s->config.ctx, &a.r, &reply);
+	if (no && http_header(&a.r, MHD_HTTP_HEADER_EXPECT) != NULL)
+		return answer(connection, &reply, true);
+	if (no)
+		in->reply = reply;
+	else
+		free(reply.body); /* said once all is here */
+	return MHD_YES;
+}
+
+/* All of it is in. */
+static enum MHD_Result on_request(const struct http_server *s, struct incoming *in,
+                                  struct MHD_Connection *connection, const char *path, const char *method)
+{
+	struct http_reply reply = in->reply;
+	struct asked a;
+
+	in->reply = (struct http_reply){0};
+	if (reply.status != 0)
+		return answer(connection, &reply, false);
 	if (in->too_large) {
 		http_error(&reply, MHD_HTTP_CONTENT_TOO_LARGE, "body_too_large",
 		           "a body has at most %zu bytes", s->config.body_max);
@@ -360,20 +427,31 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, c
 		           "too much is being sent to this node at once; try again");
 		return answer(connection, &reply, true);
 	}
-
-	struct http_request r = {.method = method,
-	                         .path = path,
-	                         .arg = "",
-	                         .body = in->body.data,
-	                         .body_len = in->body.len,
-	                         .internal = connection};
-	r.content_type = http_header(&r, MHD_HTTP_HEADER_CONTENT_TYPE);
-	if (r.content_type == NULL)
-		r.content_type = "";
-	const struct http_route *route = find_route(s, &r, &reply);
-	if (route != NULL && query_sound(connection, &reply))
-		route->handle(s->config.ctx, &r, &reply);
+	const struct http_route *route = ask(s, connection, method, path, &a, &reply);
+	a.r.body = in->body.data;
+	a.r.body_len = in->body.len;
+	if (route != NULL)
+		route->handle(s->config.ctx, &a.r, &reply);
 	return answer(connection, &reply, false);
+}
+
+static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, const char *path,
+                                 const char *method, const char *version, const char *data, size_t *data_len,
+                                 void **req)
+{
+	struct http_server *s = ctx;
+	struct incoming *in = *req;
+
+	(void)version;
+	if (!in->begun) {
+		in->begun = true;
+		return on_header(s, in, connection, path, method);
+	}
+	if (*data_len == 0)
+		return on_request(s, in, connection, path, method);
+	take_body(s, in, data, *data_len);
+	*data_len = 0;
+	return MHD_YES;
 }
 
 /* ---- listening -------------------------------------------------------------------------------- */
@@ -469,7 +547,7 @@ struct http_server *http_start(const struct http_config *config, struct err *err
 	    CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT, CONNECTIONS_PER_ADDRESS_MAX,
 	    MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_MAX,
 	    MHD_OPTION_THREAD_STACK_SIZE, STACK_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-	    MHD_OPTION_URI_LOG_CALLBACK, on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+	    MHD_OPTION_URI_LOG_CALLBACK, on_request_line, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
 	    MHD_OPTION_END);
 	if (s->daemon == NULL) {
 		err_set(err, ERR_WORLD, "cannot start the HTTP server: %s", strerror(errno));

@@ -3,7 +3,6 @@
  */
 #include "conn.h"
 
-#include <endian.h>
 #include <time.h>
 
 #include "clock.h"
@@ -92,57 +91,48 @@ int conn_accept(struct conn *c, nng_stream_listener *listener, nng_stream **out)
 	return rv;
 }
 
-/* Moves all bytes of the buffers; nng's streams may move only some in one operation. */
-static int transfer(struct conn *c, void (*op)(nng_stream *, nng_aio *), nng_iov *iov, unsigned iov_cnt,
+/* One operation of nng's, which may move only some of the bytes. */
+static int transfer(struct conn *c, void (*op)(nng_stream *, nng_aio *), nng_iov iov, size_t *moved,
                     uint64_t timeout_ms)
 {
-	while (iov_cnt > 0) {
-		if (iov->iov_len == 0) {
-			iov++;
-			iov_cnt--;
-			continue;
-		}
-		must(nng_aio_set_iov(c->aio, iov_cnt, iov) == 0);
-		op_begin(c, timeout_ms);
-		op(c->stream, c->aio);
-		int rv = op_end(c);
+	must(nng_aio_set_iov(c->aio, 1, &iov) == 0);
+	op_begin(c, timeout_ms);
+	op(c->stream, c->aio);
+	int rv = op_end(c);
+
+	*moved = rv == 0 ? nng_aio_count(c->aio) : 0;
+	return rv;
+}
+
+static int transfer_all(struct conn *c, void (*op)(nng_stream *, nng_aio *), void *data, size_t len,
+                        uint64_t timeout_ms)
+{
+	size_t moved;
+
+	for (size_t at = 0; at < len; at += moved) {
+		nng_iov rest = {.iov_buf = (uint8_t *)data + at, .iov_len = len - at};
+		int rv = transfer(c, op, rest, &moved, timeout_ms);
 		if (rv != 0)
 			return rv;
-
-		size_t moved = nng_aio_count(c->aio);
-		for (unsigned i = 0; i < iov_cnt && moved > 0; i++) {
-			size_t part = moved < iov[i].iov_len ? moved : iov[i].iov_len;
-			iov[i].iov_buf = (uint8_t *)iov[i].iov_buf + part;
-			iov[i].iov_len -= part;
-			moved -= part;
-		}
 	}
 	return 0;
 }
 
 int conn_read(struct conn *c, void *data, size_t len, uint64_t timeout_ms)
 {
+	return transfer_all(c, nng_stream_recv, data, len, timeout_ms);
+}
+
+int conn_read_some(struct conn *c, void *data, size_t len, size_t *got, uint64_t timeout_ms)
+{
 	nng_iov iov = {.iov_buf = data, .iov_len = len};
 
-	return transfer(c, nng_stream_recv, &iov, 1, timeout_ms);
+	return transfer(c, nng_stream_recv, iov, got, timeout_ms);
 }
 
 int conn_write(struct conn *c, const void *data, size_t len, uint64_t timeout_ms)
 {
-	nng_iov iov = {.iov_buf = (void *)(uintptr_t)data, .iov_len = len}; /* only read */
-
-	return transfer(c, nng_stream_send, &iov, 1, timeout_ms);
-}
-
-int conn_write_message(struct conn *c, const void *data, size_t len, uint64_t timeout_ms)
-{
-	uint64_t length = htobe64(len);
-	nng_iov iov[2] = {
-	    {.iov_buf = &length, .iov_len = sizeof(length)},
-	    {.iov_buf = (void *)(uintptr_t)data, .iov_len = len},
-	};
-
-	return transfer(c, nng_stream_send, iov, 2, timeout_ms);
+	return transfer_all(c, nng_stream_send, (void *)(uintptr_t)data /* only read */, len, timeout_ms);
 }
 
 int conn_hello(struct conn *c, int ours, int theirs, uint64_t timeout_ms)

@@ -35,9 +35,9 @@ void conn_free(struct conn *c); /* its user has ended */
 int conn_dial(struct conn *c, const char *url, uint64_t timeout_ms);
 int conn_accept(struct conn *c, nng_stream_listener *listener, nng_stream **out);
 int conn_read(struct conn *c, void *data, size_t len, uint64_t timeout_ms);
+/* What has come, at least one byte. NNG_ETIMEDOUT: nothing came, and nothing is lost. */
+int conn_read_some(struct conn *c, void *data, size_t len, size_t *got, uint64_t timeout_ms);
 int conn_write(struct conn *c, const void *data, size_t len, uint64_t timeout_ms);
-/* A message: its length in 64 bits, then the data. */
-int conn_write_message(struct conn *c, const void *data, size_t len, uint64_t timeout_ms);
 /* Exchanges the SP headers; NNG_EPROTO if the other side does not speak `theirs`. */
 int conn_hello(struct conn *c, int ours, int theirs, uint64_t timeout_ms);
 

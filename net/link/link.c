@@ -91,7 +91,7 @@ static bool start_threads(struct link *l, const struct link_config *config)
 		if (i != l->self && !peer_start(&l->peer[i], config->address[i], config->outbox_bytes_max))
 			return false;
 	}
-	l->checking = thread_start(&l->checker, checker_run, l);
+	l->checking = thread_start(&l->checker, "link-check", checker_run, l);
 	return l->checking && pipes_run(l->pipes);
 }
 
@@ -150,10 +150,22 @@ unsigned link_port(const struct link *l)
 	return pipes_port(l->pipes);
 }
 
-void link_send(struct link *l, unsigned peer, const struct qenvelope *env)
+void link_send(struct link *l, uint64_t to, const struct qenvelope *env)
 {
-	must(peer < l->n && peer != l->self);
-	peer_send(&l->peer[peer], env);
+	struct posting *posting = posting_new(env);
+
+	for (unsigned i = 0; i < l->n; i++) {
+		if (i != l->self && to >> i & 1)
+			peer_send(&l->peer[i], posting);
+	}
+	posting_unref(posting);
+}
+
+void link_flush(struct link *l)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (i != l->self)
+			peer_flush(&l->peer[i]);
 }
 
 void link_slow(struct link *l, uint32_t pipe)

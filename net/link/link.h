@@ -1,18 +1,20 @@
 /*
  * link.h: links to the other replicas over nng streams, one connection a direction.
  *
- * Sending: one bounded outbox per peer.  While messages are on their way, what waits for
- * that peer coalesces into the next one (a qframe of many envelopes).  A full outbox drops its oldest
- * envelopes and counts them: agreement does not depend on the transport.
- * Receiving: one listening socket; each connection is a pipe, at most 4 n + 16 of them. A length is
- * checked before anything is allocated, and memory grows only as bytes arrive.
- * A frame is handed to the owner's callback; link_reject() closes a pipe that sent nonsense.
+ * Sending: one bounded outbox per peer.  What link_flush() finds there leaves as one message (a qframe of
+ * many envelopes), written at once by the thread that calls it: no other has to wake up first.  While one is
+ * on its way, what waits for that peer coalesces into the next.  A full outbox drops its oldest envelopes and
+ * counts them: agreement does not depend on the transport. Receiving: one listening socket; each connection
+ * is a pipe, at most 4 n + 16 of them. A length is checked before anything is allocated, and memory grows
+ * only as bytes arrive. A frame is handed to the owner's callback; link_reject() closes a pipe that sent
+ * nonsense.
  *
  * The bytes are those of nng's PUSH and PULL over TCP (SP header, then messages behind 64-bit lengths),
  * but nng's own sockets are not used: in nng 1.5.2 a peer that resets its connection right after the
  * handshake makes the push socket abort the process (seen within seconds; nng issue 1653), and
  * connections that never finish the handshake are neither counted nor bounded. The streams below them
- * have neither fault. Each connection has a thread of its own here, so the code reads from top to bottom.
+ * have neither fault. Each connection that is read has a thread of its own here, so the code reads from top
+ * to bottom.
  */
 #ifndef QUORATE_LINK_H
 #define QUORATE_LINK_H
@@ -47,8 +49,10 @@ unsigned link_port(const struct link *l);
 /* Is this a URL that link_start() can listen on (any host, port 0 allowed), or that a peer can dial? */
 bool link_url_check(const char *url, bool listening, struct err *err);
 
-/* Queues an envelope for a peer (copied once into the outbox). Never blocks. */
-void link_send(struct link *l, unsigned peer, const struct qenvelope *env);
+/* Queues an envelope for the peers of the mask (encoded once for all of them). Never blocks. */
+void link_send(struct link *l, uint64_t to, const struct qenvelope *env);
+/* What is queued is to leave, now or when the connection takes it. Never blocks. */
+void link_flush(struct link *l);
 
 /* From on_frame only: this pipe sends more than can be served. Nothing more is received from it for a moment,
  * which its sender feels; the others do not wait. */

@@ -10,9 +10,25 @@
 
 struct parcel {
 	STAILQ_ENTRY(parcel) next;
-	size_t len;
-	uint8_t data[]; /* an encoded qenvelope */
+	struct posting *posting; /* a reference */
 };
+
+struct posting *posting_new(const struct qenvelope *env)
+{
+	size_t len = wire_size(WIRE(qenvelope), env);
+	struct posting *p = xcalloc(1, sizeof(*p) + len);
+
+	atomic_init(&p->refs, 1);
+	p->len = len;
+	must(len > 0 && wire_encode_into(WIRE(qenvelope), env, p->data, len) == len);
+	return p;
+}
+
+void posting_unref(struct posting *p)
+{
+	if (atomic_fetch_sub(&p->refs, 1) == 1)
+		free(p);
+}
 
 void outbox_init(struct outbox *o, size_t bytes_max)
 {
@@ -25,7 +41,8 @@ static void remove_oldest(struct outbox *o)
 	struct parcel *p = STAILQ_FIRST(&o->queue);
 
 	STAILQ_REMOVE_HEAD(&o->queue, next);
-	o->bytes -= p->len;
+	o->bytes -= p->posting->len;
+	posting_unref(p->posting);
 	free(p);
 }
 
@@ -40,19 +57,18 @@ bool outbox_empty(const struct outbox *o)
 	return STAILQ_EMPTY(&o->queue);
 }
 
-void outbox_put(struct outbox *o, const struct qenvelope *env)
+void outbox_put(struct outbox *o, struct posting *posting)
 {
-	size_t len = wire_size(WIRE(qenvelope), env);
-	struct parcel *p = xcalloc(1, sizeof(*p) + len);
+	struct parcel *p = xcalloc(1, sizeof(*p));
 
-	p->len = len;
-	must(len > 0 && wire_encode_into(WIRE(qenvelope), env, p->data, len) == len);
-	while (!outbox_empty(o) && o->bytes + len > o->bytes_max) {
+	atomic_fetch_add(&posting->refs, 1);
+	p->posting = posting;
+	while (!outbox_empty(o) && o->bytes + posting->len > o->bytes_max) {
 		remove_oldest(o);
 		o->dropped++;
 	}
 	STAILQ_INSERT_TAIL(&o->queue, p, next);
-	o->bytes += len;
+	o->bytes += posting->len;
 }
 
 /*
@@ -65,10 +81,10 @@ unsigned outbox_take(struct outbox *o, struct bytes *frame)
 	size_t len = sizeof(cnt);
 	must(!outbox_empty(o));
 	for (struct parcel *p = STAILQ_FIRST(&o->queue); p != NULL; p = STAILQ_NEXT(p, next)) {
-		if (cnt == Q_FRAME_ENVS_MAX || (cnt > 0 && len + p->len > OUTBOX_FRAME_BYTES))
+		if (cnt == Q_FRAME_ENVS_MAX || (cnt > 0 && len + p->posting->len > OUTBOX_FRAME_BYTES))
 			break;
 		cnt++;
-		len += p->len;
+		len += p->posting->len;
 	}
 	must(len <= Q_FRAME_MAX);
 	*frame = (struct bytes){.data = xcalloc(1, len), .len = len};
@@ -76,7 +92,7 @@ unsigned outbox_take(struct outbox *o, struct bytes *frame)
 	uint32_t count = htonl(cnt);
 	memcpy(frame->data, &count, sizeof(count));
 	for (size_t at = sizeof(count); at < len;) {
-		const struct parcel *p = STAILQ_FIRST(&o->queue);
+		const struct posting *p = STAILQ_FIRST(&o->queue)->posting;
 		memcpy(frame->data + at, p->data, p->len);
 		at += p->len;
 		remove_oldest(o);

@@ -2,12 +2,17 @@
  * peer.c: the sending half. Before: link_send() puts envelopes into the outbox. After: the peer's pipe.c
  * receives the frames.
  *
- * The receiver answers every frame with an empty message, so that a connection that leads nowhere (power
- * loss, a partition) is noticed after STALL_MS and replaced, instead of waiting for TCP's own time-outs,
- * which grow to minutes. (A plain nng PUSH socket discards such answers, so it can still talk to a pipe.)
+ * Whoever calls link_flush() writes the next frame himself, while none is on its way; nng's thread, which
+ * says that one has left, writes the one after it.  The peer's own thread dials, and mourns.
+ *
+ * The receiver answers every frame with an empty message, several at a time, so that a connection that leads
+ * nowhere (power loss, a partition) is noticed after STALL_MS and replaced, instead of waiting for TCP's own
+ * time-outs, which grow to minutes. (A plain nng PUSH socket discards such answers, so it can still talk to a
+ * pipe.)
  */
 #include "peer.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -39,7 +44,7 @@ void cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t unti
 		pthread_cond_timedwait(cond, mutex, &ts);
 }
 
-bool thread_start(pthread_t *thread, void *(*run)(void *), void *arg)
+bool thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *arg)
 {
 	pthread_attr_t attr;
 
@@ -47,7 +52,70 @@ bool thread_start(pthread_t *thread, void *(*run)(void *), void *arg)
 	must(pthread_attr_setstacksize(&attr, (size_t)1 << 20) == 0);
 	int rv = pthread_create(thread, &attr, run, arg);
 	pthread_attr_destroy(&attr);
+	if (rv == 0)
+		pthread_setname_np(*thread, name);
 	return rv == 0;
+}
+
+/* ---- frames (of whoever flushes, and of nng's threads) ------------------------- */
+
+/* With the mutex held: what is left of the frame. */
+static void write_on(struct peer *p)
+{
+	size_t head = p->written < sizeof(p->length) ? sizeof(p->length) - p->written : 0;
+	size_t body = p->written + head - sizeof(p->length);
+	nng_iov iov[2] = {
+	    {.iov_buf = (uint8_t *)&p->length + sizeof(p->length) - head, .iov_len = head},
+	    {.iov_buf = p->frame.data + body, .iov_len = p->frame.len - body},
+	};
+
+	must(nng_aio_set_iov(p->send_aio, head > 0 ? 2 : 1, head > 0 ? iov : iov + 1) == 0);
+	nng_stream_send(p->conn.stream, p->send_aio);
+}
+
+/* With the mutex held: makes the next frame and begins to write it, if there is one and it may go. */
+static void write_next(struct peer *p)
+{
+	if (!p->stats.connected || p->broken || p->writing || outbox_empty(&p->outbox) ||
+	    p->unacked >= WINDOW)
+		return;
+	if (p->unacked++ == 0)
+		p->due_ms = conn_now_ms() + STALL_MS;
+	p->stats.sent_envelopes += outbox_take(&p->outbox, &p->frame);
+	p->stats.sent_frames++;
+	p->stats.sent_bytes += p->frame.len;
+	p->length = htobe64(p->frame.len);
+	p->written = 0;
+	p->writing = true;
+	write_on(p);
+}
+
+/* With the mutex held: the connection is of no use any more. */
+static void give_up(struct peer *p)
+{
+	p->broken = true;
+	pthread_cond_signal(&p->cond);
+}
+
+static void on_written(void *arg)
+{
+	struct peer *p = arg;
+
+	pthread_mutex_lock(&p->mutex);
+	if (nng_aio_result(p->send_aio) != 0) {
+		give_up(p);
+	} else {
+		p->written += nng_aio_count(p->send_aio);
+		p->due_ms = conn_now_ms() + STALL_MS;
+		if (p->written < sizeof(p->length) + p->frame.len) {
+			write_on(p);
+		} else {
+			bytes_free(&p->frame);
+			p->writing = false;
+			write_next(p);
+		}
+	}
+	pthread_mutex_unlock(&p->mutex);
 }
 
 /* ---- what the peer answers (on a thread of nng's) ---------------------------- */
@@ -67,16 +135,16 @@ static void on_acks(void *arg)
 
 	pthread_mutex_lock(&p->mutex);
 	if (closed) {
-		p->broken = true;
+		give_up(p);
 	} else {
 		p->ack_len += nng_aio_count(p->ack_aio);
 		size_t acks = p->ack_len / ACK_LEN;
 		p->ack_len %= ACK_LEN;
 		p->unacked = acks < p->unacked ? p->unacked - (unsigned)acks : 0;
-		p->ack_due_ms = conn_now_ms() + STALL_MS;
+		p->due_ms = conn_now_ms() + STALL_MS;
 		p->answered = true;
+		write_next(p);
 	}
-	pthread_cond_signal(&p->cond);
 	pthread_mutex_unlock(&p->mutex);
 	if (!closed)
 		acks_receive(p);
@@ -93,50 +161,40 @@ static bool connect_peer(struct peer *p)
 		return false;
 	}
 	must(nng_aio_alloc(&p->ack_aio, on_acks, p) == 0); /* fails only when memory is out */
-	pthread_mutex_lock(&p->mutex);
-	p->broken = false;
-	p->answered = false;
-	p->unacked = 0;
-	p->ack_len = 0;
-	p->stats.connected = true;
-	pthread_mutex_unlock(&p->mutex);
+	must(nng_aio_alloc(&p->send_aio, on_written, p) == 0);
 	acks_receive(p);
+	pthread_mutex_lock(&p->mutex);
+	p->stats.connected = true;
+	write_next(p);
+	pthread_mutex_unlock(&p->mutex);
 	return true;
 }
 
-static void disconnect_peer(struct peer *p)
+static void wait_broken(struct peer *p)
 {
-	nng_aio_stop(p->ack_aio); /* waits for on_acks(); before the stream goes */
-	nng_aio_free(p->ack_aio);
-	conn_hang_up(&p->conn);
 	pthread_mutex_lock(&p->mutex);
-	p->stats.connected = false;
+	while (!p->stopping && !p->broken)
+		pthread_cond_wait(&p->cond, &p->mutex);
+	p->stats.connected = false; /* nobody begins to write any more */
 	pthread_mutex_unlock(&p->mutex);
 }
 
-/* Waits for something to send; false when the connection is to be given up. */
-static bool next_frame(struct peer *p, struct bytes *frame)
+/* A frame that was being written is lost, as any message may be. Returns whether the peer ever answered. */
+static bool disconnect_peer(struct peer *p)
 {
-	bool usable;
-
+	nng_aio_stop(p->send_aio); /* waits for on_written(), */
+	nng_aio_stop(p->ack_aio);  /* for on_acks(); before the stream goes */
+	nng_aio_free(p->send_aio);
+	nng_aio_free(p->ack_aio);
+	conn_hang_up(&p->conn);
 	pthread_mutex_lock(&p->mutex);
-	for (;;) {
-		uint64_t due = p->unacked > 0 ? p->ack_due_ms : CONN_FOREVER;
-
-		usable = !p->stopping && !p->broken && conn_now_ms() < due;
-		if (!usable || (!outbox_empty(&p->outbox) && p->unacked < WINDOW))
-			break;
-		cond_wait_until(&p->cond, &p->mutex, due);
-	}
-	if (usable) {
-		if (p->unacked++ == 0)
-			p->ack_due_ms = conn_now_ms() + STALL_MS;
-		p->stats.sent_envelopes += outbox_take(&p->outbox, frame);
-		p->stats.sent_frames++;
-		p->stats.sent_bytes += frame->len;
-	}
+	bool answered = p->answered;
+	bytes_free(&p->frame);
+	p->writing = p->broken = p->answered = false;
+	p->unacked = 0;
+	p->ack_len = 0;
 	pthread_mutex_unlock(&p->mutex);
-	return usable;
+	return answered;
 }
 
 /* Waits between two tries; false: the end. */
@@ -157,20 +215,13 @@ static void *run(void *arg)
 {
 	struct peer *p = arg;
 	uint64_t pause_ms = RECONNECT_MIN_MS;
-	struct bytes frame;
 
 	do {
 		if (!connect_peer(p))
 			continue;
-		while (next_frame(p, &frame)) {
-			int rv = conn_write_message(&p->conn, frame.data, frame.len, STALL_MS);
-			bytes_free(&frame);
-			if (rv != 0)
-				break;
-		}
-		disconnect_peer(p);
+		wait_broken(p);
 		/* A peer that only takes calls and hangs up is called less and less often. */
-		if (p->answered)
+		if (disconnect_peer(p))
 			pause_ms = RECONNECT_MIN_MS;
 	} while (pause_dialing(p, &pause_ms));
 	return NULL;
@@ -194,17 +245,23 @@ bool peer_start(struct peer *p, const char *url, size_t outbox_bytes_max)
 	must(pthread_mutex_init(&p->mutex, NULL) == 0);
 	cond_init(&p->cond);
 	outbox_init(&p->outbox, outbox_bytes_max);
-	if (thread_start(&p->thread, run, p))
+	if (thread_start(&p->thread, "link-send", run, p))
 		return true;
 	peer_free(p);
 	return false;
 }
 
-void peer_send(struct peer *p, const struct qenvelope *env)
+void peer_send(struct peer *p, struct posting *posting)
 {
 	pthread_mutex_lock(&p->mutex);
-	outbox_put(&p->outbox, env);
-	pthread_cond_signal(&p->cond);
+	outbox_put(&p->outbox, posting);
+	pthread_mutex_unlock(&p->mutex);
+}
+
+void peer_flush(struct peer *p)
+{
+	pthread_mutex_lock(&p->mutex);
+	write_next(p);
 	pthread_mutex_unlock(&p->mutex);
 }
 
@@ -220,6 +277,10 @@ void peer_stats(struct peer *p, struct link_stats *out)
 void peer_check(struct peer *p, uint64_t now_ms)
 {
 	conn_check(&p->conn, now_ms);
+	pthread_mutex_lock(&p->mutex);
+	if (p->stats.connected && p->unacked > 0 && now_ms > p->due_ms)
+		give_up(p);
+	pthread_mutex_unlock(&p->mutex);
 }
 
 void peer_stop(struct peer *p)

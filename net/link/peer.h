@@ -1,5 +1,6 @@
 /*
- * peer.h: the sending half: one thread a peer that dials it, for ever, and sends what its outbox holds.
+ * peer.h: the sending half: what waits for one peer, a thread that dials it, for ever, and frames on their
+ * way.
  */
 #ifndef QUORATE_PEER_H
 #define QUORATE_PEER_H
@@ -12,24 +13,30 @@ struct peer {
 	char *url;
 	pthread_t thread;
 	struct conn conn;
-	nng_aio *ack_aio; /* reads what the peer answers; one a connection */
+	nng_aio *send_aio,
+	    *ack_aio; /* one of each a connection: writes frames, reads what the peer answers */
 	uint8_t ack_buf[512];
 
 	pthread_mutex_t mutex; /* covers what follows */
 	pthread_cond_t cond;   /* on the monotonic clock */
 	struct outbox outbox;
 	bool stopping;
-	bool broken;   /* the connection was closed by the peer */
-	bool answered; /* something came back on it */
+	bool broken;     /* the connection was closed by the peer */
+	bool answered;   /* something came back on it */
+	bool writing;    /* a frame is on its way: */
+	uint64_t length; /* (as the peer reads it) */
+	struct bytes frame;
+	size_t written; /* of both */
 	unsigned unacked;
-	size_t ack_len;      /* bytes of an acknowledgement that is still incomplete */
-	uint64_t ack_due_ms; /* while unacked > 0 */
+	size_t ack_len;  /* bytes of an acknowledgement that is still incomplete */
+	uint64_t due_ms; /* while unacked > 0: some progress, or it is given up */
 	struct link_stats stats;
 };
 
 /* False: no thread to be had; nothing to stop. */
 bool peer_start(struct peer *p, const char *url, size_t outbox_bytes_max);
-void peer_send(struct peer *p, const struct qenvelope *env);
+void peer_send(struct peer *p, struct posting *posting); /* into the outbox, with a reference of its own */
+void peer_flush(struct peer *p);                         /* what waits is to leave */
 void peer_stats(struct peer *p, struct link_stats *out);
 void peer_check(struct peer *p, uint64_t now_ms); /* called now and then: time-outs */
 
@@ -42,6 +49,6 @@ void cond_init(pthread_cond_t *cond);
 /* Waits until then at most; CONN_FOREVER: for ever. */
 void cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t until_ms);
 /* pthread_create() with the stack that link's threads need; false: no thread to be had. */
-bool thread_start(pthread_t *thread, void *(*run)(void *), void *arg);
+bool thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *arg);
 
 #endif

@@ -10,7 +10,11 @@
 
 #define HELLO_MS 5000   /* for the SP header */
 #define ANSWER_MS 10000 /* for taking our answer */
+#define BUFFER_BYTES ((size_t)16 << 10)
 #define FIRST_BYTES ((size_t)64 << 10)
+#define ANSWER_CNT 8       /* frames are answered together: so many, */
+#define ANSWER_WAIT_MS 500 /* or when no more has come for so long (both far below what peer.c waits for) */
+#define ANSWER_BYTES 8     /* an empty message */
 #define PROVEN_PER_PEER 2
 #define SLOW_PAUSE_MS 100
 #define ACCEPT_PAUSE_MS 100 /* when the process is out of file descriptors */
@@ -25,6 +29,10 @@ struct pipe {
 	struct pipes *table;
 	pthread_t thread;
 	struct conn conn;
+	/* Its thread's: */
+	uint8_t *buf; /* BUFFER_BYTES; what has come and was not read yet: */
+	size_t begin, end;
+	unsigned owed; /* answers */
 	/* Covered by the table's mutex: */
 	enum pipe_state state;
 	uint32_t id; /* ascending: a greater one is newer */
@@ -70,30 +78,94 @@ static struct pipe *find(struct pipes *t, uint32_t id)
 
 /* ---- a pipe's thread ----------------------------------------------------------- */
 
-/* Reads one message; memory grows as its bytes come in, whatever its length claims. */
-static int read_message(struct conn *c, struct bytes *out)
+static void deliver(struct pipe *p, const uint8_t *data, size_t len)
+{
+	struct pipes *t = p->table;
+
+	pthread_mutex_lock(&t->frame_mutex);
+	t->on_frame(t->ctx, p->id, data, len);
+	pthread_mutex_unlock(&t->frame_mutex);
+}
+
+/* See peer.c. */
+static int answer(struct pipe *p)
+{
+	static const uint8_t none[ANSWER_CNT * ANSWER_BYTES];
+	size_t len = p->owed * sizeof none / ANSWER_CNT;
+
+	p->owed = 0;
+	return conn_write(&p->conn, none, len, ANSWER_MS);
+}
+
+/* Reads on until the buffer holds that much. */
+static int fill(struct pipe *p, size_t wanted)
+{
+	must(wanted <= BUFFER_BYTES);
+	while (p->end - p->begin < wanted) {
+		size_t got;
+		if (p->begin > 0) {
+			memmove(p->buf, p->buf + p->begin, p->end - p->begin);
+			p->end -= p->begin;
+			p->begin = 0;
+		}
+		int rv = conn_read_some(&p->conn, p->buf + p->end, BUFFER_BYTES - p->end, &got,
+		                        p->owed > 0 ? ANSWER_WAIT_MS : CONN_FOREVER);
+		p->end += got;
+		if (rv == NNG_ETIMEDOUT)
+			rv = answer(p);
+		if (rv != 0)
+			return rv;
+	}
+	return 0;
+}
+
+static int read_small(struct pipe *p, size_t len)
+{
+	int rv = fill(p, len);
+
+	if (rv == 0) {
+		deliver(p, p->buf + p->begin, len);
+		p->begin += len;
+	}
+	return rv;
+}
+
+/* Memory grows as its bytes come in, whatever its length claims. */
+static int read_big(struct pipe *p, size_t len)
+{
+	size_t cap = len < FIRST_BYTES ? len : FIRST_BYTES, have = p->end - p->begin;
+	struct bytes frame = {.data = xcalloc(1, cap), .len = have};
+	int rv;
+
+	memcpy(frame.data, p->buf + p->begin, have);
+	p->begin = p->end = 0;
+	for (;;) {
+		rv = conn_read(&p->conn, frame.data + frame.len, cap - frame.len, CONN_FOREVER);
+		frame.len = cap;
+		if (rv != 0 || cap == len)
+			break;
+		cap = cap * 2 < len ? cap * 2 : len;
+		frame.data = xrealloc(frame.data, cap);
+	}
+	if (rv == 0)
+		deliver(p, frame.data, frame.len);
+	bytes_free(&frame);
+	return rv;
+}
+
+static int read_message(struct pipe *p)
 {
 	uint64_t length;
-	int rv = conn_read(c, &length, sizeof(length), CONN_FOREVER);
+	int rv = fill(p, sizeof(length));
 
 	if (rv != 0)
 		return rv;
+	memcpy(&length, p->buf + p->begin, sizeof(length));
+	p->begin += sizeof(length);
 	length = be64toh(length);
 	if (length > Q_FRAME_MAX)
 		return NNG_EMSGSIZE;
-
-	size_t cap = length < FIRST_BYTES ? (size_t)length : FIRST_BYTES;
-	*out = (struct bytes){.data = xcalloc(1, cap + 1)}; /* never of size 0 */
-	for (;;) {
-		rv = conn_read(c, out->data + out->len, cap - out->len, CONN_FOREVER);
-		if (rv != 0)
-			return rv;
-		out->len = cap;
-		if (cap == length)
-			return 0;
-		cap = cap * 2 < length ? cap * 2 : (size_t)length;
-		out->data = xrealloc(out->data, cap);
-	}
+	return length <= BUFFER_BYTES ? read_small(p, (size_t)length) : read_big(p, (size_t)length);
 }
 
 /* The owner asked for it while it had the frame. */
@@ -111,22 +183,18 @@ static void pause_if_slow(struct pipe *p)
 
 static int receive_frames(struct pipe *p)
 {
-	struct pipes *t = p->table;
 	int rv = conn_hello(&p->conn, CONN_PULL, CONN_PUSH, HELLO_MS);
 
 	while (rv == 0) {
-		struct bytes frame = {0};
-
-		rv = read_message(&p->conn, &frame);
+		rv = read_message(p);
 		if (rv == 0) {
-			pthread_mutex_lock(&t->frame_mutex);
-			t->on_frame(t->ctx, p->id, frame.data, frame.len);
-			pthread_mutex_unlock(&t->frame_mutex);
 			pause_if_slow(p);
-			rv = conn_write_message(&p->conn, NULL, 0, ANSWER_MS); /* see peer.c */
+			if (++p->owed == ANSWER_CNT)
+				rv = answer(p);
 		}
-		bytes_free(&frame);
 	}
+	if (p->owed > 0)
+		(void)answer(p); /* who has only stopped sending may still want to know */
 	return rv;
 }
 
@@ -153,6 +221,7 @@ static void reap(struct pipe *p)
 {
 	pthread_join(p->thread, NULL);
 	conn_free(&p->conn);
+	free(p->buf);
 	p->state = PIPE_FREE;
 }
 
@@ -188,13 +257,15 @@ static void admit(struct pipes *t, nng_stream *stream)
 	struct pipe *p = claim(t);
 
 	if (p != NULL) {
-		*p = (struct pipe){.table = t, .id = ++t->last_id};
+		*p = (struct pipe){.table = t, .id = ++t->last_id, .buf = xcalloc(1, BUFFER_BYTES)};
 		conn_init(&p->conn);
 		p->conn.stream = stream;
-		if (thread_start(&p->thread, pipe_run, p))
+		if (thread_start(&p->thread, "link-recv", pipe_run, p)) {
 			p->state = PIPE_LIVE;
-		else
+		} else {
 			conn_free(&p->conn);
+			free(p->buf);
+		}
 	} else {
 		nng_stream_free(stream);
 	}
@@ -272,7 +343,7 @@ struct pipes *pipes_open(const char *url, unsigned max,
 
 bool pipes_run(struct pipes *t)
 {
-	t->running = thread_start(&t->thread, accept_run, t);
+	t->running = thread_start(&t->thread, "link-recv", accept_run, t);
 	return t->running;
 }
 

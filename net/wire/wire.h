@@ -53,12 +53,33 @@ size_t wire_size(struct wire_type type, const void *value);
  * Decodes exactly `len` bytes into *value (any previous content is overwritten,
  * not freed).  Returns false, with *value zeroed and nothing to free, unless the
  * bytes are the one canonical encoding of a value within the schema's bounds.
- * Allocates at most about four times `len`, plus one array at its bound.
+ * Allocates at most about ten times `len`.
  */
 bool wire_decode(struct wire_type type, const uint8_t *data, size_t len, void *value);
 
 /* Frees what a decoded value owns and zeroes it. */
 void wire_free(struct wire_type type, void *value);
+
+/*
+ * Memory that is given back all at once.  {0} is an empty one; or it begins with memory of the caller's,
+ * aligned as a pointer is.  What is taken is zero; out of memory aborts.
+ */
+struct wire_piece;
+struct wire_arena {
+	uint8_t *at; /* what is left of the newest piece */
+	size_t left;
+	struct wire_piece *pieces; /* of the heap */
+};
+void *wire_arena_take(struct wire_arena *a, size_t size);
+void wire_arena_free(struct wire_arena *a); /* but for the caller's own memory */
+
+/*
+ * As wire_decode(), without a copy of any bytes: the lists of *value lie in the arena, and the bytes of
+ * variable length where they are in `data`.  Both must outlive it; there is no wire_free() of it.  What it
+ * took of the arena stays there even if it fails.
+ */
+bool wire_decode_in(struct wire_arena *a, struct wire_type type, const uint8_t *data, size_t len,
+                    void *value);
 
 /* ---- scalars ------------------------------------------------------------ */
 

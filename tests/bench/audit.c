@@ -22,6 +22,7 @@
 #include "audit.h"
 #include "clock.h"
 #include "crypto.h"
+#include "founding.h"
 #include "ident.h"
 #include "ledger.h"
 #include "merkle.h"
@@ -72,23 +73,8 @@ static void make_genesis(struct maker *m)
 {
 	struct qgenesis *g = &m->g.g;
 	struct err err = {0};
-	char text[64];
 
-	g->format = 1;
-	g->name = xstrdup("bench");
-	g->time_ms = 1700000000000;
-	g->params = genesis_default_params();
-	g->replicas.replicas_len = REPLICAS;
-	g->replicas.replicas_val = xcalloc(REPLICAS, sizeof *g->replicas.replicas_val);
-	for (unsigned i = 0; i < REPLICAS; i++) {
-		struct qreplica *r = &g->replicas.replicas_val[i];
-		m->ids[i] = ident_from_seed((uint8_t[32]){(uint8_t)(i + 1)});
-		snprintf(text, sizeof text, "replica-%u", i);
-		r->name = xstrdup(text);
-		snprintf(text, sizeof text, "tcp://127.0.0.1:%u", 7000 + i);
-		r->address = xstrdup(text);
-		r->key = ident_key(m->ids[i]);
-	}
+	found(g, m->ids, REPLICAS);
 	g->allocations.allocations_len = LANES;
 	g->allocations.allocations_val = xcalloc(LANES, sizeof(struct qoutput));
 	for (unsigned i = 0; i < LANES; i++) {
@@ -176,7 +162,7 @@ static void journal_checkpoint(struct maker *m, const struct block *b, const str
 static void append_block(struct maker *m, struct tx *const *txs, size_t cnt)
 {
 	uint64_t height = ledger_height(m->ledger).n + 1;
-	struct qhash *leaves = xcalloc(cnt, sizeof *leaves), digest;
+	struct qhash *leaves = xcalloc(cnt, sizeof *leaves), digest = {0};
 	struct qheader q = {.format = 1,
 	                    .height = {height},
 	                    .parent = *ledger_tip(m->ledger),

@@ -49,7 +49,7 @@ static inline void chronicle_keep(struct cluster *c, unsigned from, const struct
 {
 	(void)c, (void)from;
 	for (size_t i = 0; i < chronicle.kept_cnt; i++)
-		if (chronicle.kept[i]->sender == m->sender && qhash_eq(&chronicle.kept[i]->id, &m->id))
+		if (chronicle.kept[i]->sender == m->sender && message_same_body(chronicle.kept[i], m))
 			return;
 	if (chronicle.kept_cnt < KEPT_MAX)
 		chronicle.kept[chronicle.kept_cnt++] = message_ref((struct message *)m);

@@ -108,6 +108,8 @@ void call_unref(struct call *c)
 	}
 	if (c->kind == CALL_DISPUTE)
 		free(c->dispute.list);
+	if (c->kind == CALL_ADDRESS)
+		free(c->address.list);
 	free(c);
 }
 
@@ -122,11 +124,46 @@ bool node_call(struct node *n, struct call *c)
 		c->dispute.height.n = 3;
 		c->dispute.disputed = c->dispute.cnt;
 	}
+	if (c->kind == CALL_ADDRESS && c->address.limit > 0) {
+		c->address.list[0] = (struct held){.u = {.out = {c->address.owner, 5}}};
+		c->address.cnt = 1;
+		c->address.sums = (struct address_sums){.outputs = 2, .free = 9};
+		c->address.lost = !c->address.first && c->address.after.index != 0;
+	}
 	if (c->kind == CALL_STATUS) {
 		c->status.height.n = 3;
 		c->status.engine.peer[0].seen_ms = c->status.engine.peer[2].seen_ms = 900;
 	}
 	return true;
+}
+
+/* Of each batch one finds no place. */
+bool node_has_room(struct node *n)
+{
+	(void)n;
+	return true;
+}
+
+size_t node_room(struct node *n, size_t cnt)
+{
+	(void)n;
+	return cnt > 1 ? cnt - 1 : cnt;
+}
+
+void node_room_back(struct node *n, size_t cnt)
+{
+	(void)n, (void)cnt;
+}
+
+bool node_turn(struct node *n)
+{
+	(void)n;
+	return true;
+}
+
+void node_turn_end(struct node *n)
+{
+	(void)n;
 }
 
 struct reader *node_reader(struct node *n, struct err *err)
@@ -152,16 +189,36 @@ bool node_wait_begin(struct node *n, struct waiter *w, const struct qtxid *id)
 	return id->b[1] & 1;
 }
 
-enum wait_end node_wait(struct node *n, struct waiter *w, struct qheight *height, uint64_t deadline_ms)
+bool node_wait(struct node *n, struct waiter *w, uint64_t deadline_ms)
 {
-	(void)n, (void)w, (void)height;
+	(void)n, (void)w;
 	must(deadline_ms >= 1000 && deadline_ms <= 11000);
-	return WAIT_OVER;
+	return false;
 }
 
 void node_wait_end(struct node *n, struct waiter *w)
 {
 	(void)n, (void)w;
+}
+
+/* Three blocks: the first is long executed, of the third it has the ids. */
+enum ids_found node_block_ids(struct node *n, struct qheight height, uint64_t deadline_ms,
+                              struct block_ids **out)
+{
+	(void)n;
+	must(deadline_ms >= 1000 && deadline_ms <= 11000);
+	if (height.n == 3) {
+		*out = xcalloc(1, sizeof **out + sizeof ids[0]);
+		(*out)->height = height;
+		(*out)->cnt = 1;
+		(*out)->ids[0] = ids[2];
+	}
+	return height.n == 3 ? IDS_HERE : height.n < 3 ? IDS_OLD : IDS_NONE;
+}
+
+void block_ids_unref(struct block_ids *b)
+{
+	free(b);
 }
 
 /* ---- genuine requests -------------------------------------------------------------------------- */
@@ -235,6 +292,16 @@ static const struct {
     {"/v1/blocks/%31", 200},
     {"/v1/blocks/%00", 400},
     {"/v1/blocks/1/2", 404},
+    {"/v1/blocks/1/transactions", 200},
+    {"/v1/blocks/3/transactions", 200},
+    {"/v1/blocks/3/transactions?wait=10000", 200},
+    {"/v1/blocks/3/transactions?wait=10001", 400},
+    {"/v1/blocks/3/transactions?wait=-1", 400},
+    {"/v1/blocks/4/transactions?wait=5", 404},
+    {"/v1/blocks/0/transactions", 404},
+    {"/v1/blocks/latest/transactions", 400},
+    {"/v1/blocks/9223372036854775808/transactions", 400},
+    {"/v1/blocks//transactions", 404},
     {"/v1/%", 400},
     {"/nothing", 404},
 };
@@ -253,8 +320,16 @@ static void add_requests(void)
 		snprintf(path, sizeof path, "/v1/receipts/%s", id);
 		add_get(path);
 	}
-	snprintf(path, sizeof path, "/v1/addresses/%s?skip=0&limit=10", address_format(&a, address));
+	snprintf(path, sizeof path, "/v1/addresses/%s?limit=10", address_format(&a, address));
 	add_get(path);
+	hex_encode(id, ids[0].b, sizeof ids[0].b);
+	snprintf(path, sizeof path, "/v1/addresses/%s?after=%s:%u", address, id, 0);
+	add_get(path);
+	snprintf(path, sizeof path, "/v1/addresses/%s?after=%s:%u", address, id, 1);
+	add_get(path);
+	add("GET /v1/blocks/3/transactions HTTP/1.1\r\nHost: x\r\nAccept: application/octet-stream\r\n\r\n");
+	add("POST /v1/transactions?brief=1 HTTP/1.1\r\nHost: x\r\nContent-Length: "
+	    "24\r\n\r\n{\"transactions\": [\"00\"]}");
 	add("HEAD /v1/genesis HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
 	add("DELETE /v1/blocks HTTP/1.0\r\n\r\n");
 	add("POST /v1/transactions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "

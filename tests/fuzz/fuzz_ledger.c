@@ -376,17 +376,6 @@ static void read_transaction(struct reader *r, bool proving, const struct qtxid 
 	check_found(reader_attempt(r, id, &seq, &attempt, &err), &err);
 }
 
-static void read_address(struct reader *r, uint8_t number)
-{
-	struct err err = {0};
-	struct qaddress addr = rules_address(number);
-	struct address_output outs[3];
-	size_t cnt;
-	struct address_sums sums;
-
-	check_found(reader_address(r, &addr, 0, 3, outs, &cnt, &sums, &err), &err);
-}
-
 static void read_stakes(struct reader *r, struct qheight tip)
 {
 	struct ledger_stakes stakes;
@@ -413,8 +402,6 @@ static void read_all(bool proving)
 	read_transaction(r, proving, &place->rules.g.txid, 0);
 	for (size_t i = 0; i < HEIGHT; i++)
 		read_transaction(r, proving, &ids[i], i + 1);
-	for (uint8_t i = 1; i <= 15; i++)
-		read_address(r, i);
 	read_stakes(r, tip);
 	reader_close(r);
 }

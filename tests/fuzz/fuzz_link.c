@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -190,7 +191,8 @@ static void be_dialled(const uint8_t *data, size_t len, unsigned pieces)
 
 	struct link *l = link_start(&config, &err);
 	must(l != NULL);
-	link_send(l, 1, &env);
+	link_send(l, 1 << 1, &env);
+	link_flush(l);
 	int fd = (int)TEMP_FAILURE_RETRY(accept4(listening, NULL, NULL, SOCK_CLOEXEC));
 	must(fd >= 0);
 	send_pieces(fd, data, len, pieces);

@@ -50,7 +50,7 @@ static bool statement_of(const struct message *m, struct statement *s)
 	const struct qproposal *p = &m->m.qmessage_u.proposal;
 	const struct qvote *v = &m->m.qmessage_u.vote;
 
-	*s = (struct statement){.kind = m->m.kind, .what = m->id};
+	*s = (struct statement){.kind = m->m.kind, .what = message_id(m)};
 	switch (m->m.kind) {
 	case QPRE_PREPARE:
 		s->view = p->view.n;

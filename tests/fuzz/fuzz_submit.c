@@ -1,6 +1,7 @@
 /*
  * fuzz_submit.c: the body of POST /v1/transactions: one result for each transaction that was handed in, or a
- * refusal that says why.  The first byte selects the Content-Type.
+ * refusal that says why.  The first byte selects the Content-Type, whether the answer is to be brief, and how
+ * much room the pool has.
  *
  * Links: q_replica q_link q_http
  */
@@ -59,24 +60,46 @@ bool node_call(struct node *n, struct call *c)
 	return true;
 }
 
+static size_t room, lent;
+
+bool node_has_room(struct node *n)
+{
+	(void)n;
+	return room > 0;
+}
+
+size_t node_room(struct node *n, size_t cnt)
+{
+	(void)n;
+	lent = cnt < room ? cnt : room;
+	return lent;
+}
+
+void node_room_back(struct node *n, size_t cnt)
+{
+	(void)n;
+	must(cnt <= lent);
+	lent -= cnt;
+}
+
 /* ---- the answer ------------------------------------------------------------------------ */
 
-static json_t *answer;
-static int answer_status;
+static uint64_t brief;
 
-void api_json(struct http_reply *reply, int status, json_t *json)
+bool api_query(const struct http_request *r, struct http_reply *reply, const char *key, uint64_t max,
+               uint64_t otherwise, uint64_t *out)
 {
+	(void)r;
 	(void)reply;
-	must(json != NULL && answer == NULL);
-	answer = json;
-	answer_status = status;
+	must(strcmp(key, "brief") == 0 && max == 1 && otherwise == 0);
+	*out = brief;
+	return true;
 }
 
 void api_bad(struct http_reply *reply, const struct err *err)
 {
-	(void)reply;
-	must(err->kind == ERR_INPUT && err->text[0] != '\0' && answer == NULL);
-	answer_status = 400;
+	must(err->kind == ERR_INPUT && err->text[0] != '\0' && reply->body == NULL);
+	reply->status = 400;
 }
 
 json_t *api_hex(const uint8_t *data, size_t len)
@@ -138,38 +161,52 @@ static void teardown(void)
 
 /* ---- the test ---------------------------------------------------------------------------------- */
 
-static void check_answer(void)
+static void check_answer(const struct http_reply *reply)
 {
+	json_t *answer = json_loadb(reply->body, reply->body_len, 0, NULL);
 	const json_t *results = json_object_get(answer, "results");
 	size_t cnt = json_array_size(results), accepted = 0;
 
-	must(cnt >= 1 && cnt <= Q_BLOCK_TXS_MAX);
+	must(json_is_array(results) && cnt <= Q_BLOCK_TXS_MAX);
 	for (size_t i = 0; i < cnt; i++) {
 		const json_t *one = json_array_get(results, i);
 		const char *code = json_string_value(json_object_get(one, "code"));
 		must(code != NULL && json_string_value(json_object_get(one, "status")) != NULL);
+		must(brief == 0 || json_is_integer(json_object_get(one, "index")));
 		accepted += strcmp(code, "accepted") == 0;
 	}
-	must(accepted == admitted);
-	must(answer_status == (cnt > 1 ? 200 : admitted ? 202 : 400));
+	if (brief) {
+		must(accepted == 0);
+		accepted = (size_t)json_integer_value(json_object_get(answer, "accepted"));
+		cnt += accepted;
+	}
+	must(cnt >= 1 && accepted == admitted && admitted <= room);
+	must(cnt > 1 || admitted == 0 ? reply->status == 200 || cnt == 1 : reply->status == 202);
+	json_decref(answer);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
+	static const size_t rooms[] = {SIZE_MAX, 2, 1, 0};
+
 	if (len == 0)
 		return 0;
 	struct http_request r = {
 	    .method = "POST", .content_type = types[data[0] % 4], .body = data + 1, .body_len = len - 1};
 	struct http_reply reply = {0};
 
-	admitted = 0;
-	answer = NULL;
+	brief = data[0] >> 2 & 1;
+	room = rooms[data[0] >> 3 & 3];
+	admitted = lent = 0;
 	api_submit(NULL, &r, &reply);
-	if (answer)
-		check_answer();
+	must(lent == 0);
+	if (reply.status == 400 && reply.body == NULL)
+		must(admitted == 0);
+	else if (room == 0)
+		must(admitted == 0 && reply.status == 503);
 	else
-		must(answer_status == 400 && admitted == 0);
-	json_decref(answer);
+		check_answer(&reply);
+	free(reply.body);
 	return 0;
 }
 

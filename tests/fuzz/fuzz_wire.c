@@ -46,6 +46,8 @@ static void setup(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	uint64_t value[64]; /* large enough for any, and aligned */
+	uint64_t borrowed[64];
+	struct wire_arena arena = {0};
 	struct bytes again;
 	uint8_t little[16];
 
@@ -55,11 +57,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	must(type.size <= sizeof value);
 	data++;
 	len--;
-	if (!wire_decode(type, data, len, value)) {
+	bool ok = wire_decode(type, data, len, value);
+	must(wire_decode_in(&arena, type, data, len, borrowed) == ok);
+	if (!ok) {
 		for (size_t i = 0; i < type.size; i++)
-			must(((uint8_t *)value)[i] == 0);
+			must(((uint8_t *)value)[i] == 0 && ((uint8_t *)borrowed)[i] == 0);
+		wire_arena_free(&arena);
 		return 0;
 	}
+	must(wire_encode(type, borrowed, &again));
+	must(again.len == len && memcmp(again.data, data, len) == 0);
+	bytes_free(&again);
+	wire_arena_free(&arena);
 	must(len > 0 && len % 4 == 0);
 	must(wire_size(type, value) == len);
 	must(wire_encode(type, value, &again));

@@ -66,11 +66,11 @@ static void rebuild_index(struct scene *s, const char *name, const char *as)
 	free(text);
 }
 
-static void hide_coin(struct scene *s)
+static void hide_payment(struct scene *s)
 {
-	rebuild_index(s, "outputs_unspent",
-	              "CREATE INDEX outputs_unspent ON outputs(owner) WHERE spent_by IS NULL AND tx <> 5 "
-	              "AND tx <> 11");
+	rebuild_index(
+	    s, "transactions_txid",
+	    "CREATE UNIQUE INDEX transactions_txid ON transactions(seq >> 15, txid) WHERE seq <> 5");
 }
 static void misdirect_blocks(struct scene *s)
 {
@@ -230,8 +230,8 @@ const struct crime crimes_rows[] = {
 	 {1, "tampered", "altered", "blocks(height=3).nonce", NULL, NULL, NULL}},
 	{"index-dropped", OPERATOR, "drops the index of transaction ids", PLAIN, "DROP INDEX transactions_txid",
 	 NULL, false, {1, "tampered", "schema", "schema.index transactions_txid", NULL, NULL, NULL}},
-	{"coin-hidden", OPERATOR, "takes a row out of an index: a balance shows less", PLAIN, NULL, hide_coin,
-	 false, {1, "damaged", "damaged", "file", NULL, NULL, NULL}},
+	{"payment-hidden", OPERATOR, "takes a row out of an index: who asks for that payment finds none", PLAIN,
+	 NULL, hide_payment, false, {1, "damaged", "damaged", "file", NULL, NULL, NULL}},
 	{"index-misdirected", OPERATOR, "lets an index lead to another block than it says", PLAIN, NULL,
 	 misdirect_blocks, false, {1, "damaged", "damaged", "file", NULL, NULL, NULL}},
 	{"trigger-added", OPERATOR, "adds a trigger that pays him with each block", PLAIN,
@@ -266,7 +266,7 @@ const struct crime crimes_rows[] = {
 	{"wal-lost", "a careless copy", "copies a running node's file without its WAL", PLAIN, NULL, forget_wal,
 	 true, {0, "behind", NULL, NULL, NULL, NULL, NULL}},
 	{"wal-of-another", OPERATOR, "puts another chain's WAL beside the file", PLAIN, NULL, strange_wal, false,
-	 {1, "damaged", "damaged", "file", NULL, NULL, NULL}},
+	 {1, "tampered", "altered", "outputs(tx=0,position=0).amount", NULL, NULL, NULL}},
 	{NULL},
 };
 /* clang-format on */

@@ -218,7 +218,8 @@ static void a_node_on_a_full_disk_stops_and_loses_nothing(void **state)
 	assert_int_equal(rename(home, aside), 0);
 	assert_int_equal(mkdir(home, 0700), 0);
 	assert_true(mount_room(home, "600k", 0));
-	snprintf(command, sizeof command, "cp -a %s/. %s", aside, home);
+	/* Where a WAL has grown ahead there are zeros, for which the small file system has no room. */
+	snprintf(command, sizeof command, "cp -a --sparse=always %s/. %s", aside, home);
 	assert_int_equal(system(command), 0);
 	chain_signal(c, "start", 3);
 	pay_until_3_stops(c);

@@ -74,6 +74,44 @@ static void messages_in_any_order_lead_to_the_same_chain(void **state)
 	}
 }
 
+/* CE4: certificates were faster; neither a STATUS nor a CHAIN is needed. */
+static void proposals_later_than_their_certificates_still_bring_the_blocks(void **state)
+{
+	struct world *w = world_new(4, 0);
+	(void)state;
+	world_rule(w, HOLD, ALL, ONLY(3), KIND(QPRE_PREPARE), 0);
+	world_rule(w, DROP, ALL, ONLY(3), KIND(QCHAIN) | KIND(QSTATUS), 0);
+	propose_and_settle(w, 0, 3);
+	assert_int_equal(world_status(w, 3).tip.n, 3);
+	assert_int_equal(world_height(w, 3), 0);
+	world_say(w, "-- the PRE-PREPAREs arrive");
+	world_release(w);
+	world_settle(w);
+	all_executed(w, 3);
+	assert_int_equal(world_status(w, 3).executed.n, 3);
+	world_end(w, __func__);
+}
+
+/* ST4: who heard of nothing for more than a window learns it from the first vote, before any STATUS. */
+static void a_vote_from_beyond_the_window_tells_who_is_ahead(void **state)
+{
+	struct world *w = world_new(4, 0);
+	unsigned ahead = world_params().window + 1;
+	(void)state;
+	w->quiet = true;
+	world_rule(w, DROP, ALL, ONLY(3), ~0u, 0);
+	propose_and_settle(w, 0, ahead);
+	assert_int_equal(world_height(w, 2), ahead);
+	world_clear_rules(w);
+	world_rule(w, DROP, ALL, ALL, KIND(QSTATUS), 0);
+	propose_and_settle(w, 0, 1);
+	assert_in_range(world_height(w, 3), ahead, ahead + 1);
+	world_clear_rules(w);
+	world_goes_on(w);
+	all_executed(w, world_height(w, 0));
+	world_free(w);
+}
+
 /* V1, PR2: they are kept, and count once it is here. */
 static void votes_may_come_before_their_block(void **state)
 {
@@ -364,6 +402,8 @@ int main(void)
 	    cmocka_unit_test(one_block_is_proposed_prepared_committed_and_executed),
 	    cmocka_unit_test(heights_in_flight_are_committed_in_order),
 	    cmocka_unit_test(messages_in_any_order_lead_to_the_same_chain),
+	    cmocka_unit_test(proposals_later_than_their_certificates_still_bring_the_blocks),
+	    cmocka_unit_test(a_vote_from_beyond_the_window_tells_who_is_ahead),
 	    cmocka_unit_test(votes_may_come_before_their_block),
 	    cmocka_unit_test(lost_messages_are_healed_by_status),
 	    cmocka_unit_test(a_replica_that_missed_everything_catches_up_in_an_idle_network),

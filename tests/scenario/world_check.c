@@ -138,6 +138,7 @@ bool check_sent(struct world *w, unsigned from, struct message *m)
 {
 	const struct qproposal *p = &m->m.qmessage_u.proposal;
 	const struct qvote *v = &m->m.qmessage_u.vote;
+	struct qhash id = message_id(m);
 	w->r[from].said += m->sender == from && m->m.kind <= QNEW_VIEW;
 	struct qvote prepare = {.view = p->view, .height = p->header.height};
 	switch (m->m.kind) {
@@ -156,18 +157,18 @@ bool check_sent(struct world *w, unsigned from, struct message *m)
 		if (m->sender != from)
 			world_broken(w, "replica %u relays a vote of %u", from, m->sender);
 		if (!note(w, key_of(from, m->m.kind, v->view.n, v->height.n),
-		          m->m.kind == QCHECKPOINT ? &m->id : &v->block, &m->env.sig, NULL))
+		          m->m.kind == QCHECKPOINT ? &id : &v->block, &m->env.sig, NULL))
 			return false;
 		note_vote(w, from, m->m.kind, v);
 		return true;
 	case QVIEW_CHANGE:
 		return m->sender != from ||
-		       note(w, key_of(from, QVIEW_CHANGE, m->m.qmessage_u.view_change.view.n, 0), &m->id,
+		       note(w, key_of(from, QVIEW_CHANGE, m->m.qmessage_u.view_change.view.n, 0), &id,
 		            &m->env.sig, m);
 	case QNEW_VIEW:
 		return m->sender == from &&
-		       note(w, key_of(from, QNEW_VIEW, m->m.qmessage_u.new_view.view.n, 0), &m->id,
-		            &m->env.sig, m);
+		       note(w, key_of(from, QNEW_VIEW, m->m.qmessage_u.new_view.view.n, 0), &id, &m->env.sig,
+		            m);
 	case QSTATUS:
 	case QTXS:
 	case QGET_TXS:
@@ -350,7 +351,7 @@ static bool place_of(const struct message *m, struct statement_key *key, struct 
 {
 	const struct qproposal *p = &m->m.qmessage_u.proposal;
 	const struct qvote *v = &m->m.qmessage_u.vote;
-	*what = m->id;
+	*what = message_id(m);
 	switch (m->m.kind) {
 	case QPRE_PREPARE:
 		*key = key_of(m->sender, m->m.kind, p->view.n, p->header.height.n);

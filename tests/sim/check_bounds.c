@@ -48,8 +48,8 @@ static void hold_pool(const struct machine *m)
 		entries += p->sources[i].cnt;
 		bytes += p->sources[i].bytes;
 	}
-	if (entries != pool_count(p) || bytes != p->bytes || HASH_CNT(by_leaf, p->by_leaf) != entries ||
-	    p->waiting_cnt > entries)
+	if (entries != pool_count(p) || bytes != p->bytes || p->by_leaf.cnt != entries ||
+	    p->by_point.cnt < entries || p->waiting_cnt > entries)
 		sim_broken(m->sim, "bounds: the pool of replica %u miscounts itself", m->id);
 }
 
@@ -60,6 +60,9 @@ static void hold_memory(const struct machine *m)
 	struct bound bounds[] = {
 	    {"transactions remembered beside its pool", HASH_COUNT(r->seen), SEEN_MAX},
 	    {"bytes of transactions remembered beside its pool", r->seen_bytes, SEEN_BYTES},
+	    {"blocks remembered after they were executed", r->recent.cnt, RECENT_BLOCKS_MAX},
+	    {"transactions of executed blocks remembered", r->recent.txs, RECENT_TXS_MAX},
+	    {"bytes of executed blocks remembered", r->recent.bytes, RECENT_BYTES},
 	    {"fates of evicted transactions", HASH_COUNT(r->fates), FATES_MAX},
 	    {"double spends found in this life", r->dossier.found.double_spends, EVIDENCE_MAX},
 	    {"bytes of double spends found", r->dossier.found.bytes, EVIDENCE_BYTES + 2 * tx_max},

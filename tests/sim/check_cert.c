@@ -444,7 +444,7 @@ static void choose(const struct genesis *g, const struct message *m, struct new_
 	const struct qnew_view *q = &m->m.qmessage_u.new_view;
 	struct qhash parent;
 
-	*nv = (struct new_view){.id = m->id, .view = q->view.n, .s_hash = g->chain};
+	*nv = (struct new_view){.id = message_id(m), .view = q->view.n, .s_hash = g->chain};
 	for (unsigned i = 0; i < q->changes.changes_len; i++) {
 		const struct qview_change *vc = &m->changes[i]->m.qmessage_u.view_change;
 		raise_s(nv, vc->tip.tip_val, vc->tip.tip_len);
@@ -530,7 +530,7 @@ void cert_look(struct checks *c, const struct message *m)
 
 	if (!looks[m->m.kind])
 		return;
-	struct looked_key key = {m->sender, m->id};
+	struct looked_key key = {m->sender, message_id(m)};
 	HASH_FIND(hh, c->looked, &key, sizeof key, l);
 	if (l)
 		return;

@@ -167,6 +167,7 @@ struct watched {
 	unsigned life;                                  /* m->lives when it was looked at last */
 	uint64_t height;                                /* its ledger is checked up to here */
 	uint64_t asked, entered, tip, stable, executed; /* when it was looked at last */
+	uint64_t said_tip;     /* certified, when it last sent what might rest on it */
 	uint64_t told;         /* a client was told of a transaction at this height */
 	bool amnesiac;         /* in this life it began without a vote log */
 	bool was_spoiled;      /* when it was looked at last */

@@ -585,7 +585,7 @@ static void state_vote(struct claim *x)
 	x->view = v->view.n;
 	x->height = v->height.n;
 	x->block = v->block;
-	x->what = x->kind == QCHECKPOINT ? x->message->id : v->block;
+	x->what = x->kind == QCHECKPOINT ? message_id(x->message) : v->block;
 	state(x);
 }
 
@@ -596,7 +596,7 @@ static void state_proposal(struct claim *x)
 
 	x->view = p->view.n;
 	x->height = p->header.height.n;
-	x->what = x->message->id;
+	x->what = message_id(x->message);
 	naive_block_hash(&p->header, &x->block);
 	known_header(x->c, &p->header);
 	state(x);
@@ -619,7 +619,7 @@ static void state_change(struct claim *x)
 {
 	x->view = x->kind == QVIEW_CHANGE ? x->message->m.qmessage_u.view_change.view.n
 	                                  : x->message->m.qmessage_u.new_view.view.n;
-	x->what = x->message->id;
+	x->what = message_id(x->message);
 	state(x);
 }
 
@@ -661,6 +661,8 @@ void votes_sent(struct machine *m, struct message *message)
 			           m->id, (int)message->m.kind, message->sender);
 		return;
 	}
+	if (message->m.kind != QTXS && message->m.kind != QGET_TXS && message->m.kind != QGET_BODIES)
+		x.w->said_tip = m->replica->engine->tip.n;
 	if (states[message->m.kind])
 		states[message->m.kind](&x);
 }
@@ -668,7 +670,8 @@ void votes_sent(struct machine *m, struct message *message)
 /* ---- after a turn
  * ------------------------------------------------------------------------------------------------- */
 
-/* A start finds everything that the last turn left, and whatever was shown since. */
+/* A start finds everything that the last turn left, and whatever was shown since; a tip on whose strength
+ * nothing was said may be forgotten. */
 static void begins_where_it_was(const struct machine *m, const struct watched *w)
 {
 	const struct engine *e = m->replica->engine;
@@ -677,7 +680,7 @@ static void begins_where_it_was(const struct machine *m, const struct watched *w
 	                                    "stable checkpoint", "executed height"};
 	uint64_t now[] = {e->asked.n, e->entered.n, e->tip.n, e->stable.n, e->executed.n};
 	uint64_t then[] = {w->asked > v->asked ? w->asked : v->asked,
-	                   w->entered > v->entered ? w->entered : v->entered, w->tip, w->stable,
+	                   w->entered > v->entered ? w->entered : v->entered, w->said_tip, w->stable,
 	                   w->executed > w->told ? w->executed : w->told};
 
 	for (size_t i = 0; i < sizeof now / sizeof *now; i++)

@@ -22,7 +22,7 @@ uint64_t scene_draw(struct scene *e, uint64_t below)
 static void look_around(struct scene *e)
 {
 	unsigned all[SIM_MACHINES_MAX], cnt = clients_machines(e->c, all);
-	uint64_t from = scene_draw(e, SIM_MACHINES_MAX);
+	uint64_t from = scene_draw(e, 2 * SIM_FAULTY_MAX);
 
 	for (unsigned i = 0; i < cnt; i++)
 		e->slots[i] = all[(from + i) % cnt];

@@ -30,7 +30,7 @@
 #include <stdint.h>
 
 #define DISK_VFS "quorate-sim"
-#define DISK_SLOTS 64
+#define DISK_SLOTS 124
 
 struct disk;
 

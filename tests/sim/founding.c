@@ -133,8 +133,9 @@ static void choose_stakers(struct sim *s)
 	unsigned good = 0, bad = SIM_HONEST;
 
 	for (unsigned i = 0; i < s->n; i++)
-		s->staker[i] = sim_honest(s, i) ? good++ : bad++;
-	must(good <= SIM_HONEST && bad <= SIM_ACCOUNTS);
+		s->staker[i] = sim_honest(s, i) ? good++ % SIM_HONEST : bad++;
+	must(s->n > SIM_FAULTY_MAX ? !s->traitors && !by_stake(s)
+	                           : good <= SIM_HONEST && bad <= SIM_ACCOUNTS);
 }
 
 static struct qaddress address_of(const struct sim *s, unsigned account)

@@ -361,6 +361,7 @@ static void turn(struct machine *m)
 	if (!machine_up(m))
 		return;
 	m->woken = false;
+	replica_expect(m->replica, m->sim->now_ms >> 6 & 1); /* so proposers wait now and then */
 	bool ok = replica_turn(m->replica, &err);
 	point(m);
 	if (bury(m))

@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "nemesis.h"
+#include "standin.h"
 #include "trace.h"
 #include "traitor.h"
 
@@ -19,11 +20,16 @@ struct packet *packet_new(struct sim *s, unsigned from, const struct qenvelope *
 	p->refs = 1;
 	p->number = ++s->packet_numbers;
 	p->from = from;
+	uint64_t checks = standin_replica_checks();
 	bool opens = verify_envelope(&s->g, s->cache, env, &p->verified, &p->verdict);
+	p->cost = (struct sim_traffic){.messages = 1,
+	                               .bytes = wire_size(WIRE(qenvelope), env),
+	                               .replica_checks = standin_replica_checks() - checks};
 	check_envelope(s, env, p->verdict);
 	if (opens) {
 		p->message = p->verified.message;
 		p->kind = p->message->m.kind;
+		p->cost.txs = p->verified.tx_cnt;
 	}
 	return p;
 }
@@ -80,9 +86,23 @@ uint64_t network_machines_of(const struct sim *s, uint64_t replicas)
 	return machines;
 }
 
+/* The packet was opened once for all its receivers; each of them would have had to. */
+static void count_traffic(struct sim *s, const struct packet *p)
+{
+	struct sim_traffic *t = &s->result->traffic[p->kind];
+
+	if (s->phase != STORM || !p->message)
+		return;
+	t->messages++;
+	t->bytes += p->cost.bytes;
+	t->replica_checks += p->cost.replica_checks;
+	t->txs += p->cost.txs;
+}
+
 static void deliver_at(struct sim *s, struct packet *p, unsigned to, uint64_t at_ms)
 {
 	p->refs++;
+	count_traffic(s, p);
 	sim_at(s, at_ms, (struct sim_event){.kind = EV_DELIVER, .machine = to, .packet = p});
 }
 

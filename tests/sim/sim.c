@@ -299,6 +299,7 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 	begin(s);
 	sim_advance(s, s->o.storm_ms, NULL);
 	result->throughput_txs = check_transactions(s);
+	result->storm_blocks = check_height(s);
 	if (!s->broken && !s->o.unchecked_calm) {
 		s->phase = CALM;
 		nemesis_end(s);

@@ -137,16 +137,26 @@ struct sim_options {
 	bool verbose; /* the replicas' log lines are in the trace, too (they do not count for its hash) */
 };
 
+/* What was delivered of one kind of message, all receivers counted. */
+struct sim_traffic {
+	uint64_t messages, bytes;
+	uint64_t replica_checks; /* signatures of replicas that they had to check; with stand-ins only */
+	uint64_t txs; /* in them: transactions whose signatures they had to check, unless they had them */
+};
+#define SIM_KINDS (QEVIDENCE + 1)
+
 struct sim_result {
 	uint64_t seed, events, virtual_ms, strikes;
 	uint64_t blocks, transactions; /* final, on the agreed chain */
 	uint64_t view_changes;         /* greatest of the honest replicas' */
 	uint64_t convictions;          /* on the agreed chain */
 	uint64_t trace_hash;
-	unsigned violations;     /* 0 or 1: a run ends at its first */
-	char violation[512];     /* checker: what, where, when */
-	char *states;            /* a line for each replica at the end; free() it */
-	uint64_t throughput_txs; /* transactions final in the storm */
+	unsigned violations;                   /* 0 or 1: a run ends at its first */
+	char violation[512];                   /* checker: what, where, when */
+	char *states;                          /* a line for each replica at the end; free() it */
+	uint64_t throughput_txs;               /* transactions final in the storm */
+	uint64_t storm_blocks;                 /* blocks likewise */
+	struct sim_traffic traffic[SIM_KINDS]; /* in the storm */
 	uint64_t
 	    commit_gap_ms; /* longest time in the storm in which something waited and nothing became final */
 	uint64_t storm_ms; /* what was chosen, as all that follows */
@@ -164,7 +174,8 @@ void sim_run(const struct sim_options *o, struct sim_result *result);
 
 /* ---- the world ----------------------------------------------------------------------------------- */
 
-#define SIM_REPLICAS_MAX 16
+#define SIM_REPLICAS_MAX 31
+#define SIM_FAULTY_MAX 16                       /* replicas, where there may be traitors, or stake */
 #define SIM_MACHINES_MAX (2 * SIM_REPLICAS_MAX) /* a traitor may run on two machines with one key */
 #define SIM_WALL_MS UINT64_C(1700000000000) /* true wall clock at virtual time 0; also the genesis' time */
 #define SIM_HONEST 16   /* accounts of honest clients; then those who cheat, and the adversary's */
@@ -182,6 +193,7 @@ struct packet {
 	struct message *message; /* opened by verify_envelope() as each receiver would; NULL: it is refused */
 	struct verified verified; /* .message is the same as above */
 	enum open_verdict verdict;
+	struct sim_traffic cost; /* to each receiver */
 };
 
 /* What happens at a moment. */

@@ -127,6 +127,12 @@ static void standin_hash(const char *tag, const struct span *parts, size_t part_
 	mixer_end(&m, out);
 }
 
+static void standin_hash_many(const struct hash_job *jobs, size_t cnt)
+{
+	for (size_t i = 0; i < cnt; i++)
+		standin_hash(jobs[i].tag, jobs[i].parts, HASH_PARTS_MAX, jobs[i].out);
+}
+
 /* Through the same hash, anew each time: simulated chains ask for few tries. */
 static bool standin_mine(const char *tag, const void *data, size_t len, uint64_t from, uint64_t cnt,
                          const uint8_t max[32], uint64_t *nonce)
@@ -162,6 +168,13 @@ static void standin_expand(const void *element, size_t len, uint8_t *out, size_t
 }
 
 /* ---- signatures ------------------------------------------------------------- */
+
+static uint64_t replica_checks;
+
+uint64_t standin_replica_checks(void)
+{
+	return replica_checks;
+}
 
 /* 64 bytes of which each bit depends on everything. */
 static void sign(const char *tag, const struct span *parts, size_t part_cnt, struct qsig *sig)
@@ -208,6 +221,7 @@ static bool standin_replica_verify(const struct qreplica_key *key, const struct 
 {
 	struct qsig want;
 
+	replica_checks++;
 	replica_statement(key, chain, body, len, &want);
 	return memcmp(want.b, sig->b, sizeof want.b) == 0;
 }
@@ -239,14 +253,22 @@ static void standin_account_sign(const uint8_t secret[32], const struct qtxid *i
 	account_statement(&key, id, sig);
 }
 
-static bool standin_account_verify(const struct qaccount_key *key, const struct qtxid *id,
-                                   const struct qsig *sig)
+/* The "point" is the key. */
+static bool standin_account_parse(const struct qaccount_key *key, uint8_t point[PRIMITIVES_POINT])
 {
+	memset(point, 0, PRIMITIVES_POINT);
+	memcpy(point, key->b, sizeof key->b);
+	return key->b[0] == 2 || key->b[0] == 3;
+}
+
+static bool standin_account_check(const uint8_t point[PRIMITIVES_POINT], const struct qtxid *id,
+                                  const struct qsig *sig)
+{
+	struct qaccount_key key;
 	struct qsig want;
 
-	if (key->b[0] != 2 && key->b[0] != 3)
-		return false;
-	account_statement(key, id, &want);
+	memcpy(key.b, point, sizeof key.b);
+	account_statement(&key, id, &want);
 	return memcmp(want.b, sig->b, sizeof want.b) == 0;
 }
 
@@ -271,6 +293,7 @@ static void standin_secret_free(void *secret)
 
 static const struct primitives standins = {
     .hash = standin_hash,
+    .hash_many = standin_hash_many,
     .mine = standin_mine,
     .expand = standin_expand,
     .replica_key = standin_replica_key,
@@ -279,7 +302,8 @@ static const struct primitives standins = {
     .replica_verify = standin_replica_verify,
     .account_key = standin_account_key,
     .account_sign = standin_account_sign,
-    .account_verify = standin_account_verify,
+    .account_parse = standin_account_parse,
+    .account_check = standin_account_check,
     .secret_new = standin_secret_new,
     .secret_seal = standin_secret_seal,
     .secret_free = standin_secret_free,

@@ -7,6 +7,7 @@
 #define QUORATE_SIM_STANDIN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * From here on all of crypto/ works with the stand-ins, or again with the real functions. For the whole
@@ -14,5 +15,8 @@
  * longer, and a cache of what was verified must not be carried over it.
  */
 void standin_use(bool on);
+
+/* How many signatures of replicas the stand-ins have checked so far. */
+uint64_t standin_replica_checks(void);
 
 #endif

@@ -68,19 +68,22 @@ void trace_line(struct sim *s, const char *fmt, ...)
 void trace_packet(struct sim *s, const char *what, unsigned machine, const struct packet *p)
 {
 	const struct message *m = p->message;
-	char id[QHASH_HEX] = "refused";
+	char text[QHASH_HEX] = "refused";
+	struct qhash id = {{0}};
 
 	hash_word(s->trace, s->now_ms);
 	hash_word(s->trace, (uint64_t)(unsigned char)what[0] << 32 | machine);
 	hash_word(s->trace, p->number);
-	if (m)
-		hash_in(s->trace, m->id.b, sizeof m->id.b);
+	if (m) {
+		id = message_id(m);
+		hash_in(s->trace, id.b, sizeof id.b);
+	}
 	if (!s->o.trace)
 		return;
 	if (m)
-		hex_encode(id, m->id.b, 4);
+		hex_encode(text, id.b, 4);
 	fprintf(s->o.trace, "%8" PRIu64 " %s %u #%" PRIu64 " from %u %s %s", s->now_ms, what, machine,
-	        p->number, p->from, packet_kind_name(p), id);
+	        p->number, p->from, packet_kind_name(p), text);
 	if (m)
 		packet_describe(s->o.trace, &m->m);
 	fputc('\n', s->o.trace);

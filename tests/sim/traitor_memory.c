@@ -245,7 +245,7 @@ void change_note(struct traitor *t, const struct message *m)
 	if (sim_honest(t->s, m->sender))
 		raise_to(&t->at[m->sender].asked, vc->view.n);
 	for (size_t i = 0; i < CHANGES; i++)
-		if (t->changes[i] && qhash_eq(&t->changes[i]->id, &m->id) &&
+		if (t->changes[i] && message_same_body(t->changes[i], m) &&
 		    t->changes[i]->sender == m->sender)
 			return;
 	keep(t->changes, &t->change_cnt, CHANGES, m);
@@ -263,7 +263,7 @@ static void see_new_view(struct traitor *t, const struct message *m)
 {
 	entered(t, m->sender, m->m.qmessage_u.new_view.view.n);
 	for (size_t i = 0; i < NEW_VIEWS; i++)
-		if (t->new_views[i] && qhash_eq(&t->new_views[i]->id, &m->id))
+		if (t->new_views[i] && message_same_body(t->new_views[i], m))
 			return;
 	keep(t->new_views, &t->new_view_cnt, NEW_VIEWS, m);
 }

@@ -57,8 +57,7 @@ bool node_scrub(struct node *n, struct scrubber_status *out)
 void link_stats(struct link *l, unsigned peer, struct link_stats *out)
 {
 	(void)l;
-	(void)peer;
-	*out = (struct link_stats){.connected = true};
+	*out = (struct link_stats){.connected = true, .sent_bytes = 1000 * peer};
 }
 
 uint64_t link_rejected(struct link *l)
@@ -67,10 +66,15 @@ uint64_t link_rejected(struct link *l)
 	return 0;
 }
 
+static size_t room_max = SIZE_MAX; /* in the pool */
+static size_t verified;            /* transactions whose signatures were checked */
+
 bool node_verify(struct node *n, struct tx *const *txs, size_t cnt, bool *held)
 {
-	for (size_t i = 0; i < cnt; i++)
+	for (size_t i = 0; i < cnt; i++) {
 		held[i] = txs[i] != NULL && tx_verify(node_genesis(n), txs[i]);
+		verified += txs[i] != NULL;
+	}
 	return true;
 }
 
@@ -92,6 +96,8 @@ void call_unref(struct call *c)
 	}
 	if (c->kind == CALL_DISPUTE)
 		free(c->dispute.list);
+	if (c->kind == CALL_ADDRESS)
+		free(c->address.list);
 	free(c);
 }
 
@@ -101,13 +107,19 @@ bool node_call(struct node *n, struct call *c)
 	struct replica *r = cluster->members[SELF].replica;
 
 	(void)n;
-	if (c->kind == CALL_STATUS)
+	if (c->kind == CALL_DIGEST)
+		replica_digest(r, &c->digest);
+	if (c->kind == CALL_STATUS || c->kind == CALL_DIGEST)
 		replica_status(r, &c->status);
 	if (c->kind == CALL_FATE)
 		c->fate.verdict = replica_fate(r, &c->fate.id, &c->fate.winner);
 	if (c->kind == CALL_DISPUTE)
 		c->dispute.disputed =
 		    replica_disputes(r, c->dispute.list, c->dispute.cnt, &c->dispute.height);
+	if (c->kind == CALL_ADDRESS)
+		c->address.lost =
+		    !replica_holding(r, &c->address.owner, c->address.first ? NULL : &c->address.after,
+		                     c->address.list, c->address.limit, &c->address.cnt, &c->address.sums);
 	for (size_t i = 0; c->kind == CALL_SUBMIT && i < c->submit.cnt; i++) {
 		struct submit_result *result = &c->submit.results[i];
 		if (c->submit.txs[i] == NULL)
@@ -116,6 +128,37 @@ bool node_call(struct node *n, struct call *c)
 		replica_explain(r, c->submit.txs[i], &result->needs);
 	}
 	return true;
+}
+
+bool node_has_room(struct node *n)
+{
+	(void)n;
+	return room_max > 0;
+}
+
+size_t node_room(struct node *n, size_t cnt)
+{
+	(void)n;
+	cnt = cnt < room_max ? cnt : room_max;
+	room_max -= cnt;
+	return cnt;
+}
+
+void node_room_back(struct node *n, size_t cnt)
+{
+	(void)n;
+	room_max += cnt;
+}
+
+bool node_turn(struct node *n)
+{
+	(void)n;
+	return true;
+}
+
+void node_turn_end(struct node *n)
+{
+	(void)n;
 }
 
 struct reader *node_reader(struct node *n, struct err *err)
@@ -140,15 +183,28 @@ bool node_wait_begin(struct node *n, struct waiter *w, const struct qtxid *id)
 	return false;
 }
 
-enum wait_end node_wait(struct node *n, struct waiter *w, struct qheight *height, uint64_t deadline_ms)
+bool node_wait(struct node *n, struct waiter *w, uint64_t deadline_ms)
 {
-	(void)n, (void)w, (void)height, (void)deadline_ms;
-	return WAIT_OVER;
+	(void)n, (void)w, (void)deadline_ms;
+	return false;
 }
 
 void node_wait_end(struct node *n, struct waiter *w)
 {
 	(void)n, (void)w;
+}
+
+/* What was executed is asked of the ledger, here. */
+enum ids_found node_block_ids(struct node *n, struct qheight height, uint64_t deadline_ms,
+                              struct block_ids **out)
+{
+	(void)n, (void)deadline_ms, (void)out;
+	return height.n <= cluster_status(cluster, SELF).height.n ? IDS_OLD : IDS_NONE;
+}
+
+void block_ids_unref(struct block_ids *b)
+{
+	free(b);
 }
 
 /* ---- chains ------------------------------------------------------------------------------------ */
@@ -505,6 +561,43 @@ static void next_epochs_turns_are_known_in_time(void **state)
 	end();
 }
 
+/* ---- blocks ------------------------------------------------------------------------------------- */
+
+static void a_blocks_ids_come_as_text_or_as_they_are(void **state)
+{
+	struct err err = {0};
+	char *binary, hex[QHASH_HEX];
+	size_t len;
+	int status;
+
+	(void)state;
+	begin(NULL, 0);
+	struct tx *tx = pay_allocation(&cluster->rules, 0, 9, "");
+	final(tx_ref(tx));
+	json_t *b = get("/v1/blocks/1/transactions?wait=1");
+	assert_int_equal(integer(b, "height"), 1);
+	assert_int_equal(json_array_size(json_object_get(b, "transactions")), 1);
+	hex_encode(hex, tx->id.b, sizeof tx->id.b);
+	assert_string_equal(json_string_value(element(b, "transactions", 0)), hex);
+	json_decref(b);
+
+	http_client_accept(client, "application/octet-stream, */*;q=0.1");
+	assert_true(
+	    http_call(client, "/v1/blocks/1/transactions", NULL, NULL, 0, &status, &binary, &len, &err));
+	assert_int_equal(status, 200);
+	assert_int_equal(len, sizeof tx->id.b);
+	assert_memory_equal(binary, tx->id.b, len);
+	free(binary);
+	/* Whatever is asked for, an error is JSON. */
+	char *text = ask("/v1/blocks/2/transactions", NULL, 0, 404);
+	assert_non_null(strstr(text, "\"code\":\"not_found\""));
+	free(text);
+	http_client_accept(client, "application/octet-streams"); /* not known, so the usual */
+	json_decref(get("/v1/blocks/1/transactions"));
+	tx_unref(tx);
+	end();
+}
+
 /* ---- addresses ------------------------------------------------------------------------------------------
  */
 
@@ -580,20 +673,107 @@ static void addresses_tell_what_is_free_and_what_is_locked(void **state)
 	end();
 }
 
-/* A row that cannot be is the ledger's fault, and no reason to fall. */
-static void an_address_with_stake_for_a_replica_that_there_is_not_is_refused(void **state)
+/* It is what the replica executed; the rows of outputs are not read for it. */
+static void an_edited_row_changes_nothing_of_what_an_address_holds(void **state)
 {
-	struct qaddress a = rules_address(102);
-	char text[ADDRESS_TEXT], path[128];
-
 	(void)state;
 	begin(by_stake_rules, 0);
 	final(report(0, 1));
-	edit_ledger("UPDATE outputs SET replica = 63 WHERE replica = 1; UPDATE convictions SET replica = 63");
-	snprintf(path, sizeof path, "/v1/addresses/%s", address_format(&a, text));
-	char *answer = ask(path, NULL, 0, 500);
-	assert_non_null(strstr(answer, "outputs(tx=0,position=9): lock and replica"));
+	json_t *before = address_of(102);
+	edit_ledger("UPDATE outputs SET replica = 63 WHERE replica = 1; UPDATE convictions SET replica = 63;"
+	            "UPDATE outputs SET amount = amount + 1 WHERE spent_by IS NULL");
+	json_t *after = address_of(102);
+	assert_true(json_equal(before, after));
+	json_decref(before);
+	json_decref(after);
+	end();
+}
+
+static json_t *page_of(uint8_t account, unsigned limit, const char *after)
+{
+	struct qaddress a = rules_address(account);
+	char text[ADDRESS_TEXT], path[256];
+
+	snprintf(path, sizeof path, "/v1/addresses/%s?limit=%u%s%s", address_format(&a, text), limit,
+	         after ? "&after=" : "", after ? after : "");
+	return get(path);
+}
+
+static const char *last_of(const json_t *page, char text[80])
+{
+	const json_t *o = element(page, "outputs", json_array_size(json_object_get(page, "outputs")) - 1);
+
+	snprintf(text, 80, "%s:%d", string(o, "txid"), (int)integer(o, "index"));
+	return text;
+}
+
+static void assert_no_page(uint8_t account, const char *query, int status, const char *code)
+{
+	struct qaddress a = rules_address(account);
+	char text[ADDRESS_TEXT], path[512], want[64];
+
+	snprintf(path, sizeof path, "/v1/addresses/%s?%s", address_format(&a, text), query);
+	snprintf(want, sizeof want, "\"code\":\"%s\"", code);
+	char *answer = ask(path, NULL, 0, status);
+	if (!strstr(answer, want))
+		fail_msg("%s: not %s: %s", path, want, answer);
 	free(answer);
+}
+
+static void an_address_is_read_page_by_page(void **state)
+{
+	char last[80], query[128];
+	unsigned cnt = 0;
+
+	(void)state;
+	begin(NULL, 0);
+	for (unsigned i = 0; i < 5; i++)
+		final(pay_allocation(&cluster->rules, i, 9, ""));
+	json_t *all = page_of(9, 100, NULL), *page = page_of(9, 2, NULL);
+	assert_int_equal(integer(all, "count"), 5);
+	for (;;) {
+		size_t i, got = json_array_size(json_object_get(page, "outputs"));
+		assert_int_equal(integer(page, "count"), 5);
+		for (i = 0; i < got; i++)
+			assert_true(
+			    json_equal(element(page, "outputs", i), element(all, "outputs", cnt + i)));
+		cnt += (unsigned)got;
+		if (got < 2)
+			break;
+		last_of(page, last);
+		json_decref(page);
+		page = page_of(9, 2, last);
+	}
+	assert_int_equal(cnt, 5);
+	for (unsigned i = 1; i < 5; i++) /* oldest first */
+		assert_true(integer(element(all, "outputs", i - 1), "height") <
+		            integer(element(all, "outputs", i), "height"));
+	snprintf(query, sizeof query, "after=%s", last_of(all, last));
+	json_decref(page);
+	page = page_of(9, 0, NULL);
+	assert_int_equal(integer(page, "count"), 5);
+	assert_int_equal(json_array_size(json_object_get(page, "outputs")), 0);
+
+	/* Somebody else's output; one that is spent. */
+	assert_no_page(10, query, 409, "spent");
+	snprintf(query, sizeof query, "after=%064d:0", 0);
+	assert_no_page(9, query, 409, "spent");
+	assert_no_page(9, "after=", 400, "bad_request");
+	assert_no_page(9, "after=xyz:0", 400, "bad_request");
+	snprintf(query, sizeof query, "after=%064d", 0);
+	assert_no_page(9, query, 400, "bad_request");
+	snprintf(query, sizeof query, "after=%064d:", 0);
+	assert_no_page(9, query, 400, "bad_request");
+	snprintf(query, sizeof query, "after=%064d:4294967296", 0);
+	assert_no_page(9, query, 400, "bad_request");
+	snprintf(query, sizeof query, "after=%065d:0", 0);
+	assert_no_page(9, query, 400, "bad_request");
+	snprintf(query, sizeof query, "after=%063dX:0", 0);
+	assert_no_page(9, query, 400, "bad_request");
+	assert_no_page(9, "skip=1", 400, "bad_request");
+	assert_no_page(9, "limit=1001", 400, "bad_request");
+	json_decref(all);
+	json_decref(page);
 	end();
 }
 
@@ -646,6 +826,100 @@ static void refusals_tell_until_when_and_how_much(void **state)
 	end();
 }
 
+/* Four in a batch: refused, accepted, known, and no transaction at all. */
+static void a_brief_answer_lists_what_is_neither_accepted_nor_known(void **state)
+{
+	(void)state;
+	begin(NULL, 0);
+	struct tx *known = pay_allocation(&cluster->rules, 0, 9, ""),
+	          *rival = pay_allocation(&cluster->rules, 0, 8, ""),
+	          *fresh = pay_allocation(&cluster->rules, 1, 9, "");
+	cluster_pay(cluster, SELF, tx_ref(known)); /* pending */
+	uint8_t nothing[] = {1, 2, 3, 4};
+	qtx_bytes each[] = {{(unsigned)rival->raw_len, rival->raw},
+	                    {(unsigned)fresh->raw_len, fresh->raw},
+	                    {(unsigned)known->raw_len, known->raw},
+	                    {4, nothing}};
+	struct qtxs batch = {.txs = {4, each}};
+	struct bytes b = rules_encode(WIRE(qtxs), &batch);
+	char *text = ask("/v1/transactions?brief=1", b.data, b.len, 200);
+	json_t *json = json_loads(text, 0, NULL);
+	assert_int_equal(integer(json, "accepted"), 2);
+	assert_int_equal(json_array_size(json_object_get(json, "results")), 2);
+	const json_t *r = element(json, "results", 0);
+	assert_int_equal(integer(r, "index"), 0);
+	assert_string_equal(string(r, "code"), "double_spend");
+	r = element(json, "results", 1);
+	assert_int_equal(integer(r, "index"), 3);
+	assert_string_equal(string(r, "code"), "malformed");
+	json_decref(json);
+	free(text);
+
+	text = ask("/v1/transactions?brief=0", b.data, b.len, 200); /* that is all of them */
+	json = json_loads(text, 0, NULL);
+	assert_int_equal(json_array_size(json_object_get(json, "results")), 4);
+	assert_null(json_object_get(json, "accepted"));
+	assert_null(json_object_get(element(json, "results", 0), "index"));
+	json_decref(json);
+	free(text);
+	free(ask("/v1/transactions?brief=2", b.data, b.len, 400));
+	bytes_free(&b);
+	tx_unref(known);
+	tx_unref(rival);
+	tx_unref(fresh);
+	end();
+}
+
+static json_t *offer(struct tx *const *txs, size_t cnt, const char *path, int want)
+{
+	qtx_bytes each[8];
+	struct qtxs batch = {.txs = {(unsigned)cnt, each}};
+	for (size_t i = 0; i < cnt; i++)
+		each[i] = (qtx_bytes){(unsigned)txs[i]->raw_len, txs[i]->raw};
+	struct bytes b = rules_encode(WIRE(qtxs), &batch);
+	char *text = ask(path, b.data, b.len, want);
+	json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(json);
+	bytes_free(&b);
+	free(text);
+	return json;
+}
+
+static void what_the_pool_has_no_room_for_is_not_verified(void **state)
+{
+	struct tx *txs[5];
+
+	(void)state;
+	begin(NULL, 0);
+	for (unsigned i = 0; i < 5; i++)
+		txs[i] = pay_allocation(&cluster->rules, i, 9, "");
+	room_max = 2;
+	verified = 0;
+	json_t *a = offer(txs, 4, "/v1/transactions", 200);
+	for (unsigned i = 0; i < 4; i++) {
+		const json_t *r = element(a, "results", i);
+		assert_int_equal(strlen(string(r, "txid")), 64);
+		assert_string_equal(string(r, "status"), i < 2 ? "accepted" : "rejected");
+		assert_string_equal(string(r, "code"), i < 2 ? "accepted" : "pool_full");
+	}
+	assert_int_equal(verified, 2);
+	assert_int_equal(room_max, 2); /* the pool counts them now */
+	json_decref(a);
+
+	room_max = 0;
+	a = offer(&txs[4], 1, "/v1/transactions", 503);
+	assert_string_equal(string(json_object_get(a, "error"), "code"), "pool_full");
+	json_decref(a);
+	a = offer(txs, 5, "/v1/transactions?brief=1", 503);
+	assert_string_equal(string(json_object_get(a, "error"), "code"), "pool_full");
+	json_decref(a);
+	assert_int_equal(verified, 2);
+	room_max = SIZE_MAX;
+	for (unsigned i = 0; i < 5; i++)
+		tx_unref(txs[i]);
+	end();
+}
+
 static void a_transaction_shows_its_locks_and_its_offence(void **state)
 {
 	char path[128], hex[QHASH_HEX];
@@ -680,7 +954,7 @@ static void a_transaction_shows_its_locks_and_its_offence(void **state)
 
 /* ---- an edited ledger ------------------------------------------------------------------------------ */
 
-enum asked { ASK_TX, ASK_RECEIPT, ASK_BLOCK, ASK_BLOCKS, ASK_PAYER, ASK_PAYEE };
+enum asked { ASK_TX, ASK_RECEIPT, ASK_BLOCK, ASK_BLOCKS };
 
 static const struct edited {
 	const char *sql;
@@ -689,12 +963,7 @@ static const struct edited {
 } edited[] = {
     /* Only the replica knows: nothing else in the file tells. */
     {"UPDATE outputs SET spent_by = 1 WHERE tx = 1", ASK_TX, "was not spent by"},
-    {"UPDATE outputs SET spent_by = NULL WHERE tx = 0 AND position = 0", ASK_PAYER, "is unspent by its row"},
     {"UPDATE outputs SET spent_by = NULL WHERE tx = 1", ASK_TX, "is unspent by its row"},
-    {"UPDATE outputs SET owner = (SELECT owner FROM outputs WHERE tx = 0 AND position = 0)"
-     " WHERE tx = 2 AND position = 0",
-     ASK_PAYER, "owner is"},
-    {"UPDATE outputs SET amount = amount + 1 WHERE tx = 2", ASK_PAYEE, "must be 1000000"},
     {"UPDATE outputs SET amount = amount + 1 WHERE tx = 1", ASK_TX, "the row of an output"},
     {"UPDATE transactions SET raw = (SELECT raw FROM transactions WHERE seq = 2) WHERE seq = 1", ASK_TX,
      "transactions(seq=1).raw"},
@@ -720,8 +989,7 @@ static const struct edited {
 /* Account 1 pays the first output of the genesis to 9, who pays it on to 10. */
 static void ask_edited(const struct edited *e)
 {
-	char path[200], hex[QHASH_HEX], address[ADDRESS_TEXT];
-	struct qaddress payer = rules_address(1), payee = rules_address(10);
+	char path[200], hex[QHASH_HEX];
 
 	begin(NULL, 0);
 	struct tx *first = pay_allocation(&cluster->rules, 0, 9, "");
@@ -741,11 +1009,6 @@ static void ask_edited(const struct edited *e)
 		break;
 	case ASK_BLOCKS:
 		snprintf(path, sizeof path, "/v1/blocks");
-		break;
-	case ASK_PAYER:
-	case ASK_PAYEE:
-		snprintf(path, sizeof path, "/v1/addresses/%s",
-		         address_format(e->asked == ASK_PAYER ? &payer : &payee, address));
 		break;
 	}
 	json_decref(get(path)); /* all is well */
@@ -838,6 +1101,7 @@ static void metrics_have_the_form_that_collectors_read(void **state)
 	assert_says(text, "quorate_scrub_passes_total 2");
 	assert_says(text, "quorate_scrub_height 3");
 	assert_says(text, "quorate_transactions_total 1");
+	assert_says(text, "quorate_link_sent_bytes_total 6000");
 	assert_says(text, "quorate_proposer 0");
 	assert_null(strstr(text, "mining"));
 	assert_null(strstr(text, "stake"));
@@ -891,9 +1155,13 @@ int main(void)
 	    cmocka_unit_test(stakes_tell_who_stands_behind_whom_and_who_was_convicted),
 	    cmocka_unit_test(what_is_staked_now_is_not_read_row_by_row),
 	    cmocka_unit_test(next_epochs_turns_are_known_in_time),
+	    cmocka_unit_test(a_blocks_ids_come_as_text_or_as_they_are),
 	    cmocka_unit_test(addresses_tell_what_is_free_and_what_is_locked),
-	    cmocka_unit_test(an_address_with_stake_for_a_replica_that_there_is_not_is_refused),
+	    cmocka_unit_test(an_edited_row_changes_nothing_of_what_an_address_holds),
+	    cmocka_unit_test(an_address_is_read_page_by_page),
 	    cmocka_unit_test(refusals_tell_until_when_and_how_much),
+	    cmocka_unit_test(a_brief_answer_lists_what_is_neither_accepted_nor_known),
+	    cmocka_unit_test(what_the_pool_has_no_room_for_is_not_verified),
 	    cmocka_unit_test(a_transaction_shows_its_locks_and_its_offence),
 	    cmocka_unit_test(an_edit_is_never_served),
 	    cmocka_unit_test(metrics_have_the_form_that_collectors_read),

@@ -83,7 +83,7 @@ static void whatever_its_operator_changes_is_tampered(void **state)
 	    "UPDATE journal SET entry = zeroblob(8) WHERE seq = 2",
 	    "DELETE FROM journal WHERE seq = 2",
 	    "DELETE FROM meta WHERE key = 'journal_link'",
-	    "DROP INDEX outputs_unspent",
+	    "DROP INDEX blocks_hash",
 	    "DROP TABLE signers",
 	    "CREATE TABLE mine (x)",
 	    "PRAGMA ignore_check_constraints = ON; UPDATE outputs SET amount = -1 WHERE tx = 5",
@@ -118,8 +118,7 @@ static void a_rule_broken_without_a_quorum_is_tampered(void **state)
 static void scribble(const struct fixture *f)
 {
 	int64_t page = place_ask(&f->copy, "PRAGMA page_size");
-	int64_t root =
-	    place_ask(&f->copy, "SELECT rootpage FROM sqlite_schema WHERE name = 'outputs_unspent'");
+	int64_t root = place_ask(&f->copy, "SELECT rootpage FROM sqlite_schema WHERE name = 'blocks_hash'");
 
 	place_scribble(&f->copy, (off_t)((root - 1) * page), (size_t)page);
 }

@@ -26,8 +26,12 @@ static inline void append_run(struct ledger *l, struct chain *c, unsigned from, 
 		overlays[i] = overlay_new(ledger_state(l), i ? overlays[i - 1] : NULL, qheight_of(from + i));
 		assert_int_equal(overlay_add_block(overlays[i], c->blocks[from + i], &bad), TX_OK);
 	}
-	if (!ledger_append(l, &c->blocks[from], overlays, cnt, &cert, &c->digests[from], &err))
+	if (!ledger_append(l, &c->blocks[from], overlays, cnt, &cert, NULL, &err))
 		fail_msg("%s", err.text);
+	for (size_t i = 0; i < cnt; i++) {
+		struct qhash hash;
+		assert_true(ledger_digest_at(l, qheight_of(from + i), &hash, &c->digests[from + i], &err));
+	}
 	for (size_t i = 0; i < cnt; i++)
 		overlay_unref(overlays[i]);
 	wire_free(WIRE(qcert), &cert);

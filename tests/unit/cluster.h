@@ -401,17 +401,18 @@ static inline const struct told *cluster_told(const struct cluster *c, unsigned 
 static inline bool cluster_agrees(struct cluster *c)
 {
 	struct replica_status first, s;
+	struct qhash first_digest, digest;
 	bool any = false;
 
 	for (unsigned i = 0; i < c->rules.g.n; i++) {
 		if (!c->members[i].replica)
 			continue;
 		s = cluster_status(c, i);
+		replica_digest(c->members[i].replica, &digest);
 		if (!any)
-			first = s;
+			first = s, first_digest = digest;
 		any = true;
-		if (!qhash_eq(&s.block_hash, &first.block_hash) ||
-		    !qhash_eq(&s.state_digest, &first.state_digest))
+		if (!qhash_eq(&s.block_hash, &first.block_hash) || !qhash_eq(&digest, &first_digest))
 			return false;
 	}
 	return any;

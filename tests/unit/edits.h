@@ -202,8 +202,8 @@ static const struct edit {
     {"INSERT INTO replicas VALUES (4, 'fifth', zeroblob(32), NULL)", "replicas(replica=4)"},
 
     {"DROP INDEX transactions_txid", "schema.index transactions_txid"},
-    {"DROP INDEX outputs_unspent; CREATE INDEX outputs_unspent ON outputs(owner)",
-     "schema.index outputs_unspent"},
+    {"DROP INDEX evidence_first; CREATE INDEX evidence_first ON evidence(second)",
+     "schema.index evidence_first"},
     /* Two indexes with each other's content: only SELECTs that use them are wrong. */
     {"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = (SELECT sum(rootpage) FROM "
      "sqlite_schema"

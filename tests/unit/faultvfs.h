@@ -15,6 +15,7 @@ static struct {
 	long left; /* operations until the fault; negative: never */
 	int code;  /* SQLITE_FULL, SQLITE_IOERR_FSYNC ... */
 	long done; /* operations seen */
+	long syncs;
 } fault = {.left = -1};
 
 struct fault_file {
@@ -50,7 +51,12 @@ FAULT_PASS(close, (sqlite3_file * f), xClose(fault_real(f)))
 FAULT_PASS(read, (sqlite3_file * f, void *p, int n, sqlite3_int64 at), xRead(fault_real(f), p, n, at))
 FAULT_HIT(write, (sqlite3_file * f, const void *p, int n, sqlite3_int64 at), xWrite(fault_real(f), p, n, at))
 FAULT_HIT(truncate, (sqlite3_file * f, sqlite3_int64 size), xTruncate(fault_real(f), size))
-FAULT_HIT(sync, (sqlite3_file * f, int flags), xSync(fault_real(f), flags))
+FAULT_HIT(do_sync, (sqlite3_file * f, int flags), xSync(fault_real(f), flags))
+static int fault_sync(sqlite3_file *f, int flags)
+{
+	fault.syncs++;
+	return fault_do_sync(f, flags);
+}
 FAULT_PASS(size, (sqlite3_file * f, sqlite3_int64 *size), xFileSize(fault_real(f), size))
 FAULT_PASS(lock, (sqlite3_file * f, int level), xLock(fault_real(f), level))
 FAULT_PASS(unlock, (sqlite3_file * f, int level), xUnlock(fault_real(f), level))

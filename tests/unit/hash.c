@@ -11,6 +11,7 @@
 
 #include "crypto.h"
 #include "hash.h"
+#include "sha_lanes.h"
 
 static void assert_hex(const uint8_t hash[32], const char *want)
 {
@@ -86,6 +87,54 @@ static void a_short_hash_depends_on_all_bytes_and_on_a_secret(void **state)
 	assert_true(same <= 1);
 }
 
+#define MANY 70
+#define LONGEST 600
+
+/* Jobs of all shapes: lengths from `from` on by `step`, with and without a tag, in one part and in several.
+ */
+static void compare_many(const uint8_t *data, size_t cnt, size_t from, size_t step)
+{
+	struct hash_job jobs[MANY] = {{0}};
+	uint8_t many[MANY][32], one[32];
+
+	for (size_t i = 0; i < cnt; i++) {
+		size_t len = (from + i * step) % LONGEST, cut = len / 3;
+		jobs[i] = (struct hash_job){i % 3 == 0 ? NULL : "quorate/tag",
+		                            {{data + i, cut}, {data + i + cut, len - cut}},
+		                            many[i]};
+		if (i % 5 == 0)
+			jobs[i].parts[2] = (struct span){data, 7};
+	}
+	hash_many(jobs, cnt);
+	for (size_t i = 0; i < cnt; i++) {
+		if (jobs[i].tag)
+			hash_tagged(jobs[i].tag, jobs[i].parts, HASH_PARTS_MAX, one);
+		else
+			hash_plain(jobs[i].parts, HASH_PARTS_MAX, one);
+		assert_memory_equal(many[i], one, 32);
+	}
+}
+
+/* On each kind of registers that this machine has. */
+static void many_hashes_are_those_made_one_by_one(void **state)
+{
+	(void)state;
+	static const unsigned lanes[] = {0, 8, 16};
+	uint8_t data[LONGEST + MANY];
+
+	for (size_t i = 0; i < sizeof data; i++)
+		data[i] = (uint8_t)(i * i + 7 * i);
+	for (size_t k = 0; k < sizeof lanes / sizeof *lanes; k++) {
+		if (!sha_lanes_use(lanes[k]))
+			continue;
+		for (size_t cnt = 1; cnt <= MANY; cnt++)
+			compare_many(data, cnt, 37 * cnt, cnt % 4);
+		for (size_t len = 0; len < LONGEST; len++)
+			compare_many(data, 16, len, 0);
+	}
+	sha_lanes_init();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -93,6 +142,7 @@ int main(void)
 	    cmocka_unit_test(hashes_plainly_as_sha256),
 	    cmocka_unit_test(begins_with_the_length_and_text_of_the_tag),
 	    cmocka_unit_test(tells_one_purpose_from_another),
+	    cmocka_unit_test(many_hashes_are_those_made_one_by_one),
 	    cmocka_unit_test(a_short_hash_depends_on_all_bytes_and_on_a_secret),
 	};
 	return cmocka_run_group_tests(tests, start, NULL);

@@ -71,12 +71,44 @@ static void without_the_budget_views_change(void **state)
 	}
 }
 
+/* 2n(n-1) messages a block, and the checkpoints'; answers to STATUS come on top, but not many. */
+static void a_block_costs_what_the_protocol_says(void **state)
+{
+	static const enum qkind kinds[] = {QPRE_PREPARE, QPREPARE, QCOMMIT};
+	struct sim_result r;
+	uint64_t messages = 0, checks = 0;
+	(void)state;
+
+	sim_run(&(struct sim_options){.seed = 3,
+	                              .n = 7,
+	                              .storm_ms = 3000,
+	                              .seal = SIM_SEAL_NONE,
+	                              .proposer = SIM_PROPOSER_PRIMARY,
+	                              .healthy = true,
+	                              .load = 200},
+	        &r);
+	free(r.states);
+	if (r.violations)
+		fail_msg("%s", r.violation);
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		messages += r.traffic[kinds[i]].messages;
+		checks += r.traffic[kinds[i]].replica_checks;
+	}
+	uint64_t blocks = r.storm_blocks, a_block = UINT64_C(2) * 7 * 6, checks_a_block = UINT64_C(6) * 15;
+	assert_true(blocks > 20);
+	assert_true(messages >= blocks * a_block && messages <= blocks * a_block * 5 / 4);
+	assert_true(checks >= blocks * checks_a_block && checks <= blocks * checks_a_block * 5 / 4);
+	assert_true(r.traffic[QTXS].txs >= 6 * r.throughput_txs &&
+	            r.traffic[QTXS].txs <= 8 * r.throughput_txs);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_hour_of_seals),
 	    cmocka_unit_test(an_hour_of_the_hardest_seals),
 	    cmocka_unit_test(without_the_budget_views_change),
+	    cmocka_unit_test(a_block_costs_what_the_protocol_says),
 	};
 
 	/* A world's memory comes and goes: it stays with the process, as in sweeps. */

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -85,11 +86,43 @@ static void get_slow(void *ctx, const struct http_request *r, struct http_reply 
 	reply_text(reply, "slow");
 }
 
+static bool refuse_all(void *ctx, const struct http_request *r, struct http_reply *reply)
+{
+	assert_string_equal(ctx, "ours");
+	assert_null(r->body);
+	if (http_query(r, "please") != NULL)
+		return false;
+	http_error(reply, 503, "full", "no more of %s", r->arg);
+	reply->header[0].name = "Retry-After";
+	snprintf(reply->header[0].value, sizeof(reply->header[0].value), "1");
+	return true;
+}
+
+/* How the thread is called, and how much lower its priority is. */
+static void get_thread(void *ctx, const struct http_request *r, struct http_reply *reply)
+{
+	char name[16] = "", text[64];
+
+	(void)ctx;
+	(void)r;
+	pthread_getname_np(pthread_self(), name, sizeof(name));
+	snprintf(text, sizeof(text), "%s %d", name,
+	         getpriority(PRIO_PROCESS, (id_t)gettid()) - getpriority(PRIO_PROCESS, (id_t)getpid()));
+	reply_text(reply, text);
+}
+
 static const struct http_route routes[] = {
-    {"GET", "/hello", get_hello},         {"GET", "/items/*", get_item},
-    {"GET", "/items/latest", get_latest}, {"POST", "/items/*", post_echo},
-    {"POST", "/echo", post_echo},         {"GET", "/error", get_error},
-    {"GET", "/slow", get_slow},           {NULL, NULL, NULL},
+    {"POST", "/full/*", post_echo, refuse_all},
+    {"GET", "/thread", get_thread},
+    {"GET", "/hello", get_hello},
+    {"GET", "/items/*", get_item},
+    {"GET", "/items/latest", get_latest},
+    {"POST", "/items/*", post_echo},
+    {"POST", "/echo", post_echo},
+    {"GET", "/error", get_error},
+    {"GET", "/items/*/part", get_item},
+    {"GET", "/slow", get_slow},
+    {NULL, NULL, NULL},
 };
 
 static char ours[] = "ours";
@@ -106,7 +139,8 @@ static char *base_url(void)
 
 static int setup(void **state)
 {
-	struct http_config c = {.listen = "127.0.0.1:0", .body_max = BODY_MAX, .routes = routes, .ctx = ours};
+	struct http_config c = {
+	    .listen = "127.0.0.1:0", .body_max = BODY_MAX, .nice = 2, .routes = routes, .ctx = ours};
 	struct err err = {0};
 
 	(void)state;
@@ -204,6 +238,8 @@ static void routes_match_exactly_or_by_one_segment(void **state)
 	assert_string_equal(get("/items/a%20b?limit=5"), "GET a b 5 -");
 	assert_string_equal(get("/items/x%2Ey?limit=%C3%A4+b"), "GET x.y \xc3\xa4 b -");
 	assert_string_equal(get("/items/latest"), "the latest");
+	assert_string_equal(get("/items/17/part?limit=5"), "GET 17 5 -");
+	assert_string_equal(get("/items/latest/part"), "GET latest - -");
 	assert_non_null(strstr(raw("GET /items/1 HTTP/1.1\r\n" HOST "x-token: t\r\n\r\n"), "GET 1 - t"));
 }
 
@@ -227,8 +263,19 @@ static void a_query_that_gives_a_key_twice_is_refused(void **state)
 
 static void unknown_path_is_not_found(void **state)
 {
-	const char *const unknown[] = {"/",      "/hell",      "/hello/",     "/items/",
-	                               "/items", "/items/1/2", "/items/1%2F2"};
+	const char *const unknown[] = {"/",
+	                               "/hell",
+	                               "/hello/",
+	                               "/items/",
+	                               "/items",
+	                               "/items/1/2",
+	                               "/items/1%2F2",
+	                               "/items//part",
+	                               "/items/1/2/part",
+	                               "/items/1/partition",
+	                               "/items/part/",
+	                               "/items/1/part/",
+	                               "/items/1/par"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
@@ -584,8 +631,49 @@ static void client_refuses_what_is_no_url_of_a_node(void **state)
 	}
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+static void a_refused_body_is_passed_over(void **state)
+{
+	(void)state;
+	/* It comes all the same, and what follows it is a request of its own. */
+	const char *text = raw("POST /full/it HTTP/1.1\r\n" HOST "Content-Length: 29\r\n\r\n"
+	                       "GET /error HTTP/1.1\r\nHost:x\r\n" /* 29 bytes */
+	                       "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+	assert_int_equal(status_of(text), 503);
+	assert_non_null(strstr(text, "Retry-After: 1\r\n"));
+	assert_non_null(strstr(text, "\"code\":\"full\",\"message\":\"no more of it\""));
+	assert_non_null(strstr(text, "HTTP/1.1 200 OK\r\n"));
+	assert_non_null(strstr(text, "\r\n\r\nhello"));
+	assert_null(strstr(text, "409"));
 
+	assert_string_equal(call("/full/it?please=1", "text/plain", "abc", 3), "abc");
+	assert_int_equal(last_status, 201);
+	call("/full/it?a&a", "text/plain", "abc", 3);
+	assert_int_equal(last_status, 400);
+	call("/full/it", "text/plain", "", 0);
+	assert_int_equal(last_status, 503);
+}
+
+static void who_asks_before_he_sends_is_refused_at_once(void **state)
+{
+	(void)state;
+	const char *text = raw("POST /full/it HTTP/1.1\r\n" HOST
+	                       "Content-Length: 900\r\nExpect: 100-continue\r\n\r\n"); /* and no more */
+	assert_int_equal(status_of(text), 503);
+	assert_non_null(strstr(text, "Connection: close\r\n"));
+	text = raw("POST /full/it?please=1 HTTP/1.1\r\n" HOST
+	           "Content-Length: 3\r\nExpect: 100-continue\r\n\r\nabc");
+	assert_int_equal(status_of(text), 100);
+	assert_non_null(strstr(text, "\r\n\r\nabc"));
+}
+
+static void threads_that_serve_are_named_and_of_lower_priority(void **state)
+{
+	(void)state;
+	assert_string_equal(get("/thread"), "http 2");
+	assert_string_equal(get("/thread"), "http 2"); /* not lower with each request */
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -607,6 +695,9 @@ int main(void)
 	    TEST(header_too_large_is_refused),
 	    TEST(garbage_closes_only_its_connection),
 	    TEST(many_requests_use_one_connection),
+	    TEST(a_refused_body_is_passed_over),
+	    TEST(who_asks_before_he_sends_is_refused_at_once),
+	    TEST(threads_that_serve_are_named_and_of_lower_priority),
 	    TEST(handler_that_waits_stalls_nobody_else),
 	    TEST(one_address_has_a_bounded_number_of_connections),
 	    TEST(address_in_use_is_named),

@@ -132,6 +132,33 @@ static void a_full_share_refuses_and_does_not_wait(void **state)
 	work_free(w);
 }
 
+/* Whoever floods a replica with forwards does not keep its own clients waiting. */
+static void forwards_and_clients_take_turns(void **state)
+{
+	(void)state;
+	struct work *w = work_start(0, 4); /* only the thread for votes: the picks are ours */
+	struct task bulk[4], clients[4];
+	unsigned cnt = 0;
+
+	for (unsigned i = 0; i < 4; i++) {
+		task_init(&bulk[i], false);
+		task_init(&clients[i], false);
+		assert_true(work_offer(w, LANE_BULK, 3, &bulk[i].work));
+		assert_true(work_put(w, &clients[i].work));
+	}
+	for (unsigned pick = 0; pick < 8; pick++) {
+		const struct work_item *item = take(w);
+		for (unsigned i = 0; i < 4; i++)
+			cnt += item == &clients[i].work;
+		if (pick == 3)
+			assert_int_equal(cnt, 2);
+	}
+	assert_int_equal(cnt, 4);
+	assert_null(take(w));
+	work_stop(w);
+	work_free(w);
+}
+
 static void after_the_stop_nothing_is_taken(void **state)
 {
 	(void)state;
@@ -153,6 +180,7 @@ int main(void)
 	    cmocka_unit_test(sources_take_turns_and_each_keeps_its_order),
 	    cmocka_unit_test(a_vote_does_not_wait_for_transactions_that_are_being_checked),
 	    cmocka_unit_test(a_full_share_refuses_and_does_not_wait),
+	    cmocka_unit_test(forwards_and_clients_take_turns),
 	    cmocka_unit_test(after_the_stop_nothing_is_taken),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

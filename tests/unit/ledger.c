@@ -6,6 +6,9 @@
  */
 #include "store.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "faultvfs.h"
 #include "hash.h"
 #include "ledger_impl.h"
@@ -88,38 +91,61 @@ static void rows_name_what_spent_what(void **state)
 	assert_int_equal(place_ask(p, "SELECT count(*) FROM certificates"), 2);
 }
 
-static void digests_of_a_run_are_told_block_by_block(void **state)
+/* A run over a checkpoint, which no certificate of its own ends. */
+static void the_digest_of_a_checkpoint_within_a_run_is_told(void **state)
 {
+	enum { INTERVAL = 64, CNT = INTERVAL + 2 };
 	struct place *p = *state;
 	struct ledger *l = open_ledger(p);
-	struct qoutput pass = to(2, 1000), back = to(1, 1000);
-	struct tx *a = spend(&p->rules, 1, (struct qoutpoint){p->rules.g.txid, 0}, &pass, 1);
-	struct tx *b = spend(&p->rules, 2, output_of(a, 0), &back, 1);
-	struct block *one = make_block(1, p->rules.g.chain, &a, 1);
-	struct block *two = make_block(2, one->hash, &b, 1);
-	struct qhash digests[2];
+	struct block *blocks[CNT];
+	struct qhash digests[CNT] = {0}, checkpoint, hash, past;
 	struct err err;
 
-	block_ref(one);
-	block_ref(two);
-	assert_true(try_append(&p->rules, l, (struct block *[]){one, two}, 2, digests, &err));
-	struct qhash last = digest_of(l);
-	assert_true(qhash_eq(&digests[1], &last));
+	assert_int_equal(p->rules.g.g.params.checkpoint_interval, INTERVAL);
+	for (unsigned i = 0; i < CNT; i++) {
+		struct qoutpoint in =
+		    i ? output_of(blocks[i - 1]->txs[0], 0) : (struct qoutpoint){p->rules.g.txid, 0};
+		struct qoutput out = to(1, 1000);
+		struct tx *tx = spend(&p->rules, 1, in, &out, 1);
+		blocks[i] = make_block(i + 1, i ? blocks[i - 1]->hash : p->rules.g.chain, &tx, 1);
+	}
+	for (unsigned i = 0; i < CNT; i++)
+		block_ref(blocks[i]);
+	checkpoint = blocks[INTERVAL - 1]->hash;
+	assert_true(try_append(&p->rules, l, blocks, CNT, digests, &err));
+	for (unsigned i = 0; i < CNT; i++) /* of others it would be work for nobody */
+		assert_int_equal(!qhash_is_zero(&digests[i]), i + 1 == INTERVAL);
 	ledger_close(l);
 
 	l = open_ledger(p); /* nothing was committed */
 	assert_int_equal(ledger_height(l).n, 0);
-	append(&p->rules, l, &one, 1);
-	last = digest_of(l);
-	assert_true(qhash_eq(&digests[0], &last));
-	append(&p->rules, l, &two, 1);
-	for (uint64_t h = 1; h <= 2;
-	     h++) { /* and can be told again, for a CHECKPOINT that a crash prevented */
-		struct qhash hash, past;
-		assert_true(ledger_digest_at(l, qheight_of(h), &hash, &past, &err));
-		assert_true(qhash_eq(&past, &digests[h - 1]));
-	}
+	append(&p->rules, l, blocks, INTERVAL);
+	past = digest_of(l);
+	assert_true(qhash_eq(&digests[INTERVAL - 1], &past));
+	append(&p->rules, l, blocks + INTERVAL, CNT - INTERVAL);
+	/* And can be told again, for a CHECKPOINT that a crash prevented. */
+	assert_true(ledger_digest_at(l, qheight_of(INTERVAL), &hash, &past, &err));
+	assert_true(qhash_eq(&past, &digests[INTERVAL - 1]));
+	assert_true(qhash_eq(&hash, &checkpoint));
 	ledger_close(l);
+}
+
+/* Of a ledger that holds little it says that all outputs are soon read. */
+static void appends_after_an_operator_had_it_analyzed(void **state)
+{
+	struct place *p = *state;
+	struct ledger *l = open_ledger(p);
+	struct qtxid t[4];
+
+	ledger_close(l);
+	place_edit(p, "ANALYZE");
+	l = open_ledger(p);
+	tell_story(&p->rules, l, t);
+	commit(l);
+	ledger_close(l);
+	assert_int_equal(place_ask(p, "SELECT count(*) FROM sqlite_stat1"), 1);
+	assert_int_equal(place_ask(p, "SELECT stat FROM sqlite_stat1 WHERE idx = 'transactions_txid'"),
+	                 1000000);
 }
 
 static void what_is_not_committed_is_gone(void **state)
@@ -396,7 +422,7 @@ static off_t wal_size(const struct place *p)
 static void a_wal_that_a_long_reader_made_grow_shrinks_again(void **state)
 {
 	static const struct db_sql sql[] = {{"write", "INSERT INTO log VALUES (2, ?, 0, zeroblob(?))"}};
-	enum { BIG = 50000000, LIMIT = 128 << 20 };
+	enum { BIG = 50000000, LIMIT = 48 << 20 };
 	struct place *p = *state;
 	struct err err = {0};
 	struct db db;
@@ -452,10 +478,10 @@ static void refuses_a_newer_schema_and_an_older_one(void **state)
 	struct place *p = *state;
 
 	ledger_close(open_ledger(p));
-	place_edit(p, "PRAGMA user_version = 4");
-	assert_refused(p, &p->rules.g, ERR_INPUT, "schema 4", "newer quorate");
-	place_edit(p, "PRAGMA user_version = 2");
-	assert_refused(p, &p->rules.g, ERR_INPUT, "schema 2", "the quorate that wrote it");
+	place_edit(p, "PRAGMA user_version = 5");
+	assert_refused(p, &p->rules.g, ERR_INPUT, "schema 5", "newer quorate");
+	place_edit(p, "PRAGMA user_version = 3");
+	assert_refused(p, &p->rules.g, ERR_INPUT, "schema 3", "the quorate that wrote it");
 }
 
 static void refuses_what_is_no_database_or_not_ours_and_leaves_it_alone(void **state)
@@ -517,6 +543,153 @@ static void notices_when_another_process_writes(void **state)
 	ledger_close(l);
 	wire_free(WIRE(qjournal), &e);
 	assert_int_equal(place_ask(p, "SELECT count(*) FROM journal"), 0);
+}
+
+/* What goes to the WAL is gathered (gather.h): a write that fails is told late, but by the commit. */
+static void a_commit_whose_wal_cannot_be_written_fails(void **state)
+{
+	struct place *p = *state;
+	struct ledger *l = open_ledger(p);
+	struct rlimit before, none;
+	struct err err = {0};
+	struct qtxid t[4];
+
+	tell_story(&p->rules, l, t);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	bool ok = ledger_commit(l, &err);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_false(ok);
+	assert_int_equal(err.kind, ERR_WORLD);
+	assert_non_null(strstr(err.text, "commit"));
+	assert_false(ledger_commit(l, &err)); /* though the disk would have it now */
+	ledger_close(l);
+	l = open_ledger(p);
+	assert_int_equal(ledger_height(l).n, 0);
+	ledger_close(l);
+}
+
+/* As a node's reader and sqlite3 do, by the system's own VFS. */
+static void what_is_committed_is_there_for_others_at_once(void **state)
+{
+	struct place *p = *state;
+	struct ledger *l = open_ledger(p);
+	struct qtxid t[4];
+
+	tell_story(&p->rules, l, t);
+	assert_int_equal(place_ask(p, "SELECT count(*) FROM transactions"), 1);
+	commit(l);
+	assert_int_equal(place_ask(p, "SELECT count(*) FROM transactions"), 5);
+	assert_int_equal(
+	    place_ask(p, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"), 1);
+	ledger_close(l);
+}
+
+/* So a commit need not sync a new size; and what is there stays, also for one that comes to it later. */
+static void a_wal_grows_before_it_is_needed(void **state)
+{
+	struct place *p = *state;
+	struct ledger *l = open_ledger(p);
+	struct qjournal e = stable_at(&p->rules, 4);
+	struct qtxid t[4];
+
+	tell_story(&p->rules, l, t);
+	commit(l);
+	off_t size = wal_size(p);
+	for (int i = 0; i < 20; i++) {
+		journal(l, &e);
+		commit(l);
+		assert_int_equal(wal_size(p), size);
+	}
+	/* A crash leaves both files as they are. */
+	struct place left = *p;
+	char command[600];
+	snprintf(left.path, sizeof left.path, "%.60s/left", p->dir);
+	snprintf(command, sizeof command, "cp %s %s && cp %s-wal %s-wal", p->path, left.path, p->path,
+	         left.path);
+	assert_int_equal(system(command), 0);
+	ledger_close(l);
+	l = open_ledger(&left);
+	assert_int_equal(ledger_height(l).n, 3);
+	journal(l, &e);
+	commit(l);
+	ledger_close(l);
+	assert_int_equal(place_ask(&left, "SELECT count(*) FROM journal"), 21);
+	wire_free(WIRE(qjournal), &e);
+}
+
+/* ---- a long ledger --------------------------------------------------------- */
+
+struct coin {
+	struct qoutpoint point;
+	uint64_t amount;
+};
+
+/* CNT transactions of account 1, which split what it has as long as there is something to split. */
+static void long_story(struct place *p)
+{
+	enum { BLOCK = 1000, BLOCKS = 5, CNT = BLOCK * BLOCKS };
+	struct coin *coins = xcalloc(2 * CNT + 1, sizeof *coins), *spent = coins, *end = coins;
+	struct ledger *l = open_ledger(p);
+
+	*end++ = (struct coin){{p->rules.g.txid, 0}, 1000};
+	for (unsigned h = 1; h <= BLOCKS; h++) {
+		struct tx *txs[BLOCK];
+		for (unsigned i = 0; i < BLOCK; i++, spent++) {
+			uint64_t some = spent->amount - spent->amount / 2;
+			struct qoutput outs[] = {to(1, some), to(1, spent->amount / 2)};
+			unsigned cnt = spent->amount > 1 ? 2 : 1;
+			txs[i] = spend(&p->rules, 1, spent->point, outs, cnt);
+			for (unsigned k = 0; k < cnt; k++)
+				*end++ = (struct coin){output_of(txs[i], k), outs[k].amount};
+		}
+		struct block *b = make_block(h, *ledger_tip(l), txs, BLOCK);
+		append(&p->rules, l, &b, 1);
+	}
+	commit(l);
+	assert_int_equal(state_count(ledger_state(l)), 1001);
+	ledger_close(l);
+	free(coins);
+}
+
+static void a_long_ledger_comes_back_as_it_was(void **state)
+{
+	struct place *p = *state;
+	struct err err;
+
+	long_story(p);
+	struct ledger *by_threads = open_ledger(p);
+	struct qhash digest = digest_of(by_threads);
+	ledger_close(by_threads);
+
+	struct ledger *alone =
+	    ledger_open(p->path, &p->rules.g, "unix", &err); /* asks for a VFS: so none but one */
+	struct qhash want = digest_of(alone);
+	assert_int_equal(state_count(ledger_state(alone)), 1001);
+	ledger_close(alone);
+	assert_true(qhash_eq(&digest, &want));
+}
+
+static void says_what_a_thread_found_in_a_long_ledger(void **state)
+{
+	struct place *p = *state;
+
+	long_story(p);
+	place_edit(p, "PRAGMA ignore_check_constraints = ON; UPDATE outputs SET amount = -7"
+	              " WHERE tx = (SELECT max(tx) FROM outputs WHERE spent_by IS NULL)");
+	assert_refused(p, &p->rules.g, ERR_WORLD, "cannot be: position, amount or height",
+	               "run quorate audit");
+	place_edit(p, "PRAGMA ignore_check_constraints = ON; UPDATE outputs SET amount = 777"
+	              " WHERE tx = (SELECT max(tx) FROM outputs WHERE spent_by IS NULL)");
+	assert_refused(p, &p->rules.g, ERR_WORLD, "cannot be: position, amount or height",
+	               "run quorate audit");
+	place_edit(
+	    p, "UPDATE outputs SET amount = 1, owner = x'77' WHERE tx = (SELECT max(tx) FROM outputs WHERE "
+	       "spent_by IS NULL)");
+	assert_refused(p, &p->rules.g, ERR_WORLD, "has 1 bytes instead of 20", "run quorate audit");
 }
 
 /* ---- damage ------------------------------------------------------------------- */
@@ -742,6 +915,51 @@ static void survives_a_broken_disk_at_any_write(void **state)
 	survives_a_disk_that_fails_at_any_write(SQLITE_IOERR_WRITE, *state);
 }
 
+/* The file system takes no file longer than `most`, as a quota does. */
+static void limit_files(rlim_t most)
+{
+	struct rlimit l;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &l), 0);
+	l.rlim_cur = most;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
+}
+
+/* By the VFS that gathers: wherever the WAL may not grow any more, nothing is half there. */
+static void survives_a_wal_that_ends_anywhere(void **state)
+{
+	struct place *p = *state;
+	struct err err = {0};
+	rlim_t most = 0;
+	bool ok = false;
+
+	signal(SIGXFSZ, SIG_IGN);
+	ledger_close(open_ledger(p));
+	for (unsigned n = 1; !ok; n++, most += 3000) {
+		struct ledger *l = open_ledger(p);
+		struct qjournal e = stable_at(&p->rules, 4);
+		struct qoutput pass = to(1, 1000);
+		struct tx *tx = spend(&p->rules, 1, (struct qoutpoint){p->rules.g.txid, 0}, &pass, 1);
+		struct block *b = make_block(1, p->rules.g.chain, &tx, 1);
+
+		limit_files(most);
+		ok = try_append(&p->rules, l, &b, 1, NULL, &err) && ledger_journal(l, &e, &err) &&
+		     ledger_commit(l, &err);
+		if (n % 2)
+			limit_files(RLIM_INFINITY); /* before it is closed, or after that */
+		ledger_close(l);
+		limit_files(RLIM_INFINITY);
+		wire_free(WIRE(qjournal), &e);
+		l = open_ledger(p);
+		assert_int_equal(ledger_height(l).n, ok);
+		assert_int_equal(state_value(ledger_state(l)), 1500);
+		ledger_close(l);
+		assert_int_equal(
+		    place_ask(p, "SELECT (SELECT count(*) FROM blocks) = (SELECT count(*) FROM journal)"), 1);
+	}
+	assert_true(most > 20000);
+}
+
 static void a_failed_commit_is_final(void **state)
 {
 	struct place *p = *state;
@@ -771,7 +989,13 @@ int main(void)
 	    TEST(a_fresh_ledger_holds_the_genesis),
 	    TEST(reopening_gives_the_same_state),
 	    TEST(rows_name_what_spent_what),
-	    TEST(digests_of_a_run_are_told_block_by_block),
+	    TEST(the_digest_of_a_checkpoint_within_a_run_is_told),
+	    TEST(a_commit_whose_wal_cannot_be_written_fails),
+	    TEST(what_is_committed_is_there_for_others_at_once),
+	    TEST(a_wal_grows_before_it_is_needed),
+	    TEST(a_long_ledger_comes_back_as_it_was),
+	    TEST(says_what_a_thread_found_in_a_long_ledger),
+	    TEST(appends_after_an_operator_had_it_analyzed),
 	    TEST(what_is_not_committed_is_gone),
 	    TEST(journal_entries_are_linked_and_the_newest_stable_is_found),
 	    TEST(evidence_has_rows_that_say_what_it_is_about),
@@ -789,6 +1013,7 @@ int main(void)
 	    TEST(a_page_of_garbage_is_a_clean_error),
 	    TEST(survives_a_full_disk_at_any_write),
 	    TEST(survives_a_broken_disk_at_any_write),
+	    TEST(survives_a_wal_that_ends_anywhere),
 	    TEST(a_failed_commit_is_final),
 	};
 

@@ -149,57 +149,6 @@ static void the_tables_say_it_to_whoever_asks(void **state)
 
 /* ---- readers --------------------------------------------------------------------------- */
 
-static void an_address_knows_its_locked_outputs_and_what_they_owe(void **state)
-{
-	struct place *p = *state;
-	struct bonds b = {0};
-	struct err err = {0};
-	struct ledger *l = open_ledger(p);
-	struct address_output outs[8];
-	struct address_sums sums;
-	size_t cnt;
-
-	bonds_tell(&p->rules, l, &b, 18);
-	struct reader *r = open_reader(p);
-	struct qaddress one = rules_address(1), three = rules_address(3);
-	assert_int_equal(reader_address(r, &one, 0, 8, outs, &cnt, &sums, &err), FOUND);
-	assert_int_equal(cnt, 5);
-	assert_int_equal(sums.outputs, 5);
-	assert_int_equal(sums.free, 600);
-	assert_int_equal(sums.stake, 140);
-	assert_int_equal(sums.release, 180);
-	assert_int_equal(sums.frozen, 20);
-	assert_int_equal(outs[0].amount, 100); /* the stake of height 2: convicted at 5 first */
-	assert_int_equal(outs[0].lock.kind, QLOCK_STAKE);
-	assert_int_equal(outs[0].lock.qlock_u.replica, 1);
-	assert_int_equal(outs[0].height.n, 2);
-	assert_int_equal(outs[0].convicted.n, 5);
-	assert_int_equal(outs[1].lock.kind, QLOCK_STAKE); /* of the conviction's own block */
-	assert_int_equal(outs[1].convicted.n, 12);
-	assert_int_equal(outs[2].lock.kind, QLOCK_NONE);
-	assert_int_equal(outs[2].convicted.n, 0);
-	assert_int_equal(outs[3].lock.kind, QLOCK_RELEASE); /* of height 17: of no conviction */
-	assert_int_equal(outs[3].height.n, 17);
-	assert_int_equal(outs[3].convicted.n, 0);
-	assert_int_equal(outs[4].lock.kind, QLOCK_FROZEN);
-
-	assert_int_equal(reader_address(r, &three, 0, 8, outs, &cnt, &sums, &err), FOUND);
-	assert_int_equal(cnt, 3);
-	assert_int_equal(outs[0].lock.kind,
-	                 QLOCK_RELEASE); /* of height 6: after the first, before the second */
-	assert_int_equal(outs[0].convicted.n, 12);
-	struct unspent u = {
-	    .point = outs[0].point, .out = {three, outs[0].amount, outs[0].lock}, .made_at = outs[0].height};
-	assert_int_equal(stake_penalty(&p->rules.g, &u, outs[0].convicted), 3);
-
-	assert_int_equal(reader_address(r, &one, 3, 1, outs, &cnt, &sums, &err), FOUND);
-	assert_int_equal(cnt, 1);
-	assert_int_equal(outs[0].amount, 180);
-	assert_int_equal(sums.free + sums.stake + sums.release + sums.frozen, 940);
-	reader_close(r);
-	ledger_close(l);
-}
-
 /* At every height a reader finds in the rows what the state keeps in memory, then and later. */
 static void a_reader_tells_the_stakes_that_the_state_has(void **state)
 {
@@ -406,11 +355,7 @@ static void readers_survive_what_cannot_be(void **state)
 	    "UPDATE outputs SET amount = 9223372036854775807 WHERE lock = 'stake'",
 	};
 	struct place *p = *state;
-	struct qaddress addresses[] = {rules_address(1), rules_address(3)};
-	struct address_output outs[8];
-	struct address_sums sums;
 	struct ledger_stakes s;
-	size_t cnt;
 
 	for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
 		struct err err = {0};
@@ -421,8 +366,6 @@ static void readers_survive_what_cannot_be(void **state)
 		enum found got = reader_stakes(r, &p->rules.g, qheight_of(20), &s, &err);
 		assert_int_equal(got, i < 3 ? FOUND_ERROR : FOUND); /* an edit may go unnoticed here */
 		assert_int_equal(err.text[0] != '\0', i < 3);
-		for (int k = 0; k < 2; k++)
-			reader_address(r, &addresses[k], 0, 8, outs, &cnt, &sums, &err);
 		reader_close(r);
 	}
 }
@@ -542,7 +485,6 @@ int main(void)
 	    BONDED(what_was_never_closed_equals_what_was_reopened),
 	    BONDED(the_digest_of_a_past_height_is_what_it_was),
 	    BONDED(the_tables_say_it_to_whoever_asks),
-	    BONDED(an_address_knows_its_locked_outputs_and_what_they_owe),
 	    BONDED(a_reader_tells_the_stakes_that_the_state_has),
 	    PLAIN(without_stake_there_is_nothing_to_tell),
 	    BONDED(refuses_edited_stake),

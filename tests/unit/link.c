@@ -211,7 +211,8 @@ static void send_one(unsigned from, unsigned to)
 {
 	struct qenvelope env = envelope(from, 100);
 
-	link_send(node[from], to, &env);
+	link_send(node[from], UINT64_C(1) << to, &env);
+	link_flush(node[from]);
 }
 
 /* ---- the other end of a hostile connection ------------------------------------------- */
@@ -260,6 +261,14 @@ static void raw_reset(int fd)
 
 /* ---- the outbox ---------------------------------------------------------------------- */
 
+static void put(struct outbox *o, const struct qenvelope *env)
+{
+	struct posting *p = posting_new(env);
+
+	outbox_put(o, p);
+	posting_unref(p);
+}
+
 static void frame_of_queued_envelopes_equals_the_schema(void **state)
 {
 	struct qenvelope envs[3] = {envelope(0, 0), envelope(1, 5), envelope(2, 4000)};
@@ -270,7 +279,7 @@ static void frame_of_queued_envelopes_equals_the_schema(void **state)
 	(void)state;
 	outbox_init(&o, OUTBOX);
 	for (int i = 0; i < 3; i++)
-		outbox_put(&o, &envs[i]);
+		put(&o, &envs[i]);
 	assert_int_equal(outbox_take(&o, &got), 3);
 	assert_true(outbox_empty(&o));
 	assert_int_equal(o.bytes, 0);
@@ -290,7 +299,7 @@ static void frame_holds_a_bounded_number_of_envelopes(void **state)
 	(void)state;
 	outbox_init(&o, OUTBOX);
 	for (int i = 0; i < Q_FRAME_ENVS_MAX + 1; i++)
-		outbox_put(&o, &env);
+		put(&o, &env);
 	assert_int_equal(outbox_take(&o, &frame), Q_FRAME_ENVS_MAX);
 	bytes_free(&frame);
 	assert_int_equal(outbox_take(&o, &frame), 1);
@@ -305,10 +314,10 @@ static void frame_holds_about_a_mebibyte_or_one_bigger_envelope(void **state)
 
 	(void)state;
 	outbox_init(&o, 4 * (size_t)Q_BODY_MAX);
-	outbox_put(&o, &small);
-	outbox_put(&o, &small);
-	outbox_put(&o, &big);
-	outbox_put(&o, &small);
+	put(&o, &small);
+	put(&o, &small);
+	put(&o, &big);
+	put(&o, &small);
 	for (int i = 0; i < 4; i++) {
 		assert_int_equal(outbox_take(&o, &frame), 1);
 		assert_true(frame.len <= (i == 2 ? Q_FRAME_MAX : OUTBOX_FRAME_BYTES));
@@ -328,7 +337,7 @@ static void full_outbox_drops_the_oldest_and_counts(void **state)
 	outbox_init(&o, 3 * each);
 	for (unsigned i = 0; i < 5; i++) {
 		struct qenvelope env = envelope(i, 100);
-		outbox_put(&o, &env);
+		put(&o, &env);
 	}
 	assert_int_equal(o.dropped, 2);
 	assert_int_equal(o.bytes, 3 * each);
@@ -340,8 +349,8 @@ static void full_outbox_drops_the_oldest_and_counts(void **state)
 	bytes_free(&frame);
 
 	struct qenvelope big = envelope(6, 4 * each);
-	outbox_put(&o, &big); /* bigger than the bound: kept, alone */
-	outbox_put(&o, &big);
+	put(&o, &big); /* bigger than the bound: kept, alone */
+	put(&o, &big);
 	assert_int_equal(o.dropped, 3);
 	outbox_clear(&o);
 }
@@ -390,7 +399,8 @@ static void biggest_envelope_passes(void **state)
 	(void)state;
 	start(0, 2);
 	start(1, 2);
-	link_send(node[0], 1, &big);
+	link_send(node[0], 1 << 1, &big);
+	link_flush(node[0]);
 	inbox_wait(inbox[1], &inbox[1]->envelopes, 1);
 }
 
@@ -418,7 +428,7 @@ static void peer_that_is_away_costs_a_bounded_outbox(void **state)
 	(void)state;
 	start(0, 2);
 	for (int i = 0; i < 25; i++)
-		link_send(node[0], 1, &env);
+		link_send(node[0], 1 << 1, &env);
 	link_stats(node[0], 1, &stats);
 	assert_false(stats.connected);
 	assert_true(stats.outbox_bytes <= OUTBOX);
@@ -436,7 +446,8 @@ static void peer_that_does_not_read_stops_the_sender_only(void **state)
 	start(2, 3);
 	for (unsigned i = 0; i < 200; i++) {
 		struct qenvelope env = envelope(0, OUTBOX / 2);
-		link_send(node[0], 1, &env);
+		link_send(node[0], 1 << 1, &env);
+		link_flush(node[0]);
 	}
 	send_one(0, 2);
 	inbox_wait(inbox[2], &inbox[2]->envelopes, 1); /* unaffected */
@@ -618,6 +629,42 @@ static void frame_split_into_bytes_arrives_whole(void **state)
 	close(fd);
 }
 
+/* A stranger that has said hello and nothing else. */
+static int raw_stranger(void)
+{
+	uint8_t hello[8];
+	int fd = raw_connect(port_of[0]);
+
+	raw_send(fd, sp_push, sizeof(sp_push));
+	assert_int_equal(recv(fd, hello, sizeof(hello), MSG_WAITALL), sizeof(hello));
+	return fd;
+}
+
+static void frames_are_answered_one_for_one(void **state)
+{
+	enum { CNT = 21 };                        /* some together, the last ones after a while */
+	struct qenvelope env = envelope(1, 3000); /* so that they lie across the ends of its buffer */
+	struct qframe frame = {.envelopes = {.envelopes_len = 1, .envelopes_val = &env}};
+	struct bytes b;
+	uint8_t answers[8 * CNT];
+
+	(void)state;
+	start(0, 2);
+	int fd = raw_stranger();
+	assert_true(wire_encode(WIRE(qframe), &frame, &b));
+	uint64_t length = htobe64(b.len);
+	for (unsigned i = 0; i < CNT; i++) {
+		raw_send(fd, &length, sizeof(length));
+		raw_send(fd, b.data, b.len);
+	}
+	inbox_wait(inbox[0], &inbox[0]->from_of[1], CNT);
+	assert_int_equal(recv(fd, answers, sizeof(answers), MSG_WAITALL), sizeof(answers));
+	for (size_t i = 0; i < sizeof(answers); i++)
+		assert_int_equal(answers[i], 0);
+	bytes_free(&b);
+	close(fd);
+}
+
 static void rejected_pipe_is_closed_and_counted_once(void **state)
 {
 	const uint8_t nonsense[12] = {[7] = 4, [8] = 0xff};
@@ -632,17 +679,6 @@ static void rejected_pipe_is_closed_and_counted_once(void **state)
 	raw_wait_closed(fd);
 	link_reject(node[0], inbox_read(inbox[0], &inbox[0]->pipe)); /* gone: nothing happens */
 	assert_int_equal(link_rejected(node[0]), 1);
-}
-
-/* A stranger that has said hello and nothing else. */
-static int raw_stranger(void)
-{
-	uint8_t hello[8];
-	int fd = raw_connect(port_of[0]);
-
-	raw_send(fd, sp_push, sizeof(sp_push));
-	assert_int_equal(recv(fd, hello, sizeof(hello), MSG_WAITALL), sizeof(hello));
-	return fd;
 }
 
 static void full_table_displaces_the_oldest_unproven_pipe(void **state)
@@ -890,6 +926,7 @@ int main(void)
 	    TEST(wrong_protocol_closes_the_pipe),
 	    TEST(port_scanner_does_no_harm),
 	    TEST(frame_split_into_bytes_arrives_whole),
+	    TEST(frames_are_answered_one_for_one),
 	    TEST(rejected_pipe_is_closed_and_counted_once),
 	    TEST(full_table_displaces_the_oldest_unproven_pipe),
 	    TEST(newest_two_pipes_of_a_peer_are_kept),

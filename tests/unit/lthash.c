@@ -56,6 +56,45 @@ static void removing_undoes_adding(void **state)
 	assert_same(&b, &empty, true);
 }
 
+static void sums_made_apart_join(void **state)
+{
+	(void)state;
+	struct lthash a = {0}, b = {0}, all = {0};
+	lthash_add(&a, "one", 3);
+	lthash_remove(&b, "two", 3);
+	lthash_add(&b, "three", 5);
+	lthash_remove(&all, "two", 3);
+	lthash_add(&all, "three", 5);
+	lthash_add(&all, "one", 3);
+	assert_same(&a, &all, false);
+	lthash_join(&a, &b);
+	assert_same(&a, &all, true);
+}
+
+static void what_is_queued_counts_when_it_is_flushed(void **state)
+{
+	(void)state;
+	struct lthash_queue queue = {0};
+	struct lthash a = {0}, b = {0}, empty = {0};
+	uint8_t longest[LTHASH_ELEMENT_MAX] = {1};
+
+	for (int i = 0; i < 50; i++) {
+		assert_same(&a, &b, i % LTHASH_QUEUE == 0); /* in between: when it is full */
+		lthash_put(&a, &queue, &i, sizeof i, i % 3 == 0);
+		if (i % 3 == 0)
+			lthash_remove(&b, &i, sizeof i);
+		else
+			lthash_add(&b, &i, sizeof i);
+	}
+	lthash_put(&a, &queue, longest, sizeof longest, false);
+	lthash_add(&b, longest, sizeof longest);
+	lthash_flush(&a, &queue);
+	assert_same(&a, &b, true);
+	lthash_flush(&a, &queue);
+	assert_same(&a, &b, true);
+	assert_same(&a, &empty, false);
+}
+
 static void it_is_a_multiset(void **state)
 {
 	(void)state;
@@ -140,6 +179,8 @@ int main(void)
 	    cmocka_unit_test(the_digests_are_those_of_another_implementation),
 	    cmocka_unit_test(order_does_not_matter),
 	    cmocka_unit_test(removing_undoes_adding),
+	    cmocka_unit_test(sums_made_apart_join),
+	    cmocka_unit_test(what_is_queued_counts_when_it_is_flushed),
 	    cmocka_unit_test(it_is_a_multiset),
 	    cmocka_unit_test(elements_do_not_run_into_one_another),
 	    cmocka_unit_test(keeps_its_recorded_digests),

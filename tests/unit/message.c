@@ -229,6 +229,23 @@ static void several_pieces_of_evidence_are_small(void **state)
 	assert_int_equal(verdict_on_evidence(1, 2 * MESSAGE_EVIDENCE_BYTES), OPEN_BAD_CERTIFICATE);
 }
 
+/* How much a TXS may hold is another's to judge: no rule for evidence looks into it. */
+static void a_large_txs_is_no_evidence(void **state)
+{
+	(void)state;
+	struct signer signer = {sign_as, rules.ids[3]};
+	static uint8_t bytes[Q_TX_BYTES_MAX];
+	qtx_bytes txs[2] = {{sizeof bytes, bytes}, {sizeof bytes, bytes}};
+	struct qmessage m = {.kind = QTXS, .qmessage_u.txs.txs = {2, txs}};
+	enum open_verdict v = OPEN_OK;
+
+	struct message *made = message_make(&rules.g, 3, &signer, &m);
+	struct message *opened = message_open(&rules.g, &made->env, &v);
+	assert_int_equal(v, OPEN_OK);
+	message_unref(opened);
+	message_unref(made);
+}
+
 /* ---- the envelope ------------------------------------------------------------------- */
 
 static void every_kind_opens_as_it_was_made(void **state)
@@ -244,7 +261,9 @@ static void every_kind_opens_as_it_was_made(void **state)
 		assert_int_equal(v, OPEN_OK);
 		assert_int_equal(opened->sender, 3);
 		assert_int_equal(opened->m.kind, kind);
-		assert_true(qhash_eq(&opened->id, &made->id));
+		assert_true(message_same_body(opened, made));
+		struct qhash ids[2] = {message_id(opened), message_id(made)};
+		assert_true(qhash_eq(&ids[0], &ids[1]));
 		struct bytes a = rules_encode(WIRE(qmessage), &m),
 		             b = rules_encode(WIRE(qmessage), &opened->m);
 		assert_int_equal(a.len, b.len);
@@ -275,8 +294,47 @@ static void a_votes_body_and_id_are_what_they_always_were(void **state)
 	                    "0000000000000005"
 	                    "0101010101010101010101010101010101010101010101010101010101010101"
 	                    "0000000000000000000000000000000000000000000000000000000000000000");
-	rules_golden(msg->id.b, "d4ab1c5bc08cf75507eeff2934e0b0fd6c78fa32a61be008d35ccefca2167852");
+	struct qhash id = message_id(msg);
+	rules_golden(id.b, "d4ab1c5bc08cf75507eeff2934e0b0fd6c78fa32a61be008d35ccefca2167852");
 	message_unref(msg);
+}
+
+static void a_body_is_taken_only_by_a_message_that_opens(void **state)
+{
+	(void)state;
+	struct signer signer = {sign_as, rules.ids[3]};
+	struct qmessage m = new_view_message(), cut = {.kind = QPREPARE}; /* which is of no shape */
+	struct message *made = message_make(&rules.g, 3, &signer, &m);
+	struct message *shapeless = message_make(&rules.g, 3, &signer, &cut);
+	struct qenvelope env = made->env;
+	enum open_verdict v;
+
+	env.body.body_val = xmemdup(made->env.body.body_val, made->env.body.body_len);
+	unsigned char *body = env.body.body_val;
+	env.sig.b[0] ^= 1;
+	assert_null(message_open_take(&rules.g, &env, &v));
+	assert_ptr_equal(env.body.body_val, body);
+	env.sig.b[0] ^= 1;
+	struct message *opened = message_open_take(&rules.g, &env, &v);
+	assert_non_null(opened);
+	assert_ptr_equal(opened->env.body.body_val, body);
+	assert_null(env.body.body_val);
+	assert_int_equal(env.body.body_len, 0);
+	assert_int_equal(env.sender, 3);
+	assert_true(message_same_body(opened, made));
+	assert_false(message_same_body(opened, shapeless));
+	message_unref(opened);
+
+	env = shapeless->env;
+	env.body.body_val = body = xmemdup(env.body.body_val, env.body.body_len);
+	assert_null(message_open_take(&rules.g, &env, &v));
+	assert_int_equal(v, OPEN_MALFORMED);
+	assert_ptr_equal(env.body.body_val, body);
+	assert_int_equal(env.body.body_len, shapeless->env.body.body_len);
+	free(body);
+	message_unref(shapeless);
+	message_unref(made);
+	wire_free(WIRE(qmessage), &m);
 }
 
 static void a_new_view_carries_its_opened_changes_made_or_received(void **state)
@@ -292,7 +350,7 @@ static void a_new_view_carries_its_opened_changes_made_or_received(void **state)
 		for (unsigned c = 0; c < 3; c++) {
 			assert_int_equal(both[i]->changes[c]->sender, c);
 			assert_int_equal(both[i]->changes[c]->m.qmessage_u.view_change.view.n, 3);
-			assert_true(qhash_eq(&both[0]->changes[c]->id, &both[1]->changes[c]->id));
+			assert_true(message_same_body(both[0]->changes[c], both[1]->changes[c]));
 		}
 	message_unref(both[0]);
 	message_unref(both[1]);
@@ -734,8 +792,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(several_pieces_of_evidence_are_small),
+	    cmocka_unit_test(a_large_txs_is_no_evidence),
 	    cmocka_unit_test(every_kind_opens_as_it_was_made),
 	    cmocka_unit_test(a_votes_body_and_id_are_what_they_always_were),
+	    cmocka_unit_test(a_body_is_taken_only_by_a_message_that_opens),
 	    cmocka_unit_test(a_new_view_carries_its_opened_changes_made_or_received),
 	    cmocka_unit_test(refuses_other_chains_strangers_and_wrong_signatures),
 	    cmocka_unit_test(refuses_a_signed_body_that_is_not_canonical),

@@ -22,6 +22,8 @@ struct fixture {
 		enum tx_verdict verdict;
 	} evicted[TXS_MAX];
 	size_t evicted_cnt;
+	struct tx *final[TXS_MAX]; /* own ones, in order */
+	size_t final_cnt;
 };
 
 enum { SELF = 1 };
@@ -88,11 +90,19 @@ static enum tx_verdict add(struct fixture *f, struct tx *tx, unsigned source)
 	return pool_add(f->pool, tx, source, &winner);
 }
 
-static void on_evicted(void *ctx, struct tx *tx, bool own, enum tx_verdict v, const struct qtxid *winner)
+static void on_left(void *ctx, struct tx *tx, bool own, enum tx_verdict v, struct qheight height,
+                    const struct qtxid *winner)
 {
 	struct fixture *f = ctx;
-	size_t i = f->evicted_cnt++;
+	size_t i = f->evicted_cnt;
 
+	assert_true(height.n <= f->height);
+	if (v == TX_FINAL) {
+		assert_true(own);
+		f->final[f->final_cnt++] = tx;
+		return;
+	}
+	f->evicted_cnt++;
 	f->evicted[i].tx = tx;
 	f->evicted[i].own = own;
 	f->evicted[i].verdict = v;
@@ -118,7 +128,7 @@ static void execute(struct fixture *f, struct tx *const *txs, size_t cnt)
 {
 	struct block *b = apply(f, txs, cnt);
 
-	pool_executed(f->pool, &b, 1, on_evicted, f);
+	pool_executed(f->pool, &b, 1, on_left, f);
 	block_unref(b);
 }
 
@@ -225,8 +235,11 @@ static void bounds_the_entries_of_each_source(void **state)
 	(void)state;
 	params.pool_source_max = 2;
 	f = begin_with(4, 12, &params);
+	assert_int_equal(pool_room(f->pool), 2);
 	assert_int_equal(add(f, simple(f, 0, ""), SELF), TX_OK);
+	assert_int_equal(pool_room(f->pool), 1);
 	assert_int_equal(add(f, simple(f, 1, ""), SELF), TX_OK);
+	assert_int_equal(pool_room(f->pool), 0);
 	assert_int_equal(add(f, simple(f, 2, ""), SELF), TX_POOL_FULL);
 	/* A peer has twice as many: what it forwards may overtake the blocks that make room. */
 	for (unsigned i = 2; i < 6; i++)
@@ -234,6 +247,7 @@ static void bounds_the_entries_of_each_source(void **state)
 	assert_int_equal(add(f, simple(f, 6, ""), 3), TX_POOL_FULL);
 	assert_int_equal(add(f, simple(f, 6, ""), 0), TX_OK);
 	execute(f, (struct tx *[]){f->made[0]}, 1);
+	assert_int_equal(pool_room(f->pool), 1);
 	assert_int_equal(add(f, simple(f, 7, ""), SELF), TX_OK);
 	end(f);
 }
@@ -258,6 +272,7 @@ static void bounds_the_bytes_of_each_source(void **state)
 		i++;
 	} while (v == TX_OK);
 	assert_int_equal(v, TX_POOL_FULL);
+	assert_int_equal(pool_room(f->pool), 0);
 	assert_true(pool_bytes(f->pool) <= 2u << 20 && pool_bytes(f->pool) + len > 2u << 20);
 	assert_int_equal(add(f, f->made[f->made_cnt - 1], 5), TX_OK);
 	end(f);
@@ -574,6 +589,25 @@ static void lists_all_that_is_pending_batch_by_batch(void **state)
 	assert_ptr_equal(txs[1], f->made[4]);
 	assert_int_equal(pool_pending_batch(f->pool, 5, &after, 3, 1 << 20, txs), 0);
 	assert_int_equal(pool_forward_batch(f->pool, 5, 8, 1 << 20, txs), 0);
+	end(f);
+}
+
+static void lists_nothing_that_expires_with_the_next_block(void **state)
+{
+	struct fixture *f = begin(3);
+	struct qoutpoint in = allocation(&f->rules, 0);
+	struct payment p = {.from = account_of(0), .to = 9, .expiry = 1};
+	struct tx *txs[8];
+	struct qtxid after = {0};
+
+	(void)state;
+	add(f, keep(f, pay(&f->rules, &p, &in, 1)), SELF);
+	assert_false(pool_pending(f->pool));
+	assert_int_equal(pool_pending_batch(f->pool, 5, &after, 8, 1 << 20, txs), 0);
+	add(f, simple(f, 1, ""), 2);
+	assert_true(pool_pending(f->pool));
+	assert_int_equal(pool_pending_batch(f->pool, 5, &after, 8, 1 << 20, txs), 1);
+	assert_ptr_equal(txs[0], f->made[1]);
 	end(f);
 }
 
@@ -951,6 +985,24 @@ static void lets_go_of_a_report_when_another_convicted(void **state)
 	end(f);
 }
 
+static void tells_of_what_is_final_and_waited_for(void **state)
+{
+	struct fixture *f = begin(3);
+	struct tx *own = simple(f, 0, ""), *theirs = simple(f, 1, ""), *shared = simple(f, 2, "");
+
+	(void)state;
+	assert_int_equal(add(f, own, SELF), TX_OK);
+	assert_int_equal(add(f, theirs, 2), TX_OK);
+	assert_int_equal(add(f, shared, 2), TX_OK);
+	pool_mark_own(f->pool, &shared->id);
+	execute(f, (struct tx *[]){own, theirs, shared}, 3);
+	assert_int_equal(f->final_cnt, 2);
+	assert_ptr_equal(f->final[0], own);
+	assert_ptr_equal(f->final[1], shared);
+	assert_int_equal(f->evicted_cnt, 0);
+	end(f);
+}
+
 /* The state is two blocks on when the pool hears of the first. */
 static void judges_by_the_end_of_a_run(void **state)
 {
@@ -967,7 +1019,7 @@ static void judges_by_the_end_of_a_run(void **state)
 	assert_int_equal(add(f, of_3, SELF), TX_OK);
 	run[0] = apply(f, convictions, 2);
 	run[1] = apply(f, &rival, 1);
-	pool_executed(f->pool, run, 2, on_evicted, f);
+	pool_executed(f->pool, run, 2, on_left, f);
 	assert_int_equal(f->evicted_cnt, 2);
 	assert_true(was_evicted(f, move, TX_DOUBLE_SPEND));
 	assert_true(was_evicted(f, of_3, TX_PENALTY));
@@ -1131,7 +1183,7 @@ static void keeps_only_what_can_be_proposed_whatever_is_executed(void **state)
 			for (unsigned i = 0; i < blocks; i++)
 				if (!(run[i] = any_block(w)))
 					blocks = i;
-			pool_executed(w->f->pool, run, blocks, on_evicted, w->f);
+			pool_executed(w->f->pool, run, blocks, on_left, w->f);
 			for (unsigned i = 0; i < blocks; i++)
 				block_unref(run[i]);
 			assert_all_can_be_proposed(w);
@@ -1172,6 +1224,7 @@ int main(void)
 	    cmocka_unit_test(offers_again_what_conflicted_with_a_block_that_never_came),
 	    cmocka_unit_test(forwards_own_transactions_once_and_in_bounded_batches),
 	    cmocka_unit_test(lists_all_that_is_pending_batch_by_batch),
+	    cmocka_unit_test(lists_nothing_that_expires_with_the_next_block),
 	    cmocka_unit_test(calls_unfair_only_what_was_passed_over_twice),
 	    cmocka_unit_test(counts_afresh_in_a_new_view),
 	    cmocka_unit_test(counts_afresh_for_a_new_proposer),
@@ -1185,6 +1238,7 @@ int main(void)
 	    cmocka_unit_test(asks_delegators_for_their_penalty_where_there_is_one),
 	    cmocka_unit_test(judges_a_child_anew_when_its_parent_is_made_with_the_conviction),
 	    cmocka_unit_test(lets_go_of_a_report_when_another_convicted),
+	    cmocka_unit_test(tells_of_what_is_final_and_waited_for),
 	    cmocka_unit_test(judges_by_the_end_of_a_run),
 	    cmocka_unit_test(keeps_only_what_can_be_proposed_whatever_is_executed),
 	};

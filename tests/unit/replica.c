@@ -126,6 +126,33 @@ static void tells_what_a_transaction_is_before_and_after_it_is_final(void **stat
 	cluster_free(c);
 }
 
+/* So many of a turn that nobody keeps a replica from voting. */
+static void looks_into_the_ledger_for_a_bounded_number_of_strangers_a_turn(void **state)
+{
+	struct cluster *c = cluster_new(4, 8, NULL);
+	struct tx *paid = pay_allocation(&c->rules, 0, 9, ""), *rival = pay_allocation(&c->rules, 0, 8, "");
+	struct qheight height;
+	struct qtxid winner;
+
+	(void)state;
+	cluster_pay(c, 0, tx_ref(paid));
+	cluster_settle(c, PATIENCE_MS);
+	struct replica *r = c->members[0].replica;
+	for (unsigned i = 0; i < TURN_PROBES_MAX; i++) {
+		struct qoutpoint nowhere = {.tx = paid->id, .index = 1000 + i};
+		struct qoutput out = {rules_address(9), 1};
+		struct tx *stranger = pay_outputs(&c->rules, 1, &nowhere, 1, &out, 1, NULL);
+		assert_int_equal(replica_submit(r, stranger, &height, &winner), TX_UNKNOWN_OUTPUT);
+		tx_unref(stranger);
+	}
+	assert_int_equal(replica_submit(r, rival, &height, &winner), TX_POOL_FULL);
+	assert_true(replica_turn(r, NULL));
+	assert_int_equal(replica_submit(r, rival, &height, &winner), TX_DOUBLE_SPEND);
+	tx_unref(paid);
+	tx_unref(rival);
+	cluster_free(c);
+}
+
 static void keeps_each_double_spend_once_as_evidence(void **state)
 {
 	static const char *const sql = "SELECT count(*) FROM journal WHERE kind = 'evidence'";
@@ -199,8 +226,97 @@ static void asks_the_more_of_a_batch_the_more_is_in_flight(void **state)
 	cluster_free(c);
 }
 
+/* How far? Peers may be sent a proposal again, by anybody. */
+static void watch_proposals(struct cluster *c, unsigned from, const struct message *m)
+{
+	unsigned *height = c->drop_ctx;
+
+	(void)from;
+	if (m->m.kind == QPRE_PREPARE && m->m.qmessage_u.proposal.header.height.n > *height)
+		*height = (unsigned)m->m.qmessage_u.proposal.header.height.n;
+}
+
+static bool first_executed(struct cluster *c)
+{
+	return cluster_status(c, 0).height.n == 1;
+}
+
+/* A cluster in which replica 0 has just executed a block of its own, and expects more; then `waiting` come
+ * in. */
+static struct cluster *busy_cluster(unsigned *proposals, unsigned waiting)
+{
+	struct qparams params = genesis_default_params();
+	struct cluster *c;
+
+	params.block_txs_max = 20;
+	c = cluster_new(4, 80, &params);
+	c->watch = watch_proposals;
+	c->drop_ctx = proposals;
+	*proposals = 0;
+	replica_expect(c->members[0].replica, true);
+	cluster_pay(c, 0, pay_allocation(&c->rules, 0, 9, ""));
+	cluster_turn(c, 0);
+	assert_int_equal(*proposals, 1); /* who was idle does not wait */
+	assert_true(cluster_run_until(c, first_executed, c->now_ms + PATIENCE_MS));
+	for (unsigned i = 1; i <= waiting; i++)
+		cluster_pay(c, 0, pay_allocation(&c->rules, i, 9, ""));
+	return c;
+}
+
+static void waits_for_more_no_longer_than_the_last_block_took(void **state)
+{
+	unsigned proposals;
+	struct cluster *c = busy_cluster(&proposals, 2);
+	uint64_t took_ms = c->now_ms - 1000; /* since the cluster began */
+
+	(void)state;
+	assert_true(took_ms > 1);
+	cluster_turn(c, 0);
+	assert_int_equal(proposals, 1);
+	assert_true(replica_deadline(c->members[0].replica) <= c->now_ms + took_ms);
+	cluster_run(c, took_ms - 1); /* what happens before then */
+	assert_int_equal(proposals, 1);
+	cluster_run(c, 2);
+	assert_int_equal(proposals, 2);
+	cluster_settle(c, PATIENCE_MS);
+	assert_int_equal(cluster_status(c, 3).transactions, 3);
+	cluster_free(c);
+}
+
+static void does_not_wait_for_what_it_does_not_expect_or_has_no_room_for(void **state)
+{
+	unsigned proposals;
+	struct cluster *c = busy_cluster(&proposals, 2);
+
+	(void)state;
+	cluster_turn(c, 0);
+	assert_int_equal(proposals, 1);
+	replica_expect(c->members[0].replica, false);
+	cluster_turn(c, 0);
+	assert_int_equal(proposals, 2);
+	cluster_free(c);
+
+	c = busy_cluster(&proposals, 20);
+	cluster_turn(c, 0);
+	assert_int_equal(proposals, 2);
+	cluster_free(c);
+}
+
 /* ---- the ordering law ------------------------------------------------------------------------ */
 
+static struct {
+	unsigned forwards, others;
+} posted;
+
+static void count_posted(struct cluster *c, unsigned from, const struct message *m)
+{
+	(void)c;
+	(void)from;
+	posted.forwards += m->m.kind == QTXS;
+	posted.others += m->m.kind != QTXS;
+}
+
+/* But for the forward, which promises nothing and does not wait for the store. */
 static void sends_nothing_when_its_store_fails_and_goes_on_after_a_restart(void **state)
 {
 	struct cluster *c = cluster_new(4, 8, NULL);
@@ -209,6 +325,7 @@ static void sends_nothing_when_its_store_fails_and_goes_on_after_a_restart(void 
 	(void)state;
 	fault_setup();
 	cluster_run(c, 10);
+	c->watch = count_posted;
 	for (long at = 1;; at++) {
 		struct tx *tx = pay_allocation(&c->rules, 0, 9, "");
 		struct err err = {0};
@@ -220,7 +337,7 @@ static void sends_nothing_when_its_store_fails_and_goes_on_after_a_restart(void 
 		cluster_start(c, 0);
 		c->vfs = NULL;
 		cluster_turn(c, 0);
-		uint64_t sent = c->sent;
+		memset(&posted, 0, sizeof posted);
 		assert_int_equal(cluster_submit(c, 0, tx, NULL), TX_OK);
 		fault_after(at, SQLITE_FULL);
 		bool went = replica_turn(c->members[0].replica, &err);
@@ -230,21 +347,49 @@ static void sends_nothing_when_its_store_fails_and_goes_on_after_a_restart(void 
 		if (failed) {
 			failures++;
 			assert_int_equal(err.kind, ERR_WORLD);
-			assert_int_equal(c->sent, sent);
+			assert_int_equal(posted.others, 0);
 			assert_false(replica_turn(c->members[0].replica, &err));
 			assert_int_equal(replica_submit(c->members[0].replica, tx, &height, &winner),
 			                 TX_POOL_FULL);
 		} else {
-			assert_true(c->sent > sent);
+			assert_true(posted.others > 0);
 		}
+		assert_int_equal(posted.forwards, 1);
 		tx_unref(tx);
 		if (!failed)
 			break;
 	}
 	assert_true(failures >= 2); /* at least a write and a sync */
+	c->watch = NULL;
 	c->members[0].woken = true;
 	cluster_settle(c, PATIENCE_MS);
 	assert_int_equal(cluster_status(c, 0).transactions, 1);
+	cluster_free(c);
+}
+
+/* PREPARE and COMMIT before they are sent, the block before anybody is told; a new tip costs none of its own.
+ */
+static void a_block_waits_for_the_disk_three_times(void **state)
+{
+	struct cluster *c = cluster_new(4, 8, NULL);
+
+	(void)state;
+	fault_setup();
+	cluster_crash(c, 1);
+	c->vfs = FAULT_VFS;
+	cluster_start(c, 1);
+	c->vfs = NULL;
+	for (unsigned i = 0; i < 4; i++) {
+		fault.syncs = 0;
+		cluster_pay(c, 0, pay_allocation(&c->rules, i, 9, ""));
+		cluster_settle(c, PATIENCE_MS);
+		assert_int_equal(cluster_status(c, 1).height.n, i + 1);
+		assert_true(i == 0 ||
+		            fault.syncs == 3); /* the first ones write the heads of both files, too */
+	}
+	cluster_crash(c, 1); /* the last tip was not synced: the ledger knows it */
+	cluster_start(c, 1);
+	assert_int_equal(cluster_status(c, 1).engine.tip.n, 4);
 	cluster_free(c);
 }
 
@@ -340,6 +485,104 @@ static void who_slept_does_not_suspect_the_proposer_for_it(void **state)
 	assert_int_equal(cluster_status(c, 1).engine.asked.n, 0);
 	cluster_run(c, params.timeout_ms);
 	assert_int_equal(cluster_status(c, 1).engine.asked.n, 1); /* awake, it does */
+	cluster_free(c);
+}
+
+/* What replica 1 says of transactions, and whether it suspects before. */
+struct resent {
+	struct tx *const *txs;
+	size_t cnt;
+	bool suspected;
+};
+
+static void watch_resending(struct cluster *c, unsigned from, const struct message *m)
+{
+	struct resent *w = c->drop_ctx;
+	const struct qtxs *q = &m->m.qmessage_u.txs;
+
+	if (from == 1 && m->m.kind == QVIEW_CHANGE)
+		w->suspected = true;
+	if (from != 1 || m->m.kind != QTXS || w->suspected)
+		return;
+	for (unsigned i = 0; i < q->txs.txs_len; i++) {
+		const struct tx *tx = w->txs[w->cnt++];
+		assert_int_equal(q->txs.txs_val[i].qtx_bytes_len, tx->raw_len);
+		assert_memory_equal(q->txs.txs_val[i].qtx_bytes_val, tx->raw, tx->raw_len);
+	}
+}
+
+/* [F9] However much is pending: it is all there is to suspect for, and takes no longer to read than a block.
+ */
+static void resends_a_block_s_worth_of_the_oldest_before_it_suspects(void **state)
+{
+	struct qparams params = small_params();
+	struct resent w = {.cnt = 0};
+	struct tx *txs[8];
+
+	(void)state;
+	params.block_txs_max = 3;
+	struct cluster *c = cluster_new(4, 8, &params);
+	c->drop = nothing_arrives;
+	for (unsigned i = 0; i < 8; i++) {
+		txs[i] = pay_allocation(&c->rules, i, 9, "");
+		if (i % 2)
+			assert_int_equal(cluster_submit(c, 1, txs[i], NULL), TX_OK);
+		else
+			forward_from(c, 2, 1, &txs[i], 1);
+	}
+	cluster_turn(c, 1); /* what is its own it forwards at once */
+	w.txs = txs;
+	c->watch = watch_resending;
+	c->drop_ctx = &w;
+	cluster_run(c, params.timeout_ms / 2 + 100);
+	assert_int_equal(w.cnt, 3);
+	assert_false(w.suspected);
+	cluster_run(c, params.timeout_ms);
+	assert_true(w.suspected);
+	assert_int_equal(w.cnt, 3);
+	for (unsigned i = 0; i < 8; i++)
+		tx_unref(txs[i]);
+	cluster_free(c);
+}
+
+static void count_fetches_and_view_changes(struct cluster *c, unsigned from, const struct message *m)
+{
+	size_t *cnt = c->drop_ctx;
+
+	(void)from;
+	*cnt += m->m.kind == QGET_TXS || m->m.kind == QVIEW_CHANGE;
+}
+
+/* Every client hands in whatever is taken. What is accepted comes to all, fills blocks, and blames nobody. */
+static void stays_full_of_useful_work_when_too_much_is_asked_of_it(void **state)
+{
+	struct qparams params = small_params();
+	unsigned outputs = 1600, next = 0;
+	size_t strange = 0;
+
+	(void)state;
+	params.block_txs_max = 8;
+	params.pool_source_max = 24;
+	struct cluster *c = cluster_new(4, outputs, &params);
+	c->watch = count_fetches_and_view_changes;
+	c->drop_ctx = &strange;
+	while (next < outputs) {
+		for (unsigned k = 0; k < 4; k++) {
+			size_t room = replica_room(c->members[k].replica);
+			for (; room > 0 && next < outputs; room--, next++)
+				cluster_pay(c, k, pay_allocation(&c->rules, next, 9, ""));
+			assert_true(next == outputs || replica_room(c->members[k].replica) == 0);
+		}
+		cluster_run(c, 1);
+	}
+	struct replica_status s = cluster_status(c, 0);
+	assert_true(s.height.n > 2 * c->members[0].replica->patience.passed_max);
+	assert_true(s.transactions + 2 * params.block_txs_max >= s.height.n * params.block_txs_max);
+	cluster_settle(c, PATIENCE_MS);
+	assert_int_equal(cluster_status(c, 0).transactions, outputs);
+	assert_int_equal(strange, 0);
+	for (unsigned k = 0; k < 4; k++)
+		assert_null(c->members[k].replica->seen); /* what was forwarded and refused */
 	cluster_free(c);
 }
 
@@ -667,6 +910,79 @@ static void ignores_rubbish_that_is_attached_to_an_honest_header(void **state)
 	cluster_settle(c, PATIENCE_MS);
 	assert_int_equal(cluster_status(c, 3).height.n, 1);
 	tx_unref(f.rubbish);
+	cluster_free(c);
+}
+
+/* The transactions that replica 0 says at once when replica 1 asks it for these. */
+static void count_answered(struct cluster *c, unsigned from, const struct message *m)
+{
+	size_t *cnt = c->drop_ctx;
+
+	if (from == 0 && m->m.kind == QTXS)
+		*cnt += m->m.qmessage_u.txs.txs.txs_len;
+}
+
+static size_t answered(struct cluster *c, struct tx *const *txs, unsigned tx_cnt)
+{
+	struct qmessage m = {.kind = QGET_TXS};
+	struct qhash leaves[8];
+	size_t cnt = 0;
+
+	assert_true(tx_cnt <= 8);
+	for (unsigned i = 0; i < tx_cnt; i++)
+		leaves[i] = txs[i]->leaf;
+	m.qmessage_u.get_txs.leaves.leaves_val = leaves;
+	m.qmessage_u.get_txs.leaves.leaves_len = tx_cnt;
+	c->watch = count_answered;
+	c->drop_ctx = &cnt;
+	deliver_from(c, 1, 0, &m);
+	cluster_turn(c, 0);
+	c->watch = NULL;
+	return cnt;
+}
+
+static void gives_by_leaf_what_was_executed_lately(void **state)
+{
+	struct cluster *c = cluster_new(4, 4, NULL);
+	struct tx *txs[4];
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		txs[i] = pay_allocation(&c->rules, i, 9, "");
+	for (unsigned i = 0; i < 3; i++) {
+		cluster_pay(c, 0, tx_ref(txs[i]));
+		cluster_settle(c, PATIENCE_MS);
+		assert_int_equal(cluster_status(c, 0).height.n, i + 1);
+		assert_int_equal(answered(c, txs, 4), i + 1);
+		assert_int_equal(answered(c, txs + i, 1), 1); /* again */
+	}
+	for (unsigned i = 0; i < 4; i++)
+		tx_unref(txs[i]);
+	cluster_free(c);
+}
+
+static void forgets_executed_blocks_oldest_first(void **state)
+{
+	struct cluster *c = cluster_new(4, 2, NULL);
+	struct replica *r = c->members[0].replica;
+	struct tx *txs[] = {pay_allocation(&c->rules, 0, 9, ""), pay_allocation(&c->rules, 1, 9, "")};
+	struct block *first = block_of(1, c->rules.g.chain, &txs[0], 1);
+	struct block *other = block_of(2, c->rules.g.chain, &txs[1], 1);
+
+	(void)state;
+	serve_executed(r, first);
+	for (unsigned i = 1; i < RECENT_BLOCKS_MAX; i++)
+		serve_executed(r, other);
+	assert_int_equal(answered(c, txs, 1), 1);
+	serve_executed(r, other);
+	assert_int_equal(answered(c, txs, 1), 0);
+	assert_int_equal(r->recent.cnt, RECENT_BLOCKS_MAX);
+	assert_int_equal(r->recent.txs, RECENT_BLOCKS_MAX);
+	assert_int_equal(r->recent.bytes, RECENT_BLOCKS_MAX * txs[1]->raw_len);
+	block_unref(first);
+	block_unref(other);
+	tx_unref(txs[0]);
+	tx_unref(txs[1]);
 	cluster_free(c);
 }
 
@@ -1399,15 +1715,21 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(one_replica_alone_makes_a_payment_final_in_one_turn),
 	    cmocka_unit_test(tells_what_a_transaction_is_before_and_after_it_is_final),
+	    cmocka_unit_test(looks_into_the_ledger_for_a_bounded_number_of_strangers_a_turn),
 	    cmocka_unit_test(keeps_each_double_spend_once_as_evidence),
 	    cmocka_unit_test(fills_blocks_when_much_is_waiting),
 	    cmocka_unit_test(asks_the_more_of_a_batch_the_more_is_in_flight),
+	    cmocka_unit_test(waits_for_more_no_longer_than_the_last_block_took),
+	    cmocka_unit_test(does_not_wait_for_what_it_does_not_expect_or_has_no_room_for),
 	    cmocka_unit_test(sends_nothing_when_its_store_fails_and_goes_on_after_a_restart),
+	    cmocka_unit_test(a_block_waits_for_the_disk_three_times),
 	    cmocka_unit_test(four_replicas_agree_on_what_is_handed_to_each),
 	    cmocka_unit_test(goes_on_without_its_primary_which_catches_up_later),
 	    cmocka_unit_test(one_replica_alone_goes_on_without_its_vote_log),
 	    cmocka_unit_test(who_left_its_view_alone_still_serves_its_clients),
 	    cmocka_unit_test(who_slept_does_not_suspect_the_proposer_for_it),
+	    cmocka_unit_test(resends_a_block_s_worth_of_the_oldest_before_it_suspects),
+	    cmocka_unit_test(stays_full_of_useful_work_when_too_much_is_asked_of_it),
 	    cmocka_unit_test(signs_the_checkpoint_that_was_due_when_it_stopped),
 	    cmocka_unit_test(suspects_from_the_moment_a_transaction_comes),
 	    cmocka_unit_test(forgets_nothing_final_when_all_stop_at_once),
@@ -1419,6 +1741,8 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(judges_no_block_by_a_parent_that_lost),
 	    cmocka_unit_test(validates_a_block_as_soon_as_its_parent_is_here),
 	    cmocka_unit_test(ignores_rubbish_that_is_attached_to_an_honest_header),
+	    cmocka_unit_test(gives_by_leaf_what_was_executed_lately),
+	    cmocka_unit_test(forgets_executed_blocks_oldest_first),
 	    cmocka_unit_test(tells_a_client_that_its_transaction_expired),
 	    cmocka_unit_test(is_silent_without_its_vote_log_until_a_checkpoint_covers_it),
 	    cmocka_unit_test(forgets_votes_and_bodies_that_a_checkpoint_covers),

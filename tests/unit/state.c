@@ -4,6 +4,7 @@
  * Links: q_ledger
  */
 #include "drafts.h"
+#include "primitives.h"
 
 static const struct genesis genesis; /* by no stake */
 
@@ -131,6 +132,97 @@ static void the_digest_is_of_the_set_not_of_its_history(void **state)
 	state_free(t);
 }
 
+/* Far more than is left to be hashed by a digest: outputs of all ages go, and others take their places. */
+static void the_digest_is_the_same_whenever_it_is_asked_for(void **state)
+{
+	(void)state;
+	enum { ALL = 120000, LEFT = 20000 };
+	struct state *often = state_new(&genesis), *once = state_new(&genesis), *fresh = state_new(&genesis);
+	static struct unspent there[ALL];
+	struct qhash x, y;
+	uint32_t random = 1;
+	size_t cnt = 0;
+
+	for (uint32_t i = 0; i < ALL; i++) {
+		there[cnt] = coin((uint8_t)i, i, i % OWNERS, 1 + i);
+		state_insert(often, &there[cnt]);
+		state_insert(once, &there[cnt++]);
+		random = random * 1664525 + 1013904223;
+		size_t at = (random >> 8) % (i % 7 ? cnt : cnt / 8 + 1); /* the first ones live longest */
+		if (cnt < LEFT && i % 3 > 0)
+			continue;
+		state_remove(often, &there[at].point);
+		state_remove(once, &there[at].point);
+		there[at] = there[--cnt];
+		if (i % 3000 == 0)
+			state_digest(often, &x);
+	}
+	for (size_t i = 0; i < cnt; i++)
+		state_insert(fresh, &there[i]);
+	state_digest(fresh, &x);
+	state_digest(once, &y);
+	assert_true(qhash_eq(&x, &y));
+	state_digest(often, &y);
+	assert_true(qhash_eq(&x, &y));
+	while (cnt > 0)
+		state_remove(once, &there[--cnt].point);
+	state_digest(once, &x);
+	state_digest(once, &y);
+	assert_true(qhash_eq(&x, &y));
+	state_free(fresh);
+	fresh = state_new(&genesis);
+	state_digest(fresh, &y);
+	assert_true(qhash_eq(&x, &y));
+	state_free(often);
+	state_free(once);
+	state_free(fresh);
+}
+
+static unsigned hashed; /* elements, since it was set to 0 */
+static const struct primitives *really;
+
+static void expand_and_count(const void *element, size_t len, uint8_t *out, size_t out_len)
+{
+	hashed++;
+	really->expand(element, len, out, out_len);
+}
+
+static void only_what_survives_is_hashed_for_the_digest(void **state)
+{
+	(void)state;
+	enum { MANY = 50000, FEW = 30, DIGEST_MAX = 32768 };
+	struct primitives counting = *primitives;
+	struct state *s = state_new(&genesis);
+	struct qhash digest;
+
+	really = primitives;
+	counting.expand = expand_and_count;
+	primitives_use(&counting);
+	hashed = 0;
+	for (uint32_t i = 0; i < MANY; i++) { /* each lives while FEW others are made */
+		struct unspent u = coin(1, i, 0, 1);
+		state_insert(s, &u);
+		if (i >= FEW)
+			state_remove(s, &(struct qoutpoint){u.point.tx, i - FEW});
+	}
+	assert_int_equal(hashed, 0);
+	state_digest(s, &digest);
+	assert_int_equal(hashed, FEW);
+	state_digest(s, &digest);
+	assert_int_equal(hashed, FEW);
+	hashed = 0;
+	for (uint32_t i = 0; i < MANY; i++) {
+		struct unspent u = coin(2, i, 0, 1);
+		state_insert(s, &u);
+	}
+	assert_int_equal(hashed,
+	                 MANY - DIGEST_MAX); /* in their own turns, so that a digest never takes long */
+	state_digest(s, &digest);
+	assert_int_equal(hashed, MANY);
+	primitives_use(really);
+	state_free(s);
+}
+
 static void the_digest_covers_id_index_owner_amount_and_height(void **state)
 {
 	(void)state;
@@ -184,6 +276,95 @@ static void each_is_shown_once(void **state)
 	state_each(s, count_each, &sum);
 	assert_int_equal(sum, 50 * 51 / 2);
 	state_free(s);
+}
+
+/* ---- owners ------------------------------------------------------------------- */
+
+static void assert_sums(const struct state *s, unsigned owner, struct address_sums want)
+{
+	struct address_sums got;
+
+	state_owned_sums(s, &addresses[owner], &got);
+	assert_memory_equal(&got, &want, sizeof got);
+}
+
+static void an_owners_outputs_are_listed_oldest_first(void **state)
+{
+	(void)state;
+	struct state *s = state_new(&genesis);
+	struct qoutpoint nowhere = point(99, 0), others = point(50, 0), gone = point(3, 3);
+	const struct unspent *list[10];
+
+	for (uint8_t i = 0; i < 8; i++) {
+		struct unspent u = coin((uint8_t)(7 * i % 8), 7 * i % 8U, 0, i + 1);
+		state_insert(s, &u);
+	}
+	struct unspent other = coin(50, 0, 1, 100);
+	state_insert(s, &other);
+	state_remove(s, &gone); /* from the middle, then the first and the last */
+	struct qoutpoint first = point(0, 0), last = point(1, 1);
+	state_remove(s, &first);
+	state_remove(s, &last);
+	static const uint8_t want[] = {7, 6, 5, 4, 2};
+	assert_int_equal(state_owned(s, &addresses[0], NULL, 10, list), 5);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(list[i]->point.index, want[i]);
+	assert_int_equal(state_owned(s, &addresses[0], NULL, 2, list), 2);
+	assert_int_equal(list[1]->point.index, 6);
+	assert_int_equal(state_owned(s, &addresses[0], &(struct qoutpoint){point(6, 0).tx, 6}, 2, list), 2);
+	assert_int_equal(list[0]->point.index, 5);
+	assert_int_equal(list[1]->point.index, 4);
+	assert_int_equal(state_owned(s, &addresses[0], &(struct qoutpoint){point(2, 0).tx, 2}, 2, list), 0);
+	assert_int_equal(state_owned(s, &addresses[0], NULL, 0, list), 0);
+	assert_int_equal(state_owned(s, &addresses[0], &nowhere, 10, list), 0);
+	assert_int_equal(state_owned(s, &addresses[0], &gone, 10, list), 0);
+	assert_int_equal(state_owned(s, &addresses[0], &others, 10, list), 0);
+	assert_int_equal(state_owned(s, &addresses[2], NULL, 10, list), 0);
+	assert_sums(s, 0, (struct address_sums){.outputs = 5, .free = 2 + 3 + 4 + 5 + 7});
+	assert_sums(s, 1, (struct address_sums){.outputs = 1, .free = 100});
+	assert_sums(s, 2, (struct address_sums){0});
+	state_remove(s, &others);
+	assert_sums(s, 1, (struct address_sums){0});
+	assert_int_equal(state_owned(s, &addresses[1], NULL, 10, list), 0);
+	state_insert(s, &other);
+	assert_sums(s, 1, (struct address_sums){.outputs = 1, .free = 100});
+	state_free(s);
+}
+
+static void what_is_loaded_is_summed_elsewhere(void **state)
+{
+	(void)state;
+	struct state *s = state_new(&genesis), *t = state_new(&genesis);
+	struct unspent a = coin(1, 0, 0, 10), b = coin(1, 1, 1, 5), c = coin(2, 0, 1, 7);
+	struct lthash sum = {{0}}, more = {{0}};
+	struct qhash x, y;
+
+	state_insert(s, &a);
+	state_insert(s, &b);
+	state_insert(s, &c);
+	state_digest(s, &x);
+	assert_true(state_load(t, &a));
+	assert_true(state_load(t, &b));
+	assert_true(state_load(t, &c));
+	assert_false(state_load(t, &b));
+	assert_int_equal(state_count(t), 3);
+	assert_int_equal(state_value(t), 22);
+	assert_sums(t, 1, (struct address_sums){.outputs = 2, .free = 12});
+	state_digest(t, &y);
+	assert_false(qhash_eq(&x, &y));
+	state_sum_of(&c, &more);
+	state_sum_all((struct unspent[]){a, b}, 2, &sum);
+	state_add_sum(t, &more);
+	state_add_sum(t, &sum);
+	state_digest(t, &y);
+	assert_true(qhash_eq(&x, &y));
+	state_remove(s, &b.point);
+	state_remove(t, &b.point);
+	state_digest(s, &x);
+	state_digest(t, &y);
+	assert_true(qhash_eq(&x, &y));
+	state_free(s);
+	state_free(t);
 }
 
 /* ---- the rules ---------------------------------------------------------------- */
@@ -514,6 +695,28 @@ static void dumb_add(struct model *m, const struct tx *tx, int number)
 	}
 }
 
+/* The owner's unspent coins of the bottom model, in the order in which they were made. */
+static void assert_same_owned(const struct world *w, unsigned owner)
+{
+	const struct model *m = &w->models[0];
+	const struct unspent *list[COINS_MAX], *last = NULL, *next;
+	size_t cnt = state_owned(w->s, &addresses[owner], NULL, COINS_MAX, list), i = 0;
+	struct address_sums want = {0};
+
+	for (size_t c = 0; c < m->cnt; c++) {
+		if (m->coins[c].owner != owner || m->coins[c].spent_in)
+			continue;
+		assert_true(i < cnt && qoutpoint_eq(&list[i++]->point, &m->coins[c].point));
+		assert_int_equal(state_owned(w->s, &addresses[owner], last ? &last->point : NULL, 1, &next),
+		                 1);
+		last = next;
+		want.outputs++;
+		want.free += m->coins[c].out.amount;
+	}
+	assert_int_equal(i, cnt);
+	assert_sums(w->s, owner, want);
+}
+
 /* The state is the set of unspent coins of the bottom model, to the digest. */
 static void assert_same_state(const struct world *w)
 {
@@ -534,6 +737,30 @@ static void assert_same_state(const struct world *w)
 	assert_int_equal(state_value(w->s), state_value(fresh));
 	assert_true(qhash_eq(&got, &want));
 	state_free(fresh);
+	for (unsigned owner = 0; owner < OWNERS; owner++)
+		assert_same_owned(w, owner);
+}
+
+/* Whoever looks up the inputs himself hears the same. */
+static void check_found(const struct world *w, int at, const struct tx *tx, enum tx_verdict want)
+{
+	const struct model *m = &w->models[at];
+	struct unspent coins[4];
+	const struct unspent *found[4];
+	unsigned cnt = tx->q.body.inputs.inputs_len;
+
+	if (want == TX_UNKNOWN_OUTPUT || want == TX_DOUBLE_SPEND)
+		return;
+	assert_true(cnt <= 4);
+	for (unsigned i = 0; i < cnt; i++)
+		for (size_t c = 0; c < m->cnt; c++)
+			if (qoutpoint_eq(&m->coins[c].point, &tx->q.body.inputs.inputs_val[i])) {
+				coins[i] = (struct unspent){.point = m->coins[c].point,
+				                            .out = m->coins[c].out,
+				                            .made_at = {(unsigned)m->coins[c].made_in}};
+				found[i] = &coins[i];
+			}
+	assert_int_equal(state_check_found(w->s, at ? w->overlays[at] : NULL, tx, one, found), want);
 }
 
 static void step_add(struct world *w)
@@ -549,6 +776,7 @@ static void step_add(struct world *w)
 	enum tx_verdict got = state_check(w->s, at ? w->overlays[at] : NULL, tx, one, &spender);
 	assert_int_equal(got, want);
 	assert_true(qtxid_eq(&spender, &want_spender));
+	check_found(w, at, tx, want);
 	if (at == w->depth && at > 0 && m->cnt < COINS_MAX - 3) {
 		assert_int_equal(overlay_add(w->overlays[at], tx), want);
 		if (want == TX_OK)
@@ -627,9 +855,13 @@ int main(void)
 	    cmocka_unit_test(what_is_not_in_memory_is_still_part_of_the_state),
 	    cmocka_unit_test(what_was_never_summed_is_removed_without),
 	    cmocka_unit_test(the_digest_is_of_the_set_not_of_its_history),
+	    cmocka_unit_test(the_digest_is_the_same_whenever_it_is_asked_for),
+	    cmocka_unit_test(only_what_survives_is_hashed_for_the_digest),
 	    cmocka_unit_test(the_digest_covers_id_index_owner_amount_and_height),
 	    cmocka_unit_test(the_digest_is_what_it_always_was),
 	    cmocka_unit_test(each_is_shown_once),
+	    cmocka_unit_test(an_owners_outputs_are_listed_oldest_first),
+	    cmocka_unit_test(what_is_loaded_is_summed_elsewhere),
 	    cmocka_unit_test(the_expiry_height_is_the_last_that_may_hold_it),
 	    cmocka_unit_test(inputs_and_outputs_must_balance_exactly),
 	    cmocka_unit_test(witnesses_are_exactly_the_owners),

@@ -79,6 +79,16 @@ static enum tx_verdict parse(struct qtx *q)
 	return v;
 }
 
+/* As a batch of requests has it. */
+static void nothing_is_malformed(void **state)
+{
+	enum tx_verdict v = TX_OK;
+	(void)state;
+
+	assert_null(tx_parse(&rules.g.chain, NULL, 0, &v));
+	assert_int_equal(v, TX_MALFORMED);
+}
+
 static void parses_what_it_made_and_its_signature_holds(void **state)
 {
 	(void)state;
@@ -412,9 +422,67 @@ static void every_verdict_has_a_code_and_a_sentence(void **state)
 	}
 }
 
+/* A transaction with several witnesses, one that is cut, one whose witnesses are swapped, one too large, and
+ * plain ones: each as if it were alone, wherever it stands. */
+static void many_are_parsed_as_each_alone(void **state)
+{
+	(void)state;
+	enum { KINDS = 6 };
+	struct bytes kinds[KINDS];
+	struct qtx wide = plain(100, 3, 70), swapped = plain(3, 2, 3);
+	struct tx *paid = rules_pay(&rules, 0, "rent"), *other = rules_pay(&rules, 1, "");
+
+	sort_witnesses(&wide);
+	kinds[0] = (struct bytes){xmemdup(paid->raw, paid->raw_len), paid->raw_len};
+	kinds[1] = (struct bytes){xmemdup(other->raw, other->raw_len), other->raw_len};
+	kinds[2] = rules_encode(WIRE(qtx), &wide);
+	kinds[3] = (struct bytes){xmemdup(paid->raw, paid->raw_len), paid->raw_len - 4};
+	sort_witnesses(&swapped);
+	struct qwitness *w = swapped.witnesses.witnesses_val, first = w[0];
+	w[0] = w[1];
+	w[1] = first;
+	kinds[4] = rules_encode(WIRE(qtx), &swapped);
+	kinds[5] = (struct bytes){xcalloc(1, Q_TX_BYTES_MAX + 1), Q_TX_BYTES_MAX + 1};
+	for (size_t cnt = 0; cnt <= TX_PARSE_MAX; cnt++) {
+		qtx_bytes raws[TX_PARSE_MAX];
+		struct tx *txs[TX_PARSE_MAX];
+		enum tx_verdict verdicts[TX_PARSE_MAX], alone;
+		for (size_t i = 0; i < cnt; i++) {
+			const struct bytes *b = &kinds[(i * i + i / 5 + cnt) % KINDS];
+			raws[i] = (qtx_bytes){(unsigned)b->len, b->data};
+		}
+		tx_parse_many(&rules.g.chain, raws, cnt, txs, verdicts);
+		for (size_t i = 0; i < cnt; i++) {
+			struct tx *one =
+			    tx_parse(&rules.g.chain, raws[i].qtx_bytes_val, raws[i].qtx_bytes_len, &alone);
+			assert_int_equal(verdicts[i], alone);
+			assert_int_equal(txs[i] != NULL, one != NULL);
+			if (one) {
+				assert_memory_equal(&txs[i]->id, &one->id, sizeof one->id);
+				assert_memory_equal(&txs[i]->leaf, &one->leaf, sizeof one->leaf);
+				for (unsigned k = 0; k < one->q.witnesses.witnesses_len; k++) {
+					struct qaddress a =
+					    account_address(&one->q.witnesses.witnesses_val[k].key);
+					assert_memory_equal(&txs[i]->owners[k], &a, sizeof a);
+				}
+			}
+			tx_unref(one);
+			tx_unref(txs[i]);
+		}
+	}
+	for (size_t i = 0; i < KINDS; i++)
+		bytes_free(&kinds[i]);
+	wire_free(WIRE(qtx), &wide);
+	wire_free(WIRE(qtx), &swapped);
+	tx_unref(paid);
+	tx_unref(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(nothing_is_malformed),
+	    cmocka_unit_test(many_are_parsed_as_each_alone),
 	    cmocka_unit_test(parses_what_it_made_and_its_signature_holds),
 	    cmocka_unit_test(the_id_covers_the_chain_and_the_body_but_no_witness),
 	    cmocka_unit_test(the_id_is_what_it_always_was),

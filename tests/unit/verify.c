@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "payments.h"
+#include "primitives.h"
 #include "verify.h"
 
 static struct rules rules;
@@ -83,6 +84,9 @@ static void assert_opens(struct qenvelope *env, struct tx *const *txs, size_t cn
 	enum open_verdict verdict = OPEN_MALFORMED;
 
 	assert_int_equal(verify_envelope(&rules.g, c, env, &v, &verdict), fault == TXS_SOUND);
+	verified_free(&v);
+	assert_int_equal(verify_envelope_take(&rules.g, c, env, &v, &verdict), fault == TXS_SOUND);
+	assert_int_equal(env->sender, 1);
 	assert_int_equal(verdict, OPEN_OK);
 	assert_int_equal(v.fault, fault);
 	assert_int_equal(v.tx_cnt, fault == TXS_SOUND ? cnt : 0);
@@ -234,6 +238,32 @@ static void the_oldest_makes_place_when_it_is_full(void **state)
 	verify_cache_free(c);
 }
 
+static unsigned parse_cnt;
+
+static bool count_parse(const struct qaccount_key *key, uint8_t point[PRIMITIVES_POINT])
+{
+	parse_cnt++;
+	return primitives_real.account_parse(key, point);
+}
+
+static void an_owners_key_is_parsed_once_for_many_transactions(void **state)
+{
+	(void)state;
+	struct primitives counting = primitives_real;
+	struct verify_cache *c = verify_cache_new(10);
+
+	counting.account_parse = count_parse;
+	primitives_use(&counting);
+	for (unsigned i = 0; i < 5; i++) {
+		struct tx *tx = numbered(i);
+		assert_true(verify_tx(&rules.g, c, tx));
+		tx_unref(tx);
+	}
+	primitives_use(&primitives_real);
+	assert_int_equal(parse_cnt, 1);
+	verify_cache_free(c);
+}
+
 /* A payment with a report: who signed the two votes counts as much as who pays. */
 static struct tx *reporting(const struct qoffence *o)
 {
@@ -316,6 +346,7 @@ int main(void)
 	    cmocka_unit_test(what_held_is_not_checked_again),
 	    cmocka_unit_test(what_failed_is_checked_again),
 	    cmocka_unit_test(the_oldest_makes_place_when_it_is_full),
+	    cmocka_unit_test(an_owners_key_is_parsed_once_for_many_transactions),
 	    cmocka_unit_test(an_offence_is_checked_with_its_transaction),
 	    cmocka_unit_test(many_workers_may_share_it),
 	};

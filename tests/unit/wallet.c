@@ -28,6 +28,8 @@ static struct {
 	struct client *client;
 	json_t *coins;      /* what everybody holds */
 	const char *stakes; /* the answer of /v1/stakes */
+	unsigned spent;     /* so often a page is asked for in vain */
+	unsigned pages;     /* were asked for */
 } node;
 
 static struct account *owner_account;
@@ -45,10 +47,28 @@ static void reply_json(struct http_reply *reply, json_t *json)
 
 static void on_address(void *ctx, const struct http_request *r, struct http_reply *reply)
 {
-	size_t skip = (size_t)atoi(http_query(r, "skip")), limit = (size_t)atoi(http_query(r, "limit"));
+	size_t limit = (size_t)atoi(http_query(r, "limit")), from = 0;
+	const char *after = http_query(r, "after");
 	json_t *page = json_array();
 	(void)ctx;
-	for (size_t i = skip; i < json_array_size(node.coins) && i < skip + limit; i++)
+	node.pages++;
+	if (after) { /* the number of a coin is its id's first bytes */
+		struct qtxid id;
+		char hex[QHASH_HEX] = "";
+		uint32_t number;
+		memcpy(hex, after, QHASH_HEX - 1);
+		assert_true(hex_decode(id.b, sizeof id.b, hex));
+		assert_string_equal(after + QHASH_HEX - 1, ":0");
+		memcpy(&number, id.b, sizeof number);
+		from = number + 1;
+	}
+	if (after && node.spent > 0) { /* what the page before ended with is spent meanwhile */
+		node.spent--;
+		json_decref(page);
+		http_error(reply, 409, "spent", "begin anew");
+		return;
+	}
+	for (size_t i = from; i < json_array_size(node.coins) && i < from + limit; i++)
 		json_array_append(page, json_array_get(node.coins, i));
 	reply_json(reply, json_pack("{s:s, s:I, s:o}", "amount", "0", "count",
 	                            (json_int_t)json_array_size(node.coins), "outputs", page));
@@ -188,6 +208,34 @@ static void a_penalty_lowers_what_an_output_is_worth(void **state)
 	holds("10", RELEASE(3, 1) LOSES(10)); /* worth nothing: not worth an input */
 	holds("1", "");
 	assert_selects(61, 2, 101);
+}
+
+static void what_is_spent_while_it_is_read_is_read_anew(void **state)
+{
+	struct coin *coins;
+	size_t cnt;
+	struct err err = {0};
+	(void)state;
+	holds_nothing();
+	for (unsigned i = 0; i < 1000; i++)
+		holds("1", "");
+	holds("7", "");
+	node.spent = 2;
+	assert_selects(1000, 1000, 1000);
+	node.spent = 4;
+	node.pages = 0;
+	assert_true(wallet_all(node.client, &owner, &coins, &cnt, &err));
+	assert_int_equal(cnt, 1001);
+	assert_int_equal(sum(coins, cnt), 1007);
+	assert_int_equal(node.pages, 4 * 2 + 3);
+	free(coins);
+	node.spent = 1000;
+	node.pages = 0;
+	assert_false(wallet_all(node.client, &owner, &coins, &cnt, &err));
+	assert_int_equal(err.kind, ERR_WORLD);
+	assert_non_null(strstr(err.text, "faster than they can be read"));
+	assert_int_equal(node.pages, 5 * 2);
+	node.spent = 0;
 }
 
 static void stake_is_chosen_by_its_replica(void **state)
@@ -451,6 +499,7 @@ int main(void)
 	    cmocka_unit_test(a_payment_takes_nothing_that_is_locked),
 	    cmocka_unit_test(the_oldest_go_first_and_the_largest_where_they_do_not_suffice),
 	    cmocka_unit_test(a_penalty_lowers_what_an_output_is_worth),
+	    cmocka_unit_test(what_is_spent_while_it_is_read_is_read_anew),
 	    cmocka_unit_test(stake_is_chosen_by_its_replica),
 	    cmocka_unit_test(penalties_are_frozen_once_a_replica_and_the_rest_is_change),
 	    cmocka_unit_test(change_of_stake_stays_stake),

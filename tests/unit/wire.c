@@ -20,6 +20,30 @@ static struct bytes encoded(const struct sample *s)
 	return b;
 }
 
+static void assert_encodes_to(struct wire_type type, const void *value, const uint8_t *data, size_t len)
+{
+	struct bytes again;
+	assert_true(wire_encode(type, value, &again));
+	assert_int_equal(again.len, len);
+	assert_memory_equal(again.data, data, len);
+	bytes_free(&again);
+}
+
+/* Into an arena that begins with too little memory of ours; nothing to free if it fails either. */
+static void decodes_in_arena_too(struct wire_type type, const uint8_t *data, size_t len, bool want)
+{
+	uint64_t own[2];
+	struct wire_arena arena = {.at = (uint8_t *)own, .left = sizeof own};
+	void *value = xcalloc(1, type.size);
+	assert_int_equal(wire_decode_in(&arena, type, data, len, value), want);
+	if (want)
+		assert_encodes_to(type, value, data, len);
+	for (size_t i = 0; !want && i < type.size; i++)
+		assert_int_equal(((uint8_t *)value)[i], 0);
+	wire_arena_free(&arena);
+	free(value);
+}
+
 /* Decodes from a heap copy of exactly len bytes, so that reading beyond them is seen. */
 static bool decodes(struct wire_type type, const uint8_t *data, size_t len)
 {
@@ -27,13 +51,10 @@ static bool decodes(struct wire_type type, const uint8_t *data, size_t len)
 	void *value = xcalloc(1, type.size);
 	bool ok = wire_decode(type, copy, len, value);
 	if (ok) {
-		struct bytes again;
-		assert_true(wire_encode(type, value, &again));
-		assert_int_equal(again.len, len);
-		assert_memory_equal(again.data, data, len);
-		bytes_free(&again);
+		assert_encodes_to(type, value, data, len);
 		wire_free(type, value);
 	}
+	decodes_in_arena_too(type, copy, len, ok);
 	for (size_t i = 0; i < type.size; i++) /* failed or freed: nothing is left to free */
 		assert_int_equal(((uint8_t *)value)[i], 0);
 	free(value);
@@ -190,6 +211,58 @@ static void refuses_lengths_above_their_bounds(void **state)
 	free(data);
 }
 
+static void an_arena_gives_zeroed_memory_that_does_not_overlap(void **state)
+{
+	(void)state;
+	uint64_t own[8];
+	struct wire_arena a = {.at = (uint8_t *)own, .left = sizeof own};
+	uint8_t *pieces[200];
+	memset(own, 0xff, sizeof own);
+	for (size_t i = 0; i < 200; i++) { /* of 0 to 3980 bytes */
+		pieces[i] = wire_arena_take(&a, 20 * i);
+		assert_int_equal((uintptr_t)pieces[i] % sizeof(uint64_t), 0);
+		for (size_t k = 0; k < 20 * i; k++)
+			assert_int_equal(pieces[i][k], 0);
+		memset(pieces[i], (int)i, 20 * i);
+	}
+	for (size_t i = 0; i < 200; i++)
+		for (size_t k = 0; k < 20 * i; k++)
+			assert_int_equal(pieces[i][k], (uint8_t)i);
+	assert_ptr_equal(pieces[1], own); /* the caller's first */
+	wire_arena_free(&a);
+	assert_null(a.pieces);
+}
+
+static void what_is_decoded_in_an_arena_borrows_its_bytes(void **state)
+{
+	(void)state;
+	struct qmessage m = {.kind = QTXS, .qmessage_u.txs = {{3, sample_txs}}}, decoded;
+	struct wire_arena a = {0};
+	struct bytes b;
+	assert_true(wire_encode(WIRE(qmessage), &m, &b));
+	assert_true(wire_decode_in(&a, WIRE(qmessage), b.data, b.len, &decoded));
+	for (unsigned i = 0; i < 3; i++) {
+		const qtx_bytes *t = &decoded.qmessage_u.txs.txs.txs_val[i];
+		assert_int_equal(t->qtx_bytes_len, sample_txs[i].qtx_bytes_len);
+		assert_true(t->qtx_bytes_len == 0
+		                ? t->qtx_bytes_val == NULL
+		                : t->qtx_bytes_val > b.data && t->qtx_bytes_val < b.data + b.len);
+	}
+	wire_arena_free(&a);
+	bytes_free(&b);
+}
+
+/* A list says how many elements it has before any of them is there. */
+static void a_list_is_not_believed_before_its_bytes_are_there(void **state)
+{
+	(void)state;
+	uint8_t data[12] = {0, 0, 0, QTXS, 0, 0, Q_BLOCK_TXS_MAX >> 8, 0}; /* one empty element follows */
+	struct wire_arena a = {0};
+	struct qmessage m;
+	assert_false(wire_decode_in(&a, WIRE(qmessage), data, sizeof data, &m));
+	assert_null(a.pieces);
+}
+
 static void does_not_encode_beyond_a_bound(void **state)
 {
 	(void)state;
@@ -281,6 +354,9 @@ int main(void)
 	    cmocka_unit_test(refuses_a_bool_of_two),
 	    cmocka_unit_test(refuses_text_with_a_nul_inside),
 	    cmocka_unit_test(refuses_lengths_above_their_bounds),
+	    cmocka_unit_test(an_arena_gives_zeroed_memory_that_does_not_overlap),
+	    cmocka_unit_test(what_is_decoded_in_an_arena_borrows_its_bytes),
+	    cmocka_unit_test(a_list_is_not_believed_before_its_bytes_are_there),
 	    cmocka_unit_test(does_not_encode_beyond_a_bound),
 	    cmocka_unit_test(encodes_into_no_less_than_it_needs),
 	    cmocka_unit_test(decodes_at_any_alignment),

@@ -1,0 +1,155 @@
+/*
+ * api_ids.c: GET /v1/blocks/{height}/transactions: the ids of a block's transactions, as soon as it is
+ * executed. For those who follow the chain block by block: one answer settles thousands of transactions.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api_impl.h"
+#include "text.h"
+
+/* ---- answers ------------------------------------------------------------------------------ */
+
+static void say_binary(const struct block_ids *b, struct http_reply *reply)
+{
+	reply->status = 200;
+	reply->content_type = "application/octet-stream";
+	reply->body_len = b->cnt * sizeof b->ids[0];
+	reply->body = xmemdup(b->ids, reply->body_len);
+}
+
+/* Written by hand: a JSON value for each id would cost more than all the rest. */
+static void say_json(const struct block_ids *b, struct http_reply *reply)
+{
+	enum { ID_TEXT = 2 * sizeof b->ids[0].b + 3 }; /* quotes and a comma */
+	size_t cap = 64 + b->cnt * ID_TEXT;
+	char *text = xcalloc(cap, 1);
+	char *at = text + snprintf(text, cap, "{\"height\":%llu,\"transactions\":[",
+	                           (unsigned long long)b->height.n);
+	for (size_t i = 0; i < b->cnt; i++) {
+		if (i > 0)
+			*at++ = ',';
+		*at++ = '"';
+		hex_encode(at, b->ids[i].b, sizeof b->ids[i].b);
+		at += 2 * sizeof b->ids[i].b;
+		*at++ = '"';
+	}
+	*at++ = ']';
+	*at++ = '}';
+	reply->status = 200;
+	reply->content_type = "application/json";
+	reply->body = text;
+	reply->body_len = (size_t)(at - text);
+}
+
+static void say(const struct http_request *r, const struct block_ids *b, struct http_reply *reply)
+{
+	const char *accept = http_header(r, "Accept");
+	if (accept != NULL && http_type_is(accept, "application/octet-stream"))
+		say_binary(b, reply);
+	else
+		say_json(b, reply);
+}
+
+static void say_none(struct qheight h, struct http_reply *reply)
+{
+	if (h.n == 0)
+		http_error(reply, 404, "not_found",
+		           "height 0 is the genesis, which is no block; see /v1/genesis");
+	else
+		http_error(reply, 404, "not_found", "there is no block %llu here (yet)",
+		           (unsigned long long)h.n);
+}
+
+/* ---- of the ledger: long executed ------------------------------------------------------------ */
+
+/* NULL: a transaction of it is none. */
+static struct block_ids *ids_of(const struct genesis *g, const struct qblock *b)
+{
+	struct block_ids *ids = xcalloc(1, sizeof *ids + b->txs.txs_len * sizeof ids->ids[0]);
+	atomic_init(&ids->refs, 1);
+	ids->height = b->header.height;
+	ids->cnt = b->txs.txs_len;
+	for (u_int i = 0; i < b->txs.txs_len; i++) {
+		const qtx_bytes *raw = &b->txs.txs_val[i];
+		enum tx_verdict verdict;
+		struct tx *tx =
+		    tx_parse(&g->chain, (const uint8_t *)raw->qtx_bytes_val, raw->qtx_bytes_len, &verdict);
+		if (tx == NULL) {
+			block_ids_unref(ids);
+			return NULL;
+		}
+		ids->ids[i] = tx->id;
+		tx_unref(tx);
+	}
+	return ids;
+}
+
+static enum found read_ids(struct node *n, struct reader *reader, struct qheight h, struct block_ids **out,
+                           struct err *err)
+{
+	struct qblock block;
+	enum found found = reader_block(reader, h, &block, err);
+	if (found != FOUND)
+		return found;
+	*out = ids_of(node_genesis(n), &block);
+	wire_free(WIRE(qblock), &block);
+	if (*out == NULL) {
+		reader_damaged(reader, "transactions: one of a block is none", err);
+		return FOUND_ERROR;
+	}
+	return FOUND;
+}
+
+static void say_old(struct node *n, const struct http_request *r, struct qheight h, struct http_reply *reply)
+{
+	struct err err = {0};
+	struct block_ids *ids;
+	struct reader *reader = node_reader(n, &err);
+	if (reader == NULL) {
+		api_broken(reply, &err);
+		return;
+	}
+	enum found found = read_ids(n, reader, h, &ids, &err);
+	node_reader_back(n, reader, found == FOUND_ERROR);
+	if (found == FOUND) {
+		say(r, ids, reply);
+		block_ids_unref(ids);
+	} else if (found == NOT_FOUND) {
+		say_none(h, reply);
+	} else {
+		api_broken(reply, &err);
+	}
+}
+
+/* ---- the request -------------------------------------------------------------------------------- */
+
+void api_block_ids(void *ctx, const struct http_request *r, struct http_reply *reply)
+{
+	struct node *n = ctx;
+	struct block_ids *ids;
+	struct qheight h;
+	uint64_t wait_ms;
+	if (!text_u64(r->arg, INT64_MAX, &h.n)) {
+		http_error(reply, 400, "bad_request", "not a height");
+		return;
+	}
+	if (!api_query(r, reply, "wait", API_WAIT_MAX_MS, 0, &wait_ms))
+		return;
+	if (h.n == 0) {
+		say_none(h, reply);
+		return;
+	}
+	switch (node_block_ids(n, h, node_now_ms() + wait_ms, &ids)) {
+	case IDS_HERE:
+		say(r, ids, reply);
+		block_ids_unref(ids);
+		break;
+	case IDS_OLD:
+		say_old(n, r, h, reply);
+		break;
+	case IDS_NONE:
+		say_none(h, reply);
+		break;
+	}
+}
