@@ -342,29 +342,33 @@ static bool admit_forwarded(struct replica *r, struct tx *tx, unsigned source)
 	return admit_until(r, tx, source, until);
 }
 
-/* This transaction has come, or is final: its orphans are judged again, then theirs. */
+/* The orphans of this transaction join those that are to be judged again. */
+static void orphans_take(struct replica *r, const struct qtxid *parent, struct orphan **ready)
+{
+	struct crib *crib;
+
+	while ((crib = crib_find(r, parent)) != NULL) {
+		struct orphan *o = crib->list;
+		orphan_leave(r, o); /* the last one takes the crib along */
+		DL_APPEND(*ready, o);
+	}
+}
+
+/*
+ * This transaction has come, or is final: its orphans are judged again, then those of whoever was admitted.
+ * Each once: who spends what its parent never made lacks it still, and is kept for the same parent again.
+ */
 static void adopt(struct replica *r, const struct qtxid *parent)
 {
 	struct orphan *ready = NULL, *o;
-	struct qtxid id = *parent;
-	struct crib *crib;
 
-	if (!r->cribs)
-		return;
-	do {
-		while ((crib = crib_find(r, &id)) != NULL) {
-			o = crib->list;
-			orphan_leave(r, o); /* the last one takes the crib along */
-			DL_APPEND(ready, o);
-		}
-		o = ready;
-		if (!o)
-			break;
+	orphans_take(r, parent, &ready);
+	while ((o = ready) != NULL) {
 		DL_DELETE(ready, o);
 		if (admit_forwarded(r, o->tx, o->source))
-			id = o->tx->id;
+			orphans_take(r, &o->tx->id, &ready);
 		orphan_free(o);
-	} while (true);
+	}
 }
 
 enum tx_verdict replica_submit(struct replica *r, struct tx *tx, struct qheight *height, struct qtxid *winner)

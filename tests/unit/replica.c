@@ -153,6 +153,28 @@ static void looks_into_the_ledger_for_a_bounded_number_of_strangers_a_turn(void 
 	cluster_free(c);
 }
 
+/* A child of no output that its parent has is judged once more when the parent comes, not for ever. */
+static void a_child_of_an_output_that_its_parent_lacks_is_judged_once_when_it_comes(void **state)
+{
+	struct cluster *c = cluster_new(4, 8, NULL);
+	struct tx *parent = pay_allocation(&c->rules, 0, 9, "");
+	struct qoutpoint nowhere = {.tx = parent->id, .index = 1000};
+	struct qoutput out = {rules_address(9), 1};
+	struct tx *child = pay_outputs(&c->rules, 1, &nowhere, 1, &out, 1, NULL);
+	struct replica *r = c->members[0].replica;
+
+	(void)state;
+	forward_from(c, 1, 0, &child, 1);
+	forward_from(c, 1, 0, &parent, 1);
+	assert_non_null(pool_find(r->pool, &parent->id));
+	assert_null(pool_find(r->pool, &child->id));
+	cluster_settle(c, PATIENCE_MS);
+	assert_int_equal(cluster_status(c, 0).transactions, 1);
+	tx_unref(parent);
+	tx_unref(child);
+	cluster_free(c);
+}
+
 static void keeps_each_double_spend_once_as_evidence(void **state)
 {
 	static const char *const sql = "SELECT count(*) FROM journal WHERE kind = 'evidence'";
@@ -1715,6 +1737,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(one_replica_alone_makes_a_payment_final_in_one_turn),
 	    cmocka_unit_test(tells_what_a_transaction_is_before_and_after_it_is_final),
+	    cmocka_unit_test(a_child_of_an_output_that_its_parent_lacks_is_judged_once_when_it_comes),
 	    cmocka_unit_test(looks_into_the_ledger_for_a_bounded_number_of_strangers_a_turn),
 	    cmocka_unit_test(keeps_each_double_spend_once_as_evidence),
 	    cmocka_unit_test(fills_blocks_when_much_is_waiting),
