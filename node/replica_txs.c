@@ -194,13 +194,26 @@ static enum tx_verdict ask_ledger(struct replica *r, const struct tx *tx, unsign
 	return TX_UNKNOWN_OUTPUT;
 }
 
+/*
+ * What a peer forwards to a replica that is behind spends what is not here yet, or is in a block already: the
+ * ledger need not be asked for that, transaction by transaction, or the replica stays behind for want of
+ * time.
+ */
+static bool is_behind(const struct replica *r)
+{
+	struct engine_status s;
+
+	r->ops->status(r->engine, &s);
+	return s.tip.n > ledger_height(r->ledger).n + 1;
+}
+
 static enum tx_verdict admit(struct replica *r, struct tx *tx, unsigned source, struct qheight *height,
                              struct qtxid *winner)
 {
 	enum tx_verdict v = pool_add(r->pool, tx, source, winner);
 
 	r->fresh = r->fresh || v == TX_OK;
-	if (v == TX_UNKNOWN_OUTPUT)
+	if (v == TX_UNKNOWN_OUTPUT && (source == r->c.self || !is_behind(r)))
 		v = ask_ledger(r, tx, source, height, winner);
 	if (v == TX_DOUBLE_SPEND)
 		note_double_spend(r, winner, tx);

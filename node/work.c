@@ -20,13 +20,14 @@ struct work {
 	pthread_t *threads;
 };
 
-/* Which lane a pick prefers, and which ones then: every other pick is for votes, and where there are none,
- * peers' forwards and own clients take turns all the same. */
+/* Which lane a pick prefers, and which ones then: each has some, so that none is starved by a flood in
+ * another.
+ */
 static const enum work_lane order[][LANE_CNT] = {
-    {LANE_VOTES, LANE_BULK, LANE_CLIENTS},
-    {LANE_BULK, LANE_CLIENTS, LANE_VOTES},
-    {LANE_VOTES, LANE_CLIENTS, LANE_BULK},
-    {LANE_CLIENTS, LANE_BULK, LANE_VOTES},
+    {LANE_VOTES, LANE_BODIES, LANE_BULK, LANE_CLIENTS}, {LANE_BODIES, LANE_BULK, LANE_CLIENTS, LANE_VOTES},
+    {LANE_VOTES, LANE_BULK, LANE_BODIES, LANE_CLIENTS}, {LANE_BULK, LANE_BODIES, LANE_CLIENTS, LANE_VOTES},
+    {LANE_VOTES, LANE_BODIES, LANE_BULK, LANE_CLIENTS}, {LANE_BODIES, LANE_BULK, LANE_CLIENTS, LANE_VOTES},
+    {LANE_VOTES, LANE_BULK, LANE_BODIES, LANE_CLIENTS}, {LANE_CLIENTS, LANE_BULK, LANE_BODIES, LANE_VOTES},
 };
 
 static struct work_item *take(struct work *w)
@@ -106,6 +107,7 @@ struct work *work_start(unsigned threads, unsigned replicas)
 	pthread_cond_init(&w->votes, NULL);
 	pthread_cond_init(&w->room, NULL);
 	fair_init(&w->lanes[LANE_VOTES], replicas, LANE_ITEMS_MAX, LANE_BYTES_MAX);
+	fair_init(&w->lanes[LANE_BODIES], replicas, LANE_ITEMS_MAX, LANE_BYTES_MAX);
 	fair_init(&w->lanes[LANE_BULK], replicas, LANE_ITEMS_MAX, LANE_BYTES_MAX);
 	fair_init(&w->lanes[LANE_CLIENTS], 1, LANE_ITEMS_MAX, LANE_BYTES_MAX);
 	w->threads = xcalloc(threads + 1, sizeof *w->threads);
@@ -154,7 +156,7 @@ bool work_put(struct work *w, struct work_item *item)
 bool work_waits(struct work *w)
 {
 	pthread_mutex_lock(&w->lock);
-	bool waits = w->lanes[LANE_BULK].cnt + w->lanes[LANE_CLIENTS].cnt > 0;
+	bool waits = w->lanes[LANE_BODIES].cnt + w->lanes[LANE_BULK].cnt + w->lanes[LANE_CLIENTS].cnt > 0;
 	pthread_mutex_unlock(&w->lock);
 	return waits;
 }

@@ -2,9 +2,10 @@
  * work.h: the worker pool that checks signatures: bounded lanes, a few threads.
  *
  * Agreement comes first: one thread does nothing but LANE_VOTES, and of the others' picks half prefer it; the
- * rest is shared by the other lanes, so that a flood in one lane slows that lane.  Within a lane the replicas
- * take turns, and each fills its own share only: what one traitor sends costs the others at most the time of
- * the item before theirs.
+ * rest is shared by the other lanes, so that a flood in one lane slows that lane.  Own clients come last:
+ * what peers forward is on its way into blocks already, and a replica that does not keep up with that must
+ * take on less, or it falls behind for good.  Within a lane the replicas take turns, and each fills its own
+ * share only: what one traitor sends costs the others at most the time of the item before theirs.
  */
 #ifndef QUORATE_WORK_H
 #define QUORATE_WORK_H
@@ -13,7 +14,8 @@
 
 enum work_lane {
 	LANE_VOTES,   /* messages of agreement */
-	LANE_BULK,    /* transactions and bodies from peers */
+	LANE_BODIES,  /* of blocks, which were asked for: who is behind needs them before forwards */
+	LANE_BULK,    /* transactions from peers, and questions */
 	LANE_CLIENTS, /* transactions of own clients */
 	LANE_CNT
 };

@@ -132,29 +132,53 @@ static void a_full_share_refuses_and_does_not_wait(void **state)
 	work_free(w);
 }
 
-/* Whoever floods a replica with forwards does not keep its own clients waiting. */
-static void forwards_and_clients_take_turns(void **state)
+/* Whoever floods a replica with bodies and forwards does not starve its clients, who come last otherwise. */
+static void clients_have_one_pick_of_eight_at_least(void **state)
 {
 	(void)state;
 	struct work *w = work_start(0, 4); /* only the thread for votes: the picks are ours */
-	struct task bulk[4], clients[4];
-	unsigned cnt = 0;
+	struct task bodies[16], bulk[16], client[3];
 
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 16; i++) {
+		task_init(&bodies[i], false);
 		task_init(&bulk[i], false);
-		task_init(&clients[i], false);
+		assert_true(work_offer(w, LANE_BODIES, 2, &bodies[i].work));
 		assert_true(work_offer(w, LANE_BULK, 3, &bulk[i].work));
-		assert_true(work_put(w, &clients[i].work));
 	}
-	for (unsigned pick = 0; pick < 8; pick++) {
+	for (unsigned i = 0; i < 3; i++) {
+		task_init(&client[i], false);
+		assert_true(work_put(w, &client[i].work));
+	}
+	for (unsigned pick = 0, bulks = 0; pick < 35; pick++) {
 		const struct work_item *item = take(w);
-		for (unsigned i = 0; i < 4; i++)
-			cnt += item == &clients[i].work;
-		if (pick == 3)
-			assert_int_equal(cnt, 2);
+		if (pick < 16) /* while there is something of each */
+			assert_int_equal(item == &client[pick / 8].work, pick % 8 == 7);
+		for (unsigned i = 0; i < 16; i++)
+			bulks += item == &bulk[i].work;
+		if (pick == 15)
+			assert_int_equal(bulks, 6);
 	}
-	assert_int_equal(cnt, 4);
 	assert_null(take(w));
+	work_stop(w);
+	work_free(w);
+}
+
+/* A body that was asked for does not wait behind what its sender has forwarded before. */
+static void a_body_overtakes_forwards_of_the_same_replica(void **state)
+{
+	(void)state;
+	struct work *w = work_start(0, 4);
+	struct task bulk[8], body;
+
+	task_init(&body, false);
+	for (unsigned i = 0; i < 8; i++) {
+		task_init(&bulk[i], false);
+		assert_true(work_offer(w, LANE_BULK, 3, &bulk[i].work));
+	}
+	assert_true(work_offer(w, LANE_BODIES, 3, &body.work));
+	assert_true(take(w) == &body.work);
+	while (take(w) != NULL)
+		;
 	work_stop(w);
 	work_free(w);
 }
@@ -180,7 +204,8 @@ int main(void)
 	    cmocka_unit_test(sources_take_turns_and_each_keeps_its_order),
 	    cmocka_unit_test(a_vote_does_not_wait_for_transactions_that_are_being_checked),
 	    cmocka_unit_test(a_full_share_refuses_and_does_not_wait),
-	    cmocka_unit_test(forwards_and_clients_take_turns),
+	    cmocka_unit_test(clients_have_one_pick_of_eight_at_least),
+	    cmocka_unit_test(a_body_overtakes_forwards_of_the_same_replica),
 	    cmocka_unit_test(after_the_stop_nothing_is_taken),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

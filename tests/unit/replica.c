@@ -833,6 +833,40 @@ static void fetches_whole_what_others_have_only_in_their_ledgers(void **state)
 	cluster_free(c);
 }
 
+/* Or it would stay behind: most of what comes then is in blocks that it has not executed. */
+static void a_replica_that_is_behind_does_not_look_for_what_peers_transactions_spend(void **state)
+{
+	struct cluster *c = cluster_new(4, 3, NULL);
+	struct replica *r = c->members[3].replica;
+	struct qoutpoint nowhere = {.index = 0};
+	struct qoutput out = {rules_address(9), 1};
+	struct tx *strangers[2];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		nowhere.tx.b[0] = (uint8_t)(1 + i);
+		strangers[i] = pay_outputs(&c->rules, 1, &nowhere, 1, &out, 1, NULL);
+	}
+	c->drop = nothing_but_agreement_reaches_3;
+	for (unsigned i = 0; i < 3; i++) {
+		cluster_pay(c, 0, pay_allocation(&c->rules, i, 9, ""));
+		cluster_run(c, 50);
+	}
+	assert_int_equal(cluster_status(c, 0).height.n, 3);
+	assert_int_equal(cluster_status(c, 3).height.n, 0);
+	assert_true(cluster_status(c, 3).engine.tip.n >= 2);
+	forward_from(c, 1, 3, &strangers[0], 1);
+	assert_int_equal(r->probes, 0);
+	c->drop = NULL;
+	cluster_settle(c, PATIENCE_MS);
+	assert_int_equal(cluster_status(c, 3).height.n, 3);
+	forward_from(c, 1, 3, &strangers[1], 1);
+	assert_int_not_equal(r->probes, 0);
+	tx_unref(strangers[0]);
+	tx_unref(strangers[1]);
+	cluster_free(c);
+}
+
 static void judges_no_block_by_a_parent_that_lost(void **state)
 {
 	struct cluster *c = cluster_new(1, 3, NULL);
@@ -1761,6 +1795,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(fetches_what_a_proposal_names_from_its_proposer),
 	    cmocka_unit_test(fetches_from_others_what_the_proposer_withholds),
 	    cmocka_unit_test(fetches_whole_what_others_have_only_in_their_ledgers),
+	    cmocka_unit_test(a_replica_that_is_behind_does_not_look_for_what_peers_transactions_spend),
 	    cmocka_unit_test(judges_no_block_by_a_parent_that_lost),
 	    cmocka_unit_test(validates_a_block_as_soon_as_its_parent_is_here),
 	    cmocka_unit_test(ignores_rubbish_that_is_attached_to_an_honest_header),
