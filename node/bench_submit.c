@@ -53,7 +53,8 @@ static size_t room(const struct submitter *s, uint64_t now_us)
 	return has + batch <= each ? (size_t)batch : 0;
 }
 
-/* Until the next payment is due, or there is news. */
+/* Until the next payment is due, or there is news. Under overload payments are due all the time: there the
+ * naps set the pace, and what became due meanwhile goes together. */
 static void rest(struct submitter *s, uint64_t now_us)
 {
 	struct run *run = s->run;
@@ -61,7 +62,7 @@ static void rest(struct submitter *s, uint64_t now_us)
 	         stop = atomic_load(&run->stop_us);
 	if (again > now_us && again < until)
 		until = again;
-	if (run->plan.rate > 0 && now_us < stop) {
+	if (run->plan.rate > 0 && !run->plan.overload && now_us < stop) {
 		uint64_t next = due_cnt(s, now_us);
 		uint64_t at = 1 + pace_due_us(run->plan.rate, next * run->load->submitters + s->index);
 		until = at < until ? at : until;

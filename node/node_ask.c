@@ -210,7 +210,7 @@ static void verify_slice(struct work_item *item)
 
 bool node_verify(struct node *n, struct tx *const *txs, size_t cnt, bool *held)
 {
-	enum { SLICE = 128 }; /* about a message of forwards: lanes take turns by item */
+	enum { SLICE = 128 }; /* about a message of forwards */
 	size_t slice_cnt = (cnt + SLICE - 1) / SLICE;
 	struct check check = {.left = slice_cnt};
 	struct slice *slices = xcalloc(slice_cnt, sizeof *slices);

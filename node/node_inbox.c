@@ -113,8 +113,10 @@ static enum work_lane lane_of(const struct qenvelope *env)
 {
 	const uint8_t *b = (const uint8_t *)env->body.body_val;
 	if (env->body.body_len < 4 || b[0] != 0 || b[1] != 0 || b[2] != 0)
-		return LANE_BULK;
-	return b[3] == QBODY ? LANE_BODIES : is_bulk(b[3]) ? LANE_BULK : LANE_VOTES;
+		return LANE_FORWARDS;
+	if (b[3] == QBODY || b[3] == QGET_BODIES || b[3] == QGET_TXS)
+		return LANE_WANTED;
+	return is_bulk(b[3]) ? LANE_FORWARDS : LANE_VOTES;
 }
 
 #define VOTE_BYTES (4 + 8 + 8 + 32 + 32) /* of a PREPARE or COMMIT: kind, view, height, block, state */

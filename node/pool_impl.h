@@ -86,6 +86,7 @@ struct pool {
 	unsigned self;
 	struct qheight executed;
 	uint64_t seq;
+	uint64_t chosen_seq[2]; /* seq when the block before the last one was chosen, and the last one */
 	size_t bytes, waiting_cnt, waiting_bytes;
 	atomic_size_t room; /* pool_room() */
 

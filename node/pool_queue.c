@@ -142,22 +142,35 @@ static bool choose_family(struct pool *p, struct batch *b, struct entry *e)
 	return true;
 }
 
+/*
+ * The sources in turn.  First only what was here when the block before the last one was chosen, so that the
+ * others have had time to check it: a block waits for the newest transaction in it, on every replica.  What
+ * is fresher fills what is left; so where little waits, nothing waits for its age.
+ */
 size_t pool_choose(struct pool *p, struct overlay *o, struct qheight height, size_t txs_max, size_t bytes_max,
                    struct tx **txs)
 {
 	struct batch b = {
 	    .overlay = o, .height = height, .cnt_max = txs_max, .bytes_max = bytes_max, .txs = txs};
+	uint64_t ripe = p->chosen_seq[0];
+	unsigned passed = 0; /* sources, one after the other, that had nothing ripe */
 
 	must(height.n > p->executed.n);
 	if (height.n - p->executed.n >= POOL_AHEAD_MAX)
 		return 0;
 	while (p->waiting_cnt > 0 && b.cnt < b.cnt_max) {
 		struct entry *e = p->sources[p->turn].queue;
+		bool take = e && e->seq <= ripe;
 
-		if (e && !choose_family(p, &b, e))
+		if (take && !choose_family(p, &b, e))
 			break; /* it is first next time */
+		passed = take ? 0 : passed + 1;
+		if (passed == p->g->n)
+			ripe = UINT64_MAX;
 		p->turn = (p->turn + 1) % p->g->n;
 	}
+	p->chosen_seq[0] = p->chosen_seq[1];
+	p->chosen_seq[1] = p->seq;
 	return b.cnt;
 }
 

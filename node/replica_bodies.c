@@ -271,6 +271,7 @@ void bodies_want(struct replica *r, const struct engine_output *o)
 	for (uint32_t i = 0; i < b->header.tx_count; i++)
 		b->missing[b->missing_cnt++] = i;
 	b->ask_ms = r->now_ms + ASK_GRACE_MS;
+	b->patient_ms = r->now_ms + r->g->timeout_ms / PATIENCE_PARTS;
 	fill(r, b);
 }
 
@@ -329,7 +330,15 @@ static unsigned next_peer(const struct replica *r, unsigned peer)
 	return peer;
 }
 
-/* What is missing of a block, by leaf; the whole body every other time: who executed it has it only whole. */
+/* By leaf at first, where little is missing; then the whole body, for who executed it has it only whole.
+ * Where more is missing, it is this replica that lags behind forwards: a body overtakes these, single ones do
+ * not.
+ */
+static bool ask_by_leaf(const struct body *b)
+{
+	return b->txs && b->tries == 0 && b->missing_cnt <= LEAVES_MAX;
+}
+
 static void ask_leaves(struct replica *r, const struct body *b)
 {
 	struct qmessage m = {.kind = QGET_TXS};
@@ -365,6 +374,16 @@ static void asked(struct replica *r, struct body *b)
 	b->ask_ms = r->now_ms + (wait < ASK_RETRY_MAX_MS ? wait : ASK_RETRY_MAX_MS);
 }
 
+/* What is missing of a proposal may be waiting for a worker here: it is not fetched a second time for that.
+ */
+static bool is_due(struct replica *r, struct body *b)
+{
+	if (!b->block && b->ask_ms <= r->now_ms && b->txs && b->tries == 0 && r->expects &&
+	    r->now_ms < b->patient_ms)
+		b->ask_ms = r->now_ms + ASK_GRACE_MS;
+	return !b->block && b->ask_ms <= r->now_ms;
+}
+
 /* Everything due that is to be asked of this peer. `room`: how many more bodies may be on their way. */
 static void ask_peer(struct replica *r, unsigned peer, size_t *room)
 {
@@ -373,9 +392,9 @@ static void ask_peer(struct replica *r, unsigned peer, size_t *room)
 	size_t cnt = 0;
 
 	HASH_ITER (hh, r->bodies, b, next) {
-		if (b->block || b->ask_ms > r->now_ms || b->peer != peer)
+		if (b->peer != peer || !is_due(r, b))
 			continue;
-		if (b->txs && b->tries % 2 == 0) {
+		if (ask_by_leaf(b)) {
 			ask_leaves(r, b);
 		} else if (*room > 0) {
 			blocks[cnt++] = b->hash;
@@ -402,7 +421,7 @@ void bodies_ask(struct replica *r)
 			continue;
 		if (b->peer == r->c.self)
 			b->peer = next_peer(r, b->peer);
-		due = due || b->ask_ms <= r->now_ms;
+		due = is_due(r, b) || due;
 		/* What nobody has, since a liar proposed it, is waited for longer, but holds no place for
 		 * that. */
 		if (b->tries > 0 && r->now_ms < b->asked_ms + ASK_RETRY_MS && room > 0)

@@ -41,7 +41,9 @@
 #define EVIDENCE_PARTS 4           /* of which one peer fills one of so many parts at most */
 #define EVIDENCE_ASK_MS 5000       /* between two questions to a peer */
 #define ASK_MAX 16                 /* bodies asked for at a time without a leaf list */
+#define LEAVES_MAX 64              /* transactions of a block are asked for by leaf, no more */
 #define ASK_GRACE_MS 10            /* a forward may still be on its way */
+#define PATIENCE_PARTS 8           /* that part of a time-out, while transactions wait for a worker here */
 #define ASK_RETRY_MS 200           /* doubles with each try up to */
 #define ASK_RETRY_MAX_MS 3200
 #define SERVE_LOOKUP_DISK 4096    /* bytes that a look-up in the ledger costs a peer */
@@ -79,10 +81,11 @@ struct body {
 	bool validate; /* the engine waits for IN_VALIDATED */
 	unsigned peer; /* whom to ask next */
 	unsigned tries;
-	uint64_t asked_ms;  /* when it was asked for last */
-	uint64_t ask_ms;    /* when to ask (again) */
-	struct body *child; /* the walk of bodies_overlay() */
-	UT_hash_handle hh;  /* by hash */
+	uint64_t asked_ms;   /* when it was asked for last */
+	uint64_t ask_ms;     /* when to ask (again) */
+	uint64_t patient_ms; /* until then not at all, while what is missing may be waiting for a worker */
+	struct body *child;  /* the walk of bodies_overlay() */
+	UT_hash_handle hh;   /* by hash */
 };
 
 /* A verified transaction that may be in a block though it is not in the pool. */

@@ -12,33 +12,56 @@ struct work {
 	pthread_mutex_t lock;
 	pthread_cond_t todo, votes, room; /* votes: the thread that does nothing else waits for it */
 	struct fair lanes[LANE_CNT];
-	unsigned turn;
-	bool votes_idle; /* that thread waits, and nobody has woken it */
-	bool full;       /* somebody waits for room */
+	uint64_t pass[LANE_CNT], now; /* how far each lane is, and the one that was served last */
+	bool votes_idle;              /* that thread waits, and nobody has woken it */
+	bool full;                    /* somebody waits for room */
 	bool stopping;
 	unsigned thread_cnt;
 	pthread_t *threads;
 };
 
-/* Which lane a pick prefers, and which ones then: each has some, so that none is starved by a flood in
- * another.
- */
-static const enum work_lane order[][LANE_CNT] = {
-    {LANE_VOTES, LANE_BODIES, LANE_BULK, LANE_CLIENTS}, {LANE_BODIES, LANE_BULK, LANE_CLIENTS, LANE_VOTES},
-    {LANE_VOTES, LANE_BULK, LANE_BODIES, LANE_CLIENTS}, {LANE_BULK, LANE_BODIES, LANE_CLIENTS, LANE_VOTES},
-    {LANE_VOTES, LANE_BODIES, LANE_BULK, LANE_CLIENTS}, {LANE_BODIES, LANE_BULK, LANE_CLIENTS, LANE_VOTES},
-    {LANE_VOTES, LANE_BULK, LANE_BODIES, LANE_CLIENTS}, {LANE_CLIENTS, LANE_BULK, LANE_BODIES, LANE_VOTES},
+/* What a lane has of the workers while there is something in all, and how many bytes each source may have
+ * there. Own clients come last, and a flood in one lane starves no other. */
+static const struct {
+	unsigned weight;
+	size_t bytes_max;
+} shares[LANE_CNT] = {
+    [LANE_VOTES] = {8, LANE_BYTES_MAX},
+    [LANE_WANTED] = {4, LANE_BYTES_MAX},
+    [LANE_FORWARDS] = {3, FORWARDS_BYTES_MAX},
+    [LANE_CLIENTS] = {1, LANE_BYTES_MAX},
 };
 
+#define WEIGHT_UNIT 24    /* a multiple of each weight */
+#define ENVELOPE_COST 512 /* in bytes of transactions: to check the signature of what they came in */
+
+/*
+ * Stride scheduling (Waldspurger and Weihl, 1995): what a lane was given moves its pass on, the more the
+ * less its weight; the lane that is behind is next.  A lane that was empty has saved nothing up.
+ */
 static struct work_item *take(struct work *w)
 {
-	const enum work_lane *lanes = order[w->turn++ % (sizeof order / sizeof *order)];
-	for (unsigned i = 0; i < LANE_CNT; i++) {
-		struct fair_item *item = fair_take(&w->lanes[lanes[i]]);
-		if (item != NULL)
-			return (struct work_item *)item; /* its first member */
+	enum work_lane best = LANE_CNT;
+	for (enum work_lane i = 0; i < LANE_CNT; i++) {
+		if (w->lanes[i].cnt > 0 && (best == LANE_CNT || w->pass[i] < w->pass[best]))
+			best = i;
 	}
-	return NULL;
+	if (best == LANE_CNT)
+		return NULL;
+	struct fair_item *item = fair_take(&w->lanes[best]);
+	w->now = w->pass[best];
+	w->pass[best] += (item->bytes + ENVELOPE_COST) * (WEIGHT_UNIT / shares[best].weight);
+	return (struct work_item *)item; /* its first member */
+}
+
+/* With the lock held. */
+static bool put(struct work *w, enum work_lane lane, unsigned source, struct work_item *item)
+{
+	if (w->stopping)
+		return false;
+	if (w->lanes[lane].cnt == 0 && w->pass[lane] < w->now)
+		w->pass[lane] = w->now;
+	return fair_put(&w->lanes[lane], source, &item->fair);
 }
 
 static struct work_item *take_vote(struct work *w)
@@ -106,10 +129,9 @@ struct work *work_start(unsigned threads, unsigned replicas)
 	pthread_cond_init(&w->todo, NULL);
 	pthread_cond_init(&w->votes, NULL);
 	pthread_cond_init(&w->room, NULL);
-	fair_init(&w->lanes[LANE_VOTES], replicas, LANE_ITEMS_MAX, LANE_BYTES_MAX);
-	fair_init(&w->lanes[LANE_BODIES], replicas, LANE_ITEMS_MAX, LANE_BYTES_MAX);
-	fair_init(&w->lanes[LANE_BULK], replicas, LANE_ITEMS_MAX, LANE_BYTES_MAX);
-	fair_init(&w->lanes[LANE_CLIENTS], 1, LANE_ITEMS_MAX, LANE_BYTES_MAX);
+	for (enum work_lane i = 0; i < LANE_CNT; i++)
+		fair_init(&w->lanes[i], i == LANE_CLIENTS ? 1 : replicas, LANE_ITEMS_MAX,
+		          shares[i].bytes_max);
 	w->threads = xcalloc(threads + 1, sizeof *w->threads);
 	for (unsigned i = 0; i < threads; i++)
 		add_thread(w, worker, "verify");
@@ -131,7 +153,7 @@ bool work_offer(struct work *w, enum work_lane lane, unsigned replica, struct wo
 {
 	pthread_cond_t *wake = NULL;
 	pthread_mutex_lock(&w->lock);
-	if (!w->stopping && fair_put(&w->lanes[lane], replica, &item->fair))
+	if (put(w, lane, replica, item))
 		wake = who(w, lane);
 	pthread_mutex_unlock(&w->lock);
 	if (wake != NULL)
@@ -143,7 +165,7 @@ bool work_put(struct work *w, struct work_item *item)
 {
 	bool ok = false;
 	pthread_mutex_lock(&w->lock);
-	while (!w->stopping && !(ok = fair_put(&w->lanes[LANE_CLIENTS], 0, &item->fair))) {
+	while (!(ok = put(w, LANE_CLIENTS, 0, item)) && !w->stopping) {
 		w->full = true;
 		pthread_cond_wait(&w->room, &w->lock);
 	}
@@ -156,7 +178,7 @@ bool work_put(struct work *w, struct work_item *item)
 bool work_waits(struct work *w)
 {
 	pthread_mutex_lock(&w->lock);
-	bool waits = w->lanes[LANE_BODIES].cnt + w->lanes[LANE_BULK].cnt + w->lanes[LANE_CLIENTS].cnt > 0;
+	bool waits = w->lanes[LANE_FORWARDS].cnt + w->lanes[LANE_CLIENTS].cnt > 0;
 	pthread_mutex_unlock(&w->lock);
 	return waits;
 }

@@ -13,16 +13,18 @@
 #include "fair.h"
 
 enum work_lane {
-	LANE_VOTES,   /* messages of agreement */
-	LANE_BODIES,  /* of blocks, which were asked for: who is behind needs them before forwards */
-	LANE_BULK,    /* transactions from peers, and questions */
-	LANE_CLIENTS, /* transactions of own clients */
+	LANE_VOTES,    /* messages of agreement */
+	LANE_WANTED,   /* bodies, and questions: some replica cannot go on without */
+	LANE_FORWARDS, /* transactions from peers, and evidence */
+	LANE_CLIENTS,  /* transactions of own clients */
 	LANE_CNT
 };
 
-/* Of each source in each lane; a forward of transactions has 256 KiB. */
+/* Of each source in each lane; a forward of transactions has 256 KiB.  Of forwards no more than what takes
+ * part of a time-out to check: blocks wait for what is in them, and what is not here can be asked for. */
 #define LANE_ITEMS_MAX 1024
 #define LANE_BYTES_MAX (8u << 20)
+#define FORWARDS_BYTES_MAX (2u << 20)
 
 /* Embedded in what is to be done. run() runs once, on a worker; it owns the item. */
 struct work_item {

@@ -95,7 +95,7 @@ static void a_vote_does_not_wait_for_transactions_that_are_being_checked(void **
 
 	task_init(&bulk, true);
 	task_init(&vote, false);
-	assert_true(work_offer(w, LANE_BULK, 3, &bulk.work));
+	assert_true(work_offer(w, LANE_FORWARDS, 3, &bulk.work));
 	sem_wait(&bulk.begun); /* the one worker is busy now */
 	assert_true(work_offer(w, LANE_VOTES, 1, &vote.work));
 	sem_wait(&vote.begun);
@@ -115,13 +115,13 @@ static void a_full_share_refuses_and_does_not_wait(void **state)
 	task_init(&more, false);
 	task_init(&others, false);
 	task_init(&client, false);
-	big.work.fair.bytes = LANE_BYTES_MAX;
+	big.work.fair.bytes = FORWARDS_BYTES_MAX;
 	more.work.fair.bytes = others.work.fair.bytes = client.work.fair.bytes = 1;
-	assert_true(work_offer(w, LANE_BULK, 3, &first.work));
+	assert_true(work_offer(w, LANE_FORWARDS, 3, &first.work));
 	sem_wait(&first.begun);
-	assert_true(work_offer(w, LANE_BULK, 3, &big.work));
-	assert_false(work_offer(w, LANE_BULK, 3, &more.work));
-	assert_true(work_offer(w, LANE_BULK, 2, &others.work));
+	assert_true(work_offer(w, LANE_FORWARDS, 3, &big.work));
+	assert_false(work_offer(w, LANE_FORWARDS, 3, &more.work));
+	assert_true(work_offer(w, LANE_FORWARDS, 2, &others.work));
 	assert_true(work_put(w, &client.work));
 	sem_post(&first.go_on);
 	work_stop(w); /* runs what is there */
@@ -132,33 +132,70 @@ static void a_full_share_refuses_and_does_not_wait(void **state)
 	work_free(w);
 }
 
-/* Whoever floods a replica with bodies and forwards does not starve its clients, who come last otherwise. */
-static void clients_have_one_pick_of_eight_at_least(void **state)
+/* By what they weigh, not by how many they are; and whoever floods a lane does not starve the others. */
+static void lanes_share_by_weight(void **state)
 {
 	(void)state;
+	enum { PICKS = 160, EACH = 200, SMALL = 100, LARGE = 4000 };
 	struct work *w = work_start(0, 4); /* only the thread for votes: the picks are ours */
-	struct task bodies[16], bulk[16], client[3];
+	struct task *wanted = xcalloc(EACH, sizeof *wanted), *bulk = xcalloc(EACH, sizeof *bulk),
+	            *client = xcalloc(EACH, sizeof *client);
+	size_t bytes[3] = {0};
 
-	for (unsigned i = 0; i < 16; i++) {
-		task_init(&bodies[i], false);
+	for (unsigned i = 0; i < EACH; i++) {
+		task_init(&wanted[i], false);
 		task_init(&bulk[i], false);
-		assert_true(work_offer(w, LANE_BODIES, 2, &bodies[i].work));
-		assert_true(work_offer(w, LANE_BULK, 3, &bulk[i].work));
+		task_init(&client[i], false);
+		wanted[i].work.fair.bytes = client[i].work.fair.bytes = LARGE - ENVELOPE_COST;
+		bulk[i].work.fair.bytes = SMALL;
+		assert_true(work_offer(w, LANE_WANTED, 2, &wanted[i].work));
+		assert_true(work_offer(w, LANE_FORWARDS, 3, &bulk[i].work));
+		assert_true(work_put(w, &client[i].work));
 	}
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned pick = 0; pick < PICKS; pick++) {
+		struct task *t = (struct task *)take(w); /* its first member */
+		bytes[t >= wanted && t < wanted + EACH ? 0
+		      : t >= bulk && t < bulk + EACH   ? 1
+		                                       : 2] += t->work.fair.bytes + ENVELOPE_COST;
+	}
+	/* 4 : 3 : 1, to within one item */
+	assert_in_range(bytes[0], 4 * bytes[2] - 4 * LARGE, 4 * bytes[2] + 4 * LARGE);
+	assert_in_range(bytes[1], 3 * bytes[2] - 4 * LARGE, 3 * bytes[2] + 4 * LARGE);
+	assert_true(bytes[2] >= 3 * LARGE);
+	while (take(w) != NULL)
+		;
+	work_stop(w);
+	work_free(w);
+	free(wanted);
+	free(bulk);
+	free(client);
+}
+
+/* Or it would have all picks for as long as it was empty before. */
+static void a_lane_that_was_empty_has_saved_nothing_up(void **state)
+{
+	(void)state;
+	struct work *w = work_start(0, 4);
+	struct task bulk[40], client[2];
+	unsigned clients = 0;
+
+	for (unsigned i = 0; i < 40; i++) {
+		task_init(&bulk[i], false);
+		assert_true(work_offer(w, LANE_FORWARDS, 3, &bulk[i].work));
+	}
+	for (unsigned pick = 0; pick < 20; pick++)
+		take(w);
+	for (unsigned i = 0; i < 2; i++) {
 		task_init(&client[i], false);
 		assert_true(work_put(w, &client[i].work));
 	}
-	for (unsigned pick = 0, bulks = 0; pick < 35; pick++) {
+	for (unsigned pick = 0; pick < 3; pick++) {
 		const struct work_item *item = take(w);
-		if (pick < 16) /* while there is something of each */
-			assert_int_equal(item == &client[pick / 8].work, pick % 8 == 7);
-		for (unsigned i = 0; i < 16; i++)
-			bulks += item == &bulk[i].work;
-		if (pick == 15)
-			assert_int_equal(bulks, 6);
+		clients += item == &client[0].work || item == &client[1].work;
 	}
-	assert_null(take(w));
+	assert_int_equal(clients, 1);
+	while (take(w) != NULL)
+		;
 	work_stop(w);
 	work_free(w);
 }
@@ -173,9 +210,9 @@ static void a_body_overtakes_forwards_of_the_same_replica(void **state)
 	task_init(&body, false);
 	for (unsigned i = 0; i < 8; i++) {
 		task_init(&bulk[i], false);
-		assert_true(work_offer(w, LANE_BULK, 3, &bulk[i].work));
+		assert_true(work_offer(w, LANE_FORWARDS, 3, &bulk[i].work));
 	}
-	assert_true(work_offer(w, LANE_BODIES, 3, &body.work));
+	assert_true(work_offer(w, LANE_WANTED, 3, &body.work));
 	assert_true(take(w) == &body.work);
 	while (take(w) != NULL)
 		;
@@ -204,7 +241,8 @@ int main(void)
 	    cmocka_unit_test(sources_take_turns_and_each_keeps_its_order),
 	    cmocka_unit_test(a_vote_does_not_wait_for_transactions_that_are_being_checked),
 	    cmocka_unit_test(a_full_share_refuses_and_does_not_wait),
-	    cmocka_unit_test(clients_have_one_pick_of_eight_at_least),
+	    cmocka_unit_test(lanes_share_by_weight),
+	    cmocka_unit_test(a_lane_that_was_empty_has_saved_nothing_up),
 	    cmocka_unit_test(a_body_overtakes_forwards_of_the_same_replica),
 	    cmocka_unit_test(after_the_stop_nothing_is_taken),
 	};

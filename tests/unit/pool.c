@@ -415,6 +415,46 @@ static void serves_sources_in_turn_oldest_first(void **state)
 	end(f);
 }
 
+/* What has just come is still being checked elsewhere: it does not hold up a block of what was here before.
+ */
+static void chooses_what_others_have_had_time_to_check_before_what_is_fresh(void **state)
+{
+	struct fixture *f = begin(9);
+	struct tx *txs[8], *fresh = simple(f, 8, "");
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(add(f, simple(f, i, ""), 1 + i % 2), TX_OK);
+	assert_int_equal(choose(f, 1, 2, txs), 2); /* all are fresh: they go at once */
+	assert_int_equal(choose(f, 2, 2, txs), 2);
+	assert_int_equal(add(f, fresh, 3), TX_OK);
+	assert_int_equal(choose(f, 3, 2, txs),
+	                 2); /* there is enough without it, though its source's turn came */
+	assert_true(txs[0] != fresh && txs[1] != fresh);
+	assert_int_equal(choose(f, 4, 8, txs), 3); /* here there is not */
+	assert_true(txs[0] == fresh || txs[1] == fresh || txs[2] == fresh);
+	end(f);
+}
+
+static void chooses_by_turns_again_once_all_are_ripe(void **state)
+{
+	struct fixture *f = begin(9);
+	struct tx *txs[8], *late = simple(f, 8, "");
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(add(f, simple(f, i, ""), 1), TX_OK);
+	assert_int_equal(choose(f, 1, 1, txs), 1);
+	assert_int_equal(choose(f, 2, 1, txs), 1);
+	assert_int_equal(add(f, late, 2), TX_OK);
+	assert_int_equal(choose(f, 3, 1, txs), 1);
+	assert_true(txs[0] != late);
+	assert_int_equal(choose(f, 4, 1, txs), 1);
+	assert_int_equal(choose(f, 5, 2, txs), 2);
+	assert_true(txs[0] == late || txs[1] == late); /* though six older ones wait */
+	end(f);
+}
+
 static void chooses_parents_before_children_whatever_their_sources(void **state)
 {
 	struct fixture *f = begin(3);
@@ -1215,6 +1255,8 @@ int main(void)
 	    cmocka_unit_test(does_not_call_pending_what_expires_with_the_next_block),
 	    cmocka_unit_test(evicts_a_long_chain_of_spends),
 	    cmocka_unit_test(serves_sources_in_turn_oldest_first),
+	    cmocka_unit_test(chooses_what_others_have_had_time_to_check_before_what_is_fresh),
+	    cmocka_unit_test(chooses_by_turns_again_once_all_are_ripe),
 	    cmocka_unit_test(chooses_parents_before_children_whatever_their_sources),
 	    cmocka_unit_test(goes_on_with_a_family_that_did_not_fit),
 	    cmocka_unit_test(keeps_a_batch_within_its_bytes),

@@ -800,6 +800,28 @@ static void fetches_what_a_proposal_names_from_its_proposer(void **state)
 	fetches_what_a_proposal_names_from(0, 50);
 }
 
+/* What is missing of a proposal waits for a worker here: it is not fetched over again, for a while. */
+static void does_not_fetch_what_may_be_waiting_for_a_worker(void **state)
+{
+	struct cluster *c = cluster_new(4, 8, NULL);
+	uint64_t silent = 0, patience_ms = c->rules.g.timeout_ms / PATIENCE_PARTS;
+
+	(void)state;
+	c->drop = starve;
+	c->watch = watch_requests;
+	c->drop_ctx = &silent;
+	replica_expect(c->members[3].replica, true);
+	for (unsigned i = 0; i < 8; i++)
+		cluster_pay(c, i % 3, pay_allocation(&c->rules, i, 9, ""));
+	cluster_run(c, patience_ms);
+	assert_false(silent >> 8 & 1);
+	assert_int_equal(cluster_status(c, 3).transactions, 0);
+	cluster_settle(c, 100);
+	assert_true(silent >> 8 & 1); /* then it did ask */
+	assert_int_equal(cluster_status(c, 3).transactions, 8);
+	cluster_free(c);
+}
+
 static void fetches_from_others_what_the_proposer_withholds(void **state)
 {
 	(void)state;
@@ -1793,6 +1815,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(decides_a_race_of_two_spends_alike_everywhere),
 	    cmocka_unit_test(takes_in_a_child_that_overtook_its_parents),
 	    cmocka_unit_test(fetches_what_a_proposal_names_from_its_proposer),
+	    cmocka_unit_test(does_not_fetch_what_may_be_waiting_for_a_worker),
 	    cmocka_unit_test(fetches_from_others_what_the_proposer_withholds),
 	    cmocka_unit_test(fetches_whole_what_others_have_only_in_their_ledgers),
 	    cmocka_unit_test(a_replica_that_is_behind_does_not_look_for_what_peers_transactions_spend),
