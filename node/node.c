@@ -115,6 +115,7 @@ static void *replica_thread(void *arg)
 		ask_answer(n, calls);
 		replica_expect(n->replica, more || work_waits(n->work));
 		ok = replica_turn(n->replica, &err);
+		atomic_store(&n->lags, replica_lags(n->replica));
 	}
 	if (!ok) {
 		n->fatal = err;

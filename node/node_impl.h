@@ -79,6 +79,7 @@ struct node {
 	struct scrubber *scrubber; /* NULL: the operator wants none */
 	pthread_t thread, main_thread;
 	bool thread_runs;
+	atomic_bool lags;              /* replica_lags(): forwards need no look */
 	atomic_uint_fast64_t executed; /* height: late votes need no look, */
 	atomic_uint late;              /* but for one of LATE_LOOK */
 

@@ -498,6 +498,14 @@ static bool execute(struct replica *r)
 	return any;
 }
 
+bool replica_lags(const struct replica *r)
+{
+	struct engine_status s;
+
+	r->ops->status(r->engine, &s);
+	return s.tip.n > s.executed.n + r->g->g.params.window;
+}
+
 static void tell_progress(struct replica *r)
 {
 	struct engine_status s;

@@ -79,6 +79,8 @@ size_t replica_room(const struct replica *r);
 /* For the turns that follow: are more transactions being checked on their way here?  A proposer may then wait
  * for them, a little. */
 void replica_expect(struct replica *r, bool more);
+/* Is it more than a window behind what is certified? */
+bool replica_lags(const struct replica *r);
 
 /* The header that effects.seal asked for, sealed. What comes too late, after a stop or another header, is
  * passed over. */

@@ -858,7 +858,8 @@ static void fetches_whole_what_others_have_only_in_their_ledgers(void **state)
 /* Or it would stay behind: most of what comes then is in blocks that it has not executed. */
 static void a_replica_that_is_behind_does_not_look_for_what_peers_transactions_spend(void **state)
 {
-	struct cluster *c = cluster_new(4, 3, NULL);
+	struct qparams params = small_params();
+	struct cluster *c = cluster_new(4, 6, &params);
 	struct replica *r = c->members[3].replica;
 	struct qoutpoint nowhere = {.index = 0};
 	struct qoutput out = {rules_address(9), 1};
@@ -877,11 +878,19 @@ static void a_replica_that_is_behind_does_not_look_for_what_peers_transactions_s
 	assert_int_equal(cluster_status(c, 0).height.n, 3);
 	assert_int_equal(cluster_status(c, 3).height.n, 0);
 	assert_true(cluster_status(c, 3).engine.tip.n >= 2);
+	assert_false(replica_lags(r));
 	forward_from(c, 1, 3, &strangers[0], 1);
 	assert_int_equal(r->probes, 0);
+	for (unsigned i = 3; i < 6; i++) {
+		cluster_pay(c, 0, pay_allocation(&c->rules, i, 9, ""));
+		cluster_run(c, 50);
+	}
+	assert_int_equal(cluster_status(c, 3).engine.tip.n, 6);
+	assert_true(replica_lags(r)); /* by more than the window, which is 4 */
 	c->drop = NULL;
 	cluster_settle(c, PATIENCE_MS);
-	assert_int_equal(cluster_status(c, 3).height.n, 3);
+	assert_false(replica_lags(r));
+	assert_int_equal(cluster_status(c, 3).height.n, 6);
 	forward_from(c, 1, 3, &strangers[1], 1);
 	assert_int_not_equal(r->probes, 0);
 	tx_unref(strangers[0]);
