@@ -167,7 +167,7 @@ size_t pool_choose(struct pool *p, struct overlay *o, struct qheight height, siz
 		passed = take ? 0 : passed + 1;
 		if (passed == p->g->n)
 			ripe = UINT64_MAX;
-		p->turn = (p->turn + 1) % p->g->n;
+		p->turn = p->turn + 1 < p->g->n ? p->turn + 1 : 0;
 	}
 	p->chosen_seq[0] = p->chosen_seq[1];
 	p->chosen_seq[1] = p->seq;
