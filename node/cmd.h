@@ -64,6 +64,7 @@ void cmd_parse(const struct argp *argp, int argc, char **argv, void *input);
 /* ---- the commands -------------------------------------------------------- */
 
 int cmd_audit(int argc, char **argv);
+int cmd_backup(int argc, char **argv);
 int cmd_balance(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_block(int argc, char **argv);
@@ -72,6 +73,7 @@ int cmd_genesis(int argc, char **argv);
 int cmd_key(int argc, char **argv);
 int cmd_node(int argc, char **argv);
 int cmd_receipt(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
 int cmd_send(int argc, char **argv);
 int cmd_sim(int argc, char **argv);
 int cmd_stake(int argc, char **argv);

@@ -23,6 +23,8 @@ static const struct command commands[] = {
     {"block", cmd_block, "show a block"},
     {"status", cmd_status, "what a node says of itself and its peers"},
     {"audit", cmd_audit, "prove that ledgers are whole, or say where they are not"},
+    {"backup", cmd_backup, "copy a ledger while its node runs"},
+    {"restore", cmd_restore, "put such a copy into a home, proven first"},
     {"evidence", cmd_evidence, "who did what no honest one does: list, export and verify the proofs"},
     {"key", cmd_key, "make and show account keys"},
     {"genesis", cmd_genesis, "make, check and show a chain's constitution"},
