@@ -301,7 +301,9 @@ static void api_receipt(void *ctx, const struct http_request *r, struct http_rep
 const struct http_route api_routes[] = {
     {"GET", "/healthz", api_healthz},
     {"GET", "/metrics", api_metrics},
+    {"GET", "/", api_explorer},
     {"GET", "/v1/status", api_status},
+    {"GET", "/v1/events", api_events},
     {"GET", "/v1/genesis", api_genesis},
     {"GET", "/v1/blocks", api_blocks},
     {"GET", "/v1/blocks/*", api_block},

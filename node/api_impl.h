@@ -76,6 +76,9 @@ bool api_submit_full(void *ctx, const struct http_request *r,
                      struct http_reply *reply); /* http_route.refuse */
 
 /* api_page.c */
+void api_explorer(void *ctx, const struct http_request *r, struct http_reply *reply);
 void api_page(void *ctx, const struct http_request *r, struct http_reply *reply);
+/* api_events.c */
+void api_events(void *ctx, const struct http_request *r, struct http_reply *reply);
 
 #endif

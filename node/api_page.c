@@ -1,8 +1,8 @@
 /*
- * api_page.c: GET /verify, the page that verifies receipts in a browser.
+ * api_page.c: GET /, the explorer, and GET /verify, the page that verifies receipts in a browser.
  *
- * It is the same for every chain and asks nothing of this node: who does not trust the node takes the page,
- * and the genesis, from elsewhere.
+ * Both are the same for every chain.  The explorer shows what this node says.  The other asks nothing of this
+ * node: who does not trust the node takes the page, and the genesis, from elsewhere.
  */
 #include <stdio.h>
 
@@ -17,15 +17,27 @@ static void header(struct http_reply *reply, unsigned i, const char *name, const
 	must(len >= 0 && (size_t)len < sizeof reply->header[i].value);
 }
 
+static void page(struct http_reply *reply, const unsigned char *text, size_t len, const char *policy)
+{
+	reply->status = 200;
+	reply->content_type = "text/html; charset=utf-8";
+	reply->body = xmemdup(text, len + 1);
+	reply->body_len = len;
+	/* The page has its policy in itself; only here can it say that no other page may frame it. */
+	header(reply, 0, "Content-Security-Policy", policy, "; frame-ancestors 'none'");
+	header(reply, 1, "Referrer-Policy", "no-referrer", "");
+}
+
 void api_page(void *ctx, const struct http_request *r, struct http_reply *reply)
 {
 	(void)ctx;
 	(void)r;
-	reply->status = 200;
-	reply->content_type = "text/html; charset=utf-8";
-	reply->body = xmemdup(page_verify, page_verify_len + 1);
-	reply->body_len = page_verify_len;
-	/* The page has its policy in itself; only here can it say that no other page may frame it. */
-	header(reply, 0, "Content-Security-Policy", page_policy, "; frame-ancestors 'none'");
-	header(reply, 1, "Referrer-Policy", "no-referrer", "");
+	page(reply, page_verify, page_verify_len, page_verify_policy);
+}
+
+void api_explorer(void *ctx, const struct http_request *r, struct http_reply *reply)
+{
+	(void)ctx;
+	(void)r;
+	page(reply, page_explorer, page_explorer_len, page_explorer_policy);
 }

@@ -16,6 +16,8 @@
 
 /* ---- server --------------------------------------------------------------- */
 
+struct http_server;
+
 struct http_request {
 	const char *method;       /* "GET", "POST" */
 	const char *path;         /* decoded, without query; at most 1 KiB, no NUL */
@@ -24,6 +26,7 @@ struct http_request {
 	const uint8_t *body;
 	size_t body_len;
 	void *internal; /* for http_query() and http_header() */
+	const struct http_server *server;
 };
 /* Query or header value, or NULL; borrowed for the request. A query that gives a key twice is answered 400.
  */
@@ -33,11 +36,22 @@ const char *http_header(const struct http_request *r, const char *key);
 /* Is this media type, as Content-Type or first in Accept has it, that one (and perhaps its parameters)? */
 bool http_type_is(const char *header, const char *type);
 
+/* A body that comes piece by piece, for as long as there is something to say. */
+struct http_stream {
+	/* At most `max` bytes to buf; how many. 0: that was the end. Runs on the connection's own thread and
+	 * may block, but some seconds only, so that whoever has gone away is noticed, and http_stop() is not
+	 * held up. */
+	size_t (*next)(void *ctx, char *buf, size_t max);
+	void (*end)(void *ctx); /* once, whether or not anything was read */
+	void *ctx;
+};
+
 struct http_reply {
 	int status;
 	const char *content_type; /* static text */
 	char *body;               /* malloc'd, taken by the server */
 	size_t body_len;
+	struct http_stream stream; /* .next not NULL: instead of the body */
 	struct {
 		const char *name; /* static text; NULL ends the list */
 		char value[320];
@@ -54,7 +68,6 @@ struct http_route {
 	bool (*refuse)(void *ctx, const struct http_request *r, struct http_reply *reply);
 };
 
-struct http_server;
 struct http_config {
 	const char *listen; /* "127.0.0.1:7480", "[::1]:7480" or "localhost:7480"; port 0: any */
 	size_t body_max;
@@ -65,6 +78,12 @@ struct http_config {
 struct http_server *http_start(const struct http_config *config, struct err *err);
 /* Waits for the handlers that run. */
 void http_stop(struct http_server *s);
+
+struct http_stats {
+	unsigned connections; /* open now */
+	uint64_t refused;     /* connections, beyond a limit */
+};
+void http_stats(const struct http_server *s, struct http_stats *out);
 unsigned http_port(const struct http_server *s);
 /* Has it the form HOST:PORT? */
 bool http_listen_check(const char *listen, struct err *err);

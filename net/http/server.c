@@ -31,12 +31,15 @@
 #define PATH_MAX_LEN 1024
 #define BODIES_MAX 8u                 /* times body_max: memory for all bodies that are coming in together */
 #define STACK_BYTES ((size_t)1 << 20) /* handlers use SQLite and jansson */
+#define STREAM_BLOCK 4096
 
 struct http_server {
 	struct MHD_Daemon *daemon;
 	struct http_config config;
 	unsigned port;
 	atomic_size_t bodies; /* bytes allocated for them */
+	atomic_uint connections;
+	atomic_uint_fast64_t refused;
 };
 
 /* A request while it comes in. */
@@ -157,14 +160,38 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
 	(void)MHD_add_response_header(response, name, value);
 }
 
+static ssize_t read_stream(void *ctx, uint64_t at, char *buf, size_t max)
+{
+	const struct http_stream *stream = ctx;
+	size_t len = stream->next(stream->ctx, buf, max);
+
+	(void)at;
+	return len > 0 ? (ssize_t)len : MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+static void end_stream(void *ctx)
+{
+	struct http_stream *stream = ctx;
+
+	stream->end(stream->ctx);
+	free(stream);
+}
+
+static struct MHD_Response *make_response(const struct http_reply *reply)
+{
+	if (reply->stream.next == NULL)
+		return MHD_create_response_from_buffer(reply->body_len, reply->body, MHD_RESPMEM_MUST_FREE);
+	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream,
+	                                         xmemdup(&reply->stream, sizeof reply->stream), end_stream);
+}
+
 /* Takes the reply's body. */
 static enum MHD_Result answer(struct MHD_Connection *connection, struct http_reply *reply, bool hang_up)
 {
 	bool cache = false;
 
 	must(reply->status >= 200 && reply->status <= 599);
-	struct MHD_Response *response =
-	    MHD_create_response_from_buffer(reply->body_len, reply->body, MHD_RESPMEM_MUST_FREE);
+	struct MHD_Response *response = make_response(reply);
 	must(response != NULL); /* fails only when memory is out */
 	for (size_t i = 0; i < sizeof(reply->header) / sizeof(reply->header[0]); i++) {
 		if (reply->header[i].name == NULL)
@@ -373,7 +400,7 @@ static const struct http_route *ask(const struct http_server *s, struct MHD_Conn
                                     const char *method, const char *path, struct asked *a,
                                     struct http_reply *reply)
 {
-	a->r = (struct http_request){.method = method, .path = path, .internal = connection};
+	a->r = (struct http_request){.method = method, .path = path, .internal = connection, .server = s};
 	a->r.content_type = http_header(&a->r, MHD_HTTP_HEADER_CONTENT_TYPE);
 	if (a->r.content_type == NULL)
 		a->r.content_type = "";
@@ -530,6 +557,35 @@ static unsigned bound_port(int fd)
 	return ntohs(a.any.sa_family == AF_INET6 ? a.v6.sin6_port : a.v4.sin_port);
 }
 
+static void on_connection(void *ctx, struct MHD_Connection *connection, void **ours,
+                          enum MHD_ConnectionNotificationCode code)
+{
+	struct http_server *s = ctx;
+
+	(void)connection, (void)ours;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED)
+		atomic_fetch_add(&s->connections, 1);
+	else
+		atomic_fetch_sub(&s->connections, 1);
+}
+
+/* libmicrohttpd tells nobody but its log of a connection that it refuses. Nothing is written: most of its
+ * messages are about what clients do wrong, and they say it as often as they like. */
+static void on_log(void *ctx, const char *fmt, va_list ap)
+{
+	struct http_server *s = ctx;
+
+	(void)ap;
+	if (strstr(fmt, "connection limit") != NULL)
+		atomic_fetch_add(&s->refused, 1);
+}
+
+void http_stats(const struct http_server *s, struct http_stats *out)
+{
+	out->connections = atomic_load(&s->connections);
+	out->refused = atomic_load(&s->refused);
+}
+
 struct http_server *http_start(const struct http_config *config, struct err *err)
 {
 	int fd = listen_on(config->listen, err);
@@ -540,15 +596,15 @@ struct http_server *http_start(const struct http_config *config, struct err *err
 	s->config = *config;
 	s->config.listen = NULL; /* borrowed for the call only */
 	s->port = bound_port(fd);
-	/* Without MHD_USE_ERROR_LOG it writes no messages of its own. */
 	s->daemon = MHD_start_daemon(
-	    MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0,
-	    NULL, NULL, on_access, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-	    CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT, CONNECTIONS_PER_ADDRESS_MAX,
-	    MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_MAX,
-	    MHD_OPTION_THREAD_STACK_SIZE, STACK_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-	    MHD_OPTION_URI_LOG_CALLBACK, on_request_line, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
-	    MHD_OPTION_END);
+	    MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC |
+	        MHD_USE_ERROR_LOG,
+	    0, NULL, NULL, on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, s, MHD_OPTION_NOTIFY_CONNECTION,
+	    on_connection, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+	    MHD_OPTION_PER_IP_CONNECTION_LIMIT, CONNECTIONS_PER_ADDRESS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+	    IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_MAX, MHD_OPTION_THREAD_STACK_SIZE, STACK_BYTES,
+	    MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, s,
+	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_END);
 	if (s->daemon == NULL) {
 		err_set(err, ERR_WORLD, "cannot start the HTTP server: %s", strerror(errno));
 		/* libmicrohttpd has closed fd */

@@ -1,6 +1,6 @@
-# The page that verifies receipts, of its parts: ${PAGE_HTML}, one file that refers to no other, and ${PAGE_C}, the same
-# as page_verify[].  Its policy lets the browser run the script and use the style that have these hashes, and
-# nothing else; page_policy[] is that policy, for the header that a node sends with it.
+# The pages of their parts, each one file that refers to no other: ${PAGE_HTML}, the one that verifies receipts, and ${PAGE_C}, all of
+# them as arrays.  A policy lets the browser run the script and use the style that have these hashes, and
+# nothing else; page_NAME_policy[] is that policy, for the header that a node sends with it.
 
 # SHA-256 of a text, in base64 as a policy wants it: three hex digits make two characters.
 function(policy_hash text out)
@@ -20,32 +20,37 @@ function(policy_hash text out)
   set(${out} "${hash}" PARENT_SCOPE)
 endfunction()
 
+# make_page(NAME CONNECT SCRIPT...): page_NAME[] in ${NAME}_C, and ${NAME}_HTML, of NAME.html, NAME.css and the scripts.
+# CONNECT: what the policy lets it connect to.
 set(page_dir ${CMAKE_CURRENT_LIST_DIR})
-set(script "\n\"use strict\";\n")
-foreach(name sha2 curves json xdr genesis receipt view)
-  file(READ ${page_dir}/${name}.js part)
-  string(APPEND script "\n${part}")
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${page_dir}/${name}.js)
-endforeach()
-file(READ ${page_dir}/verify.css style)
-file(READ ${page_dir}/verify.html html)
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${page_dir}/verify.css ${page_dir}/verify.html)
-
-policy_hash("${script}" script_hash)
-policy_hash("${style}" style_hash)
-set(policy "default-src 'none'; script-src ${script_hash}; style-src ${style_hash}; img-src data:; ")
-string(APPEND policy "base-uri 'none'; form-action 'none'")
-foreach(part policy style script)
-  string(REPLACE "@${part}@" "${${part}}" html "${html}")
-endforeach()
-
-set(PAGE_HTML ${CMAKE_CURRENT_BINARY_DIR}/verify.html)
-set(PAGE_C ${CMAKE_CURRENT_BINARY_DIR}/page_verify.c)
-file(CONFIGURE OUTPUT ${PAGE_HTML} CONTENT "@html@" @ONLY)
-file(READ ${PAGE_HTML} text HEX)
-string(REGEX REPLACE "(..)" "0x\\1," text "${text}")
-file(CONFIGURE OUTPUT ${PAGE_C} @ONLY CONTENT "#include \"page.h\"
-const char page_policy[] = \"@policy@\";
-const unsigned char page_verify[] = {@text@0};
-const unsigned long page_verify_len = sizeof page_verify - 1;
+function(make_page name connect)
+  set(script "\n\"use strict\";\n")
+  foreach(part ${ARGN})
+    file(READ ${page_dir}/${part}.js text)
+    string(APPEND script "\n${text}")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${page_dir}/${part}.js)
+  endforeach()
+  file(READ ${page_dir}/${name}.css style)
+  file(READ ${page_dir}/${name}.html html)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${page_dir}/${name}.css ${page_dir}/${name}.html)
+  policy_hash("${script}" script_hash)
+  policy_hash("${style}" style_hash)
+  set(policy "default-src 'none'; script-src ${script_hash}; style-src ${style_hash}; img-src data:; ")
+  string(APPEND policy "connect-src ${connect}; base-uri 'none'; form-action 'none'")
+  foreach(part policy style script)
+    string(REPLACE "@${part}@" "${${part}}" html "${html}")
+  endforeach()
+  file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/${name}.html CONTENT "@html@" @ONLY)
+  file(READ ${CMAKE_CURRENT_BINARY_DIR}/${name}.html text HEX)
+  string(REGEX REPLACE "(..)" "0x\\1," text "${text}")
+  file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/page_${name}.c @ONLY CONTENT "#include \"page.h\"
+const char page_@name@_policy[] = \"@policy@\";
+const unsigned char page_@name@[] = {@text@0};
+const unsigned long page_@name@_len = sizeof page_@name@ - 1;
 ")
+endfunction()
+
+make_page(verify "'none'" sha2 curves json xdr genesis receipt view)
+make_page(explorer "'self'" explorer)
+set(PAGE_HTML ${CMAKE_CURRENT_BINARY_DIR}/verify.html)
+set(PAGE_C ${CMAKE_CURRENT_BINARY_DIR}/page_verify.c ${CMAKE_CURRENT_BINARY_DIR}/page_explorer.c)

@@ -1,12 +1,13 @@
 /*
- * page.h: the page that verifies receipts in a browser, as CMake makes it of its parts (page.cmake).
+ * page.h: the pages that nodes serve, as CMake makes them of their parts (page.cmake).
  */
 #ifndef QUORATE_PAGE_H
 #define QUORATE_PAGE_H
 
-extern const unsigned char page_verify[]; /* ends with a NUL that the length does not count */
-extern const unsigned long page_verify_len;
-/* Content-Security-Policy: the page's own script and style, by their hashes, and nothing else. */
-extern const char page_policy[];
+/* Texts end with a NUL that their lengths do not count. Content-Security-Policies allow a page its own script and
+ * style, by their hashes, and nothing else; the explorer may also ask the node that it came from. */
+extern const unsigned char page_verify[], page_explorer[];
+extern const unsigned long page_verify_len, page_explorer_len;
+extern const char page_verify_policy[], page_explorer_policy[];
 
 #endif
