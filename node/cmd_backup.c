@@ -47,15 +47,33 @@ static void remove_unfinished(int number)
 	raise(number);
 }
 
-static void clean_up_on_signals(const struct backup *b)
+static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+
+/* SIG_BLOCK: from here on they wait. SIG_UNBLOCK: no longer. */
+static void hold_signals(int how)
 {
-	static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
-	/* A longer path could not have been opened. */
-	snprintf(unfinished, sizeof unfinished, "%s", backup_path(b));
+	sigset_t set;
+	sigemptyset(&set);
 	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-		if (signal(ends[i], remove_unfinished) == SIG_IGN) /* nohup */
-			signal(ends[i], SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN); /* a file too large is an error of write(), as a full disk is */
+		sigaddset(&set, ends[i]);
+	sigprocmask(how, &set, NULL);
+}
+
+/* backup_begin(), and no signal leaves what it made. */
+static struct backup *begin(const char *to, struct err *err)
+{
+	hold_signals(SIG_BLOCK);
+	struct backup *b = backup_begin(to, err);
+	if (b != NULL) {
+		/* A longer path could not have been opened. */
+		snprintf(unfinished, sizeof unfinished, "%s", backup_path(b));
+		for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+			if (signal(ends[i], remove_unfinished) == SIG_IGN) /* nohup */
+				signal(ends[i], SIG_IGN);
+		signal(SIGXFSZ, SIG_IGN); /* a file too large is an error of write(), as a full disk is */
+	}
+	hold_signals(SIG_UNBLOCK);
+	return b;
 }
 
 static bool on_terminal(void)
@@ -197,10 +215,9 @@ static bool make_backup(const struct backup_args *args, const char *ledger, cons
 	uint64_t transactions = 0;
 	if (!backup_may_take(args->file, args->force, err))
 		return false;
-	struct backup *b = backup_begin(args->file, err);
+	struct backup *b = begin(args->file, err);
 	if (b == NULL)
 		return false;
-	clean_up_on_signals(b);
 	bool ok = copy(b, ledger, g, &facts, err) &&
 	          (!args->verify || prove(b, ledger, g, &transactions, err)) &&
 	          backup_publish(b, args->force, err);
@@ -324,6 +341,17 @@ static bool move_aside(const struct home *home, char **aside, struct err *err)
 	return ok;
 }
 
+/* Root may do this for the user whom the home belongs to, and whose node has to open these files. */
+static bool give_to_owner(const struct home *home, const char *path, struct err *err)
+{
+	struct stat st;
+	if (geteuid() != 0)
+		return true;
+	return (stat(home->dir, &st) == 0 && lchown(path, st.st_uid, st.st_gid) == 0) ||
+	       err_set(err, ERR_WORLD, "%s: cannot be given to the owner of %s: %s", path, home->dir,
+	               strerror(errno));
+}
+
 static void say_restored(const struct backup_args *args, const struct home *home,
                          const struct backup_facts *f, uint64_t transactions, const char *aside)
 {
@@ -364,15 +392,21 @@ static bool restore_into(const struct backup_args *args, const struct home *home
 		    err, ERR_INPUT,
 		    "%s%s: is there already; --force moves it aside before the backup takes its place",
 		    home->ledger, found);
-	struct backup *b = backup_begin(home->ledger, err);
+	struct backup *b = begin(home->ledger, err);
 	if (b == NULL)
 		return false;
-	clean_up_on_signals(b);
 	bool ok = copy(b, args->file, g, &facts, err) && prove(b, args->file, g, &transactions, err) &&
-	          move_aside(home, &aside, err) && backup_publish(b, false, err);
+	          give_to_owner(home, backup_path(b), err);
+	if (ok) {
+		hold_signals(SIG_BLOCK); /* between the two the home has no ledger */
+		ok = move_aside(home, &aside, err) && backup_publish(b, false, err);
+	}
 	backup_end(b);
+	hold_signals(SIG_UNBLOCK);
 	if (ok)
 		say_restored(args, home, &facts, transactions, aside);
+	else if (aside != NULL)
+		out_note("the ledger that was there: %s, as far as it was moved", aside);
 	free(aside);
 	return ok;
 }
@@ -412,7 +446,8 @@ static int restore(const struct backup_args *args)
 		return cmd_error(ERR_INPUT, "%s: no home is there; quorate node init makes one", args->home);
 	home_paths(&home, args->home);
 	struct genesis *g = home_genesis(args, &home, &err);
-	bool ok = g != NULL && home_lock(&home, &err) && restore_into(args, &home, g, &err);
+	bool ok = g != NULL && home_lock(&home, &err) && give_to_owner(&home, home.lock, &err) &&
+	          restore_into(args, &home, g, &err);
 	genesis_free(g);
 	home_free(&home);
 	return ok ? EXIT_DONE : cmd_fail(&err);
