@@ -1,0 +1,78 @@
+# What an installation has beside the program, and the Debian package of it all:
+#
+#   docker/install-packages build package
+#   cmake --preset release && cmake --build --preset release
+#   cmake --install build/release --prefix /usr/local
+#   (cd build/release && cpack -G DEB)
+#
+# Man pages and the example are made by the program itself, so it has to run where it is built.  Without scdoc
+# there is only the program; nobody installs one that is sanitized or has a seeded bug.
+
+find_program(SCDOC scdoc)
+if(NOT SCDOC OR CMAKE_CROSSCOMPILING OR QUORATE_SANITIZE OR NOT MUTANT STREQUAL "")
+  return()
+endif()
+set(here ${CMAKE_CURRENT_LIST_DIR})
+set(made ${PROJECT_BINARY_DIR}/package)
+file(MAKE_DIRECTORY ${made})
+
+# docs/man/quorate-node.1.scd -> quorate-node.1.gz
+file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/man/*.scd)
+foreach(source ${pages})
+  get_filename_component(name ${source} NAME_WLE) # quorate-node.1
+  string(REGEX MATCH "[0-9]$" section ${name})
+  add_custom_command(OUTPUT ${made}/${name}.gz
+    COMMAND awk -v program=$<TARGET_FILE:quorate> -v version=${PROJECT_VERSION} -f ${here}/manual.awk
+      ${source} > ${name}.scd
+    COMMAND ${SCDOC} < ${name}.scd > ${name}
+    COMMAND gzip -9nf ${name}
+    WORKING_DIRECTORY ${made}
+    DEPENDS quorate ${here}/manual.awk ${source}
+    COMMENT "Man page ${name}")
+  list(APPEND outputs ${made}/${name}.gz)
+  install(FILES ${made}/${name}.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
+endforeach()
+
+# The example of node.conf is the one that `quorate node init` writes.
+add_custom_command(OUTPUT ${made}/node.conf
+  COMMAND ${CMAKE_COMMAND} -E rm -rf home
+  COMMAND quorate node init --home home --name example --address tcp://ledger.example:7580 --plain > line
+  COMMAND ${CMAKE_COMMAND} -E copy home/node.conf node.conf
+  COMMAND ${CMAKE_COMMAND} -E rm -r home line
+  WORKING_DIRECTORY ${made}
+  DEPENDS quorate
+  COMMENT "Example of node.conf")
+list(APPEND outputs ${made}/node.conf)
+install(FILES ${made}/node.conf DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+
+add_custom_command(OUTPUT ${made}/changelog.gz
+  COMMAND gzip -9nc ${here}/changelog > ${made}/changelog.gz
+  DEPENDS ${here}/changelog)
+list(APPEND outputs ${made}/changelog.gz)
+install(FILES ${made}/changelog.gz ${here}/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+add_custom_target(package_files ALL DEPENDS ${outputs})
+install(FILES ${here}/completion.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME quorate)
+install(FILES ${here}/quorate@.service DESTINATION lib/systemd/system)
+
+# ---- cpack -G DEB ---------------------------------------------------------------------------
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_CONTACT "The quorate maintainers <maintainers@quorate.example>" CACHE STRING
+  "Who answers for a package: NAME <ADDRESS>")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT) # quorate_0.1.0_amd64.deb
+set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
+set(CPACK_DEBIAN_PACKAGE_SECTION net)
+set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
+"Organisations that do not fully trust one another run one replica each; four
+replicas tolerate one arbitrary traitor. Together they keep one ledger of
+signed transactions in which nothing is ever spent twice. Each node's ledger
+is an SQLite file that anybody with the genesis file can audit to the last
+signature, without trusting the node that wrote it.")
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS adduser)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${here}/postinst ${here}/prerm ${here}/postrm)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+include(CPack)
