@@ -389,6 +389,26 @@ static void sends_nothing_when_its_store_fails_and_goes_on_after_a_restart(void 
 	cluster_free(c);
 }
 
+/* OWN1: who may have forgotten what it signed falls silent, which no crash may undo. Nothing that it sends in
+ * the same turn takes that to the disk. */
+static void who_falls_silent_stays_so_though_it_crashes_at_once(void **state)
+{
+	struct cluster *c = cluster_new(4, 1, NULL);
+	struct qmessage m = {.kind = QPREPARE, .qmessage_u.vote = {.height = {1}, .block.b = {7}}};
+
+	(void)state;
+	cluster_run(c, 10);
+	uint64_t sent = c->sent;
+	deliver_from(c, 3, 3, &m); /* a vote of its own that its log does not hold */
+	cluster_turn(c, 3);
+	assert_non_null(cluster_status(c, 3).muted_because);
+	assert_int_equal(c->sent, sent);
+	cluster_crash(c, 3);
+	cluster_start(c, 3);
+	assert_non_null(cluster_status(c, 3).muted_because);
+	cluster_free(c);
+}
+
 /* PREPARE and COMMIT before they are sent, the block before anybody is told; a new tip costs none of its own.
  */
 static void a_block_waits_for_the_disk_three_times(void **state)
@@ -761,6 +781,60 @@ static void takes_in_a_child_that_overtook_its_parents(void **state)
 	cluster_free(c);
 }
 
+/* Each of them, not the first alone: who sent one does not send it again for the other's sake. */
+static void takes_in_all_children_that_overtook_one_parent(void **state)
+{
+	struct cluster *c = cluster_new(4, 1, NULL);
+	struct qoutpoint in = allocation(&c->rules, 0);
+	struct tx *parent =
+	    pay(&c->rules, &(struct payment){.from = account_of(0), .to = 9, .outputs = 3}, &in, 1);
+	struct payment p = {.from = 9, .to = 9};
+	struct tx *children[3];
+	struct qtxid winner;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		in = output(parent, i);
+		p.amount = parent->q.body.outputs.outputs_val[i].amount;
+		children[i] = pay(&c->rules, &p, &in, 1);
+		forward_from(c, 1 + i, 0, &children[i], 1);
+	}
+	forward_from(c, 1, 0, &parent, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(replica_fate(c->members[0].replica, &children[i]->id, &winner), TX_KNOWN);
+		tx_unref(children[i]);
+	}
+	tx_unref(parent);
+	cluster_free(c);
+}
+
+/* T30: a stranger may sign any number of them; the oldest of the same peer make room, and nobody else's. */
+static void keeps_a_bounded_number_of_orphans_of_a_peer(void **state)
+{
+	struct cluster *c = cluster_new(4, 1, NULL);
+	struct replica *r = c->members[0].replica;
+	struct tx *parent = pay_allocation(&c->rules, 0, 9, "");
+	struct qoutpoint in = output(parent, 0);
+	struct tx *child = pay(&c->rules, &(struct payment){.from = 9, .to = 9}, &in, 1);
+	struct qtxid winner;
+
+	(void)state;
+	forward_from(c, 2, 0, &child, 1);
+	for (unsigned i = 0; i < ORPHANS_MAX + 8; i++) {
+		struct qoutpoint nowhere = {.tx.b = {1}, .index = i};
+		struct tx *orphan = pay(&c->rules, &(struct payment){.from = 9, .to = 9}, &nowhere, 1);
+		forward_from(c, 1, 0, &orphan, 1);
+		tx_unref(orphan);
+	}
+	assert_int_equal(r->peers[1].orphan_cnt, ORPHANS_MAX);
+	assert_int_equal(r->peers[2].orphan_cnt, 1);
+	forward_from(c, 3, 0, &parent, 1);
+	assert_int_equal(replica_fate(r, &child->id, &winner), TX_KNOWN);
+	tx_unref(parent);
+	tx_unref(child);
+	cluster_free(c);
+}
+
 /* Replica 3 gets no forwards; what it asks for is answered, but not by those of the mask. */
 static bool starve(struct cluster *c, unsigned from, unsigned to, const struct message *m)
 {
@@ -828,6 +902,48 @@ static void fetches_from_others_what_the_proposer_withholds(void **state)
 	fetches_what_a_proposal_names_from(1 << 0 | 1 << 1, 1000);
 }
 
+static void count_requests_of_3(struct cluster *c, unsigned from, const struct message *m)
+{
+	unsigned *asked = c->drop_ctx;
+
+	asked[0] += from == 3 && m->m.kind == QGET_TXS;
+	asked[1] += from == 3 && m->m.kind == QGET_BODIES;
+}
+
+static bool forwards_do_not_reach_3(struct cluster *c, unsigned from, unsigned to, const struct message *m)
+{
+	const unsigned *asked = c->drop_ctx;
+
+	(void)from;
+	return to == 3 && m->m.kind == QTXS && asked[0] == 0; /* afterwards they are answers */
+}
+
+/* How replica 3 asked for a block of which it has nothing: by leaf, or for the whole of it. */
+static void asks_for_a_block_of(unsigned txs, unsigned by_leaf, unsigned whole)
+{
+	struct cluster *c = cluster_new(4, txs, NULL);
+	unsigned asked[2] = {0};
+
+	c->drop = forwards_do_not_reach_3;
+	c->watch = count_requests_of_3;
+	c->drop_ctx = asked;
+	for (unsigned i = 0; i < txs; i++)
+		cluster_pay(c, 0, pay_allocation(&c->rules, i, 9, ""));
+	cluster_settle(c, PATIENCE_MS);
+	assert_int_equal(cluster_status(c, 3).height.n, 1);
+	assert_int_equal(cluster_status(c, 3).transactions, txs);
+	assert_int_equal(asked[0], by_leaf);
+	assert_int_equal(asked[1], whole);
+	cluster_free(c);
+}
+
+static void asks_for_the_whole_block_where_much_of_it_is_missing(void **state)
+{
+	(void)state;
+	asks_for_a_block_of(LEAVES_MAX, 1, 0);
+	asks_for_a_block_of(LEAVES_MAX + 1, 0, 1);
+}
+
 static bool nothing_but_agreement_reaches_3(struct cluster *c, unsigned from, unsigned to,
                                             const struct message *m)
 {
@@ -881,6 +997,8 @@ static void a_replica_that_is_behind_does_not_look_for_what_peers_transactions_s
 	assert_false(replica_lags(r));
 	forward_from(c, 1, 3, &strangers[0], 1);
 	assert_int_equal(r->probes, 0);
+	assert_int_equal(cluster_submit(c, 3, strangers[0], NULL), TX_UNKNOWN_OUTPUT);
+	assert_int_not_equal(r->probes, 0); /* its own clients get an answer that is looked up */
 	for (unsigned i = 3; i < 6; i++) {
 		cluster_pay(c, 0, pay_allocation(&c->rules, i, 9, ""));
 		cluster_run(c, 50);
@@ -1810,6 +1928,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(waits_for_more_no_longer_than_the_last_block_took),
 	    cmocka_unit_test(does_not_wait_for_what_it_does_not_expect_or_has_no_room_for),
 	    cmocka_unit_test(sends_nothing_when_its_store_fails_and_goes_on_after_a_restart),
+	    cmocka_unit_test(who_falls_silent_stays_so_though_it_crashes_at_once),
 	    cmocka_unit_test(a_block_waits_for_the_disk_three_times),
 	    cmocka_unit_test(four_replicas_agree_on_what_is_handed_to_each),
 	    cmocka_unit_test(goes_on_without_its_primary_which_catches_up_later),
@@ -1823,9 +1942,12 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(forgets_nothing_final_when_all_stop_at_once),
 	    cmocka_unit_test(decides_a_race_of_two_spends_alike_everywhere),
 	    cmocka_unit_test(takes_in_a_child_that_overtook_its_parents),
+	    cmocka_unit_test(takes_in_all_children_that_overtook_one_parent),
+	    cmocka_unit_test(keeps_a_bounded_number_of_orphans_of_a_peer),
 	    cmocka_unit_test(fetches_what_a_proposal_names_from_its_proposer),
 	    cmocka_unit_test(does_not_fetch_what_may_be_waiting_for_a_worker),
 	    cmocka_unit_test(fetches_from_others_what_the_proposer_withholds),
+	    cmocka_unit_test(asks_for_the_whole_block_where_much_of_it_is_missing),
 	    cmocka_unit_test(fetches_whole_what_others_have_only_in_their_ledgers),
 	    cmocka_unit_test(a_replica_that_is_behind_does_not_look_for_what_peers_transactions_spend),
 	    cmocka_unit_test(judges_no_block_by_a_parent_that_lost),
