@@ -4,9 +4,17 @@
 #include <math.h>
 
 #include "api_impl.h"
+#include "clock.h"
 #include "jread.h"
 
 /* ---- status ---------------------------------------------------------------------------------- */
+
+/* The engine's clock may be behind ours, by what the process slept. */
+static uint64_t since(uint64_t at_ms)
+{
+	uint64_t now_ms = node_now_ms();
+	return now_ms > at_ms ? now_ms - at_ms : 0;
+}
 
 static json_t *peers_json(struct node *n, const struct engine_status *s)
 {
@@ -22,6 +30,8 @@ static json_t *peers_json(struct node *n, const struct engine_status *s)
 		bool seen = s->peer[i].seen_ms > 0;
 		json_object_set_new(peer, "height", seen ? api_number(s->peer[i].executed.n) : json_null());
 		json_object_set_new(peer, "view", seen ? api_number(s->peer[i].entered.n) : json_null());
+		json_object_set_new(peer, "silent_ms",
+		                    seen ? api_number(since(s->peer[i].seen_ms)) : json_null());
 		json_array_append_new(peers, peer);
 	}
 	return peers;
@@ -107,6 +117,7 @@ static json_t *status_json(struct node *n, const struct call *c)
 	json_object_set_new(json, "block_hash", API_HEX(s->block_hash));
 	json_object_set_new(json, "state_digest", API_HEX(c->digest));
 	json_object_set_new(json, "time_ms", api_number(s->tip_time_ms));
+	json_object_set_new(json, "now_ms", api_number(clock_ms(CLOCK_REALTIME)));
 	json_object_set_new(json, "transactions", api_number(s->transactions));
 	json_object_set_new(json, "unspent", api_number(s->unspent));
 	json_object_set_new(json, "supply", jread_amount_json(s->supply));

@@ -82,5 +82,6 @@ int cmd_testnet(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_tx(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
+int cmd_why(int argc, char **argv);
 
 #endif

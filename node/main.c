@@ -22,6 +22,7 @@ static const struct command commands[] = {
     {"trace", cmd_trace, "follow value backwards to the genesis, each step proven"},
     {"block", cmd_block, "show a block"},
     {"status", cmd_status, "what a node says of itself and its peers"},
+    {"why", cmd_why, "why no block is being made, and what to do about it"},
     {"audit", cmd_audit, "prove that ledgers are whole, or say where they are not"},
     {"backup", cmd_backup, "copy a ledger while its node runs"},
     {"restore", cmd_restore, "put such a copy into a home, proven first"},
