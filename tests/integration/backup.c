@@ -378,6 +378,11 @@ static void what_cannot_be_done_is_said_and_changes_nothing(void **state)
 	code = quorate(NULL, &errs, "restore", to, "--home", home, "--force", NULL);
 	assert_refused(1, code, "tampered: height 1, outputs(tx=1,position=0)", errs);
 	assert_false(is_there(chain_path(c, "node3/ledger.db.quorate-partial")));
+	const char *second = chain_path(c, "second.db");
+	code = quorate(NULL, &errs, "backup", "--home", to, "--to", second, "--verify", "--genesis",
+	               chain_path(c, "genesis.json"), NULL);
+	assert_refused(1, code, "tampered: height 1, outputs(tx=1,position=0)", errs);
+	assert_false(is_there(second));
 	assert_audited(c, home, height); /* the ledger that was there */
 
 	/* A node that does not run is copied as well. */
