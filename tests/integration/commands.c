@@ -132,6 +132,8 @@ static void every_command_has_help(void **state)
 	                                       "receipt",
 	                                       "verify",
 	                                       "trace",
+	                                       "backup",
+	                                       "restore",
 	                                       "balance",
 	                                       "stake",
 	                                       "stake bond",
