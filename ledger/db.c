@@ -493,6 +493,12 @@ bool db_begin(struct db *db, struct err *err)
 	return true;
 }
 
+static void tell_watch(const struct db *db, bool begins)
+{
+	if (db->watch.committing != NULL)
+		db->watch.committing(db->watch.ctx, begins);
+}
+
 bool db_commit(struct db *db, struct err *err)
 {
 	if (db->failed)
@@ -500,7 +506,10 @@ bool db_commit(struct db *db, struct err *err)
 	if (!db->in_tx)
 		return true;
 	db->in_tx = false;
-	return exec(db, "COMMIT", "commit", err) && fold(db, err);
+	tell_watch(db, true);
+	bool ok = exec(db, "COMMIT", "commit", err) && fold(db, err);
+	tell_watch(db, false);
+	return ok;
 }
 
 bool db_view(struct db *db, struct err *err)

@@ -49,6 +49,12 @@ struct feed {
 	void *ctx;
 };
 
+/* Told when a commit, which has something to commit, begins and when it has ended. NULL: nobody. */
+struct db_watch {
+	void (*committing)(void *ctx, bool begins);
+	void *ctx;
+};
+
 struct db {
 	sqlite3 *handle;
 	const struct db_kind *kind;
@@ -61,7 +67,8 @@ struct db {
 	unsigned views; /* begun and not ended */
 	int wal_pages;  /* after the last commit */
 	struct feed feed;
-	struct err damage; /* the first time that it held what cannot be; kind ERR_NONE: it never did */
+	struct db_watch watch; /* the owner may set it at any time */
+	struct err damage;     /* the first time that it held what cannot be; kind ERR_NONE: it never did */
 };
 
 enum db_mode { DB_READ, DB_WRITE };

@@ -576,6 +576,11 @@ bool ledger_commit(struct ledger *l, struct err *err)
 	return db_commit(&l->db, err);
 }
 
+void ledger_watch(struct ledger *l, void (*committing)(void *ctx, bool begins), void *ctx)
+{
+	l->db.watch = (struct db_watch){committing, ctx};
+}
+
 /* ---- certificates ------------------------------------------------------- */
 
 bool ledger_tip_cert(struct ledger *l, struct qcert *cert, struct err *err)

@@ -46,6 +46,8 @@ bool ledger_journal(struct ledger *l, const struct qjournal *entry, struct err *
 
 /* One fsync: everything since the last commit is durable. Does nothing if nothing was appended. */
 bool ledger_commit(struct ledger *l, struct err *err);
+/* For who measures them: told when such a commit begins, and when it has ended. */
+void ledger_watch(struct ledger *l, void (*committing)(void *ctx, bool begins), void *ctx);
 
 /* The certificate that covers the tip (none at height 0); the newest stable one (none before the first
  * checkpoint). wire_free() them. False: there is none (err->kind is ERR_NONE then), or an error. */

@@ -337,6 +337,11 @@ bool votes_commit(struct votes *v, struct err *err)
 	return db_commit(&v->db, err);
 }
 
+void votes_watch(struct votes *v, void (*committing)(void *ctx, bool begins), void *ctx)
+{
+	v->db.watch = (struct db_watch){committing, ctx};
+}
+
 /* ---- loading ------------------------------------------------------------ */
 
 static bool load_record(struct votes *v, void (*record)(void *ctx, const struct vote_record *record),

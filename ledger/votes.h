@@ -31,6 +31,8 @@ bool votes_recovered(struct votes *v, struct err *err); /* clears the mark; with
 bool votes_put(struct votes *v, const struct vote_record *record, struct err *err);
 bool votes_put_block(struct votes *v, const struct block *block, struct err *err); /* idempotent */
 bool votes_commit(struct votes *v, struct err *err); /* does nothing if nothing was put */
+/* For who measures them: told when such a commit begins, and when it has ended. */
+void votes_watch(struct votes *v, void (*committing)(void *ctx, bool begins), void *ctx);
 
 /* Drops blocks at or below `executed` and records at or below `records` (see record.h); lazily, in the
  * transaction that the next commit ends. */

@@ -48,3 +48,11 @@ struct fair_item *fair_take(struct fair *f)
 	}
 	return NULL;
 }
+
+size_t fair_bytes(const struct fair *f)
+{
+	size_t bytes = 0;
+	for (unsigned i = 0; i < f->sources; i++)
+		bytes += f->queue[i].bytes;
+	return bytes;
+}

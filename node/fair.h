@@ -28,5 +28,6 @@ void fair_init(struct fair *f, unsigned sources, size_t items_max, size_t bytes_
 bool fair_put(struct fair *f, unsigned source, struct fair_item *item);
 /* The oldest of the source whose turn it is; NULL: there is none. */
 struct fair_item *fair_take(struct fair *f);
+size_t fair_bytes(const struct fair *f); /* of all sources */
 
 #endif

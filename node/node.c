@@ -71,6 +71,7 @@ static void effect_executed(void *ctx, struct block *const *blocks, size_t cnt)
 {
 	struct node *n = ctx;
 	atomic_store(&n->executed, blocks[cnt - 1]->header.height.n);
+	meter_executed(n, blocks, cnt);
 	blocks_executed(n, blocks, cnt);
 }
 
@@ -201,6 +202,8 @@ static bool open_replica(struct node *n, struct err *err)
 	                .sent = effect_sent,
 	                .outcome = ask_outcome,
 	                .executed = effect_executed,
+	                .seen = meter_seen,
+	                .committing = meter_committing,
 	                .log = log_effect,
 	                .seal = n->miner != NULL ? effect_seal : NULL},
 	};
@@ -313,6 +316,7 @@ static struct node *node_new(void)
 	fair_init(&n->votes, Q_REPLICAS_MAX, INBOX_ITEMS_MAX, INBOX_BYTES_MAX);
 	fair_init(&n->bulk, Q_REPLICAS_MAX, INBOX_ITEMS_MAX, INBOX_BYTES_MAX);
 	n->calls_end = &n->calls;
+	n->meters.started_ms = clock_ms(CLOCK_REALTIME);
 	return n;
 }
 

@@ -18,6 +18,7 @@
 
 #include "http.h"
 #include "link.h"
+#include "meter.h"
 #include "replica.h"
 #include "scrubber.h"
 #include "verify.h"
@@ -42,6 +43,26 @@ struct node_mining {
 };
 /* False: the chain asks for no work. */
 bool node_mining(const struct node *n, struct node_mining *out);
+
+#define OPEN_VERDICT_CNT (OPEN_BAD_CERTIFICATE + 1)
+/* What the node counts and measures beside its replica, since the start. */
+struct node_numbers {
+	struct meter_reading agreed;            /* from a block's first sight to its execution */
+	struct meter_reading commit[STORE_CNT]; /* of the ledger, of the vote log */
+	struct work_load lanes[LANE_CNT];       /* what waits for a signature check, */
+	struct work_load inbox[2];              /* and then for the replica: of agreement; all else */
+	uint64_t refused[OPEN_VERDICT_CNT];     /* messages, by verdict; OPEN_OK: frames that are none */
+	uint64_t faulty[TXS_FAULT_CNT];         /* messages, by what is wrong with their transactions */
+	uint64_t dropped[Q_REPLICAS_MAX];       /* messages beyond a sender's share, who it says it is */
+	size_t pool_room;                       /* transactions */
+	uint64_t disk_free, disk_bytes;         /* where the ledger is; 0: not to be told */
+	struct {
+		uint64_t started_ms; /* wall clock */
+		double cpu_s;
+		uint64_t resident_bytes, open_files, open_files_max; /* 0: not to be told */
+	} process;
+};
+void node_numbers(struct node *n, struct node_numbers *out);
 
 /* False: the operator does not want the ledger to be scrubbed. */
 bool node_scrub(struct node *n, struct scrubber_status *out);

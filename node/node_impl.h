@@ -1,6 +1,6 @@
 /*
- * node_impl.h: the inside of a node, shared by node.c, node_ask.c, node_blocks.c, node_gate.c, node_guard.c
- * and node_inbox.c.
+ * node_impl.h: the inside of a node, shared by node.c, node_ask.c, node_blocks.c, node_gate.c, node_guard.c,
+ * node_inbox.c and node_meter.c.
  */
 #ifndef QUORATE_NODE_IMPL_H
 #define QUORATE_NODE_IMPL_H
@@ -21,10 +21,10 @@
 #define TURN_BULK_BYTES (256u << 10) /* of transactions and bodies: agreement does not wait for more */
 #define LATE_LOOK 16
 #define CALL_TIMEOUT_MS 5000
-#define WAITERS_MAX 128 /* requests that wait; each holds one of the server's threads */
-#define READERS_MAX 64  /* idle readers kept */
-#define RECENT_MAX 32   /* blocks whose ids are kept in memory: at most 8 MiB */
-#define OPEN_VERDICT_CNT (OPEN_BAD_CERTIFICATE + 1)
+#define WAITERS_MAX 128   /* requests that wait; each holds one of the server's threads */
+#define READERS_MAX 64    /* idle readers kept */
+#define RECENT_MAX 32     /* blocks whose ids are kept in memory: at most 8 MiB */
+#define SIGHTS_MAX 1024   /* heights whose first sight is remembered: more than a window */
 #define COMPLAIN_MS 10000 /* at most one log line per kind of bad message in this time */
 
 /* A verified message on its way to the replica. */
@@ -50,6 +50,17 @@ struct block_waiter {
 /* Counted bad messages, and when the operator was last told. */
 struct complaint {
 	uint64_t cnt, untold, told_ms;
+};
+
+/* Histograms: any thread. What is seen, and the commit that has begun: the replica's. */
+struct meters {
+	uint64_t started_ms; /* wall clock */
+	struct meter_histogram agreed, commit[STORE_CNT];
+	struct sight {
+		struct qheight height;
+		uint64_t at_us;
+	} seen[SIGHTS_MAX]; /* by height % SIGHTS_MAX */
+	uint64_t begun_us;
 };
 
 /* Its time is node_now_ms()'s. */
@@ -82,6 +93,8 @@ struct node {
 	atomic_bool lags;              /* replica_lags(): forwards need no look */
 	atomic_uint_fast64_t executed; /* height: late votes need no look, */
 	atomic_uint late;              /* but for one of LATE_LOOK */
+
+	struct meters meters;
 
 	pthread_mutex_t lock;    /* of all that follows */
 	pthread_cond_t mail;     /* the replica thread waits for it */
@@ -139,6 +152,12 @@ void blocks_free(struct node *n);
 /* ---- node_gate.c: how many may work at a time ---------------------------------- */
 
 void gate_stop(struct node *n); /* with the lock held: wakes who waits for a turn */
+
+/* ---- node_meter.c: what is measured -------------------------------------------- */
+
+void meter_seen(void *ctx, struct qheight height);                            /* effects.seen */
+void meter_committing(void *ctx, enum replica_store store, bool begins);      /* effects.committing */
+void meter_executed(struct node *n, struct block *const *blocks, size_t cnt); /* replica thread */
 
 /* ---- node_guard.c: the ledger is what the chain says, or the node stops ------- */
 

@@ -239,6 +239,8 @@ static void handle(struct replica *r, const struct engine_output *o)
 		seal_stop(r);
 		break;
 	case OUT_WANT_BODY:
+		if (r->c.effects.seen)
+			r->c.effects.seen(r->c.effects.ctx, o->want_body.header.height);
 		bodies_want(r, o);
 		break;
 	case OUT_VALIDATE:

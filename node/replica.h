@@ -17,6 +17,8 @@
 
 struct replica;
 
+enum replica_store { STORE_LEDGER, STORE_VOTES, STORE_CNT };
+
 struct replica_effects { /* callbacks of the owner, called inside replica_* functions */
 	void *ctx;
 	/* Send to the replicas of the mask. What says anything that must not be forgotten comes only after
@@ -38,6 +40,11 @@ struct replica_effects { /* callbacks of the owner, called inside replica_* func
 	void (*executed)(void *ctx, struct block *const *blocks, size_t cnt);
 	/* No more is sent before the disk has been waited for, or the turn is over. May be NULL. */
 	void (*sent)(void *ctx);
+	/* For who measures times; may be NULL, both. A block at this height is to be agreed on, or fetched:
+	 * the engine took its header. More than one may be, and each may be told of again. */
+	void (*seen)(void *ctx, struct qheight height);
+	/* A commit of this file begins, or has ended. */
+	void (*committing)(void *ctx, enum replica_store store, bool begins);
 };
 
 struct replica_config {
@@ -140,7 +147,11 @@ struct replica_status {
 	struct qtarget target;      /* of the next block's seal; only where there are seals */
 	struct replica_turns turns; /* only where stake decides */
 	bool amnesiac;
-	const char *muted_because; /* NULL: it votes */
+	const char *muted_because;                /* NULL: it votes */
+	struct {                                  /* pieces in its journal: */
+		unsigned replica[Q_REPLICAS_MAX]; /* that convict each, */
+		unsigned double_spends, forks;
+	} evidence;
 };
 void replica_status(const struct replica *r, struct replica_status *out);
 /* state_digest() of what it executed. It hashes what was made since the last one: so only for who asks for

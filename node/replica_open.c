@@ -127,6 +127,28 @@ static bool create_engine(struct replica *r, const struct loaded *l, struct err 
 	return r->engine != NULL;
 }
 
+static void ledger_commits(void *ctx, bool begins)
+{
+	const struct replica *r = ctx;
+
+	r->c.effects.committing(r->c.effects.ctx, STORE_LEDGER, begins);
+}
+
+static void votes_commits(void *ctx, bool begins)
+{
+	const struct replica *r = ctx;
+
+	r->c.effects.committing(r->c.effects.ctx, STORE_VOTES, begins);
+}
+
+static void watch_files(struct replica *r)
+{
+	if (!r->c.effects.committing)
+		return;
+	ledger_watch(r->ledger, ledger_commits, r);
+	votes_watch(r->votes, votes_commits, r);
+}
+
 static bool open_files(struct replica *r, struct err *err)
 {
 	r->ledger = ledger_open(r->c.ledger_path, r->g, r->c.vfs, err);
@@ -138,7 +160,10 @@ static bool open_files(struct replica *r, struct err *err)
 	if (!evidence_load(r, err))
 		return false;
 	r->votes = votes_open(r->c.votes_path, r->c.key, r->c.vfs, err);
-	return r->votes != NULL;
+	if (!r->votes)
+		return false;
+	watch_files(r);
+	return true;
 }
 
 static void set_patience(struct replica *r)

@@ -34,6 +34,20 @@ static void turns_status(const struct replica *r, struct replica_turns *out)
 	memcpy(out->stakes, staking->stakes.stakes_val, r->g->n * sizeof *out->stakes);
 }
 
+/* ---- evidence ----------------------------------------------------------------------------- */
+
+static void evidence_status(const struct dossier *d, struct replica_status *out)
+{
+	unsigned others = d->forks;
+
+	for (unsigned i = 0; i < Q_REPLICAS_MAX; i++) {
+		out->evidence.replica[i] = d->of_replica[i];
+		others += d->of_replica[i];
+	}
+	out->evidence.forks = d->forks;
+	out->evidence.double_spends = HASH_COUNT(d->pieces) - others;
+}
+
 /* ---- status -------------------------------------------------------------------------------- */
 
 void replica_status(const struct replica *r, struct replica_status *out)
@@ -56,6 +70,7 @@ void replica_status(const struct replica *r, struct replica_status *out)
 	if (r->g->g.seal.kind == QSEAL_POW)
 		out->target = seal_target(r->g, &below);
 	turns_status(r, &out->turns);
+	evidence_status(&r->dossier, out);
 	out->amnesiac = votes_amnesiac(r->votes);
 	if (out->engine.muted)
 		out->muted_because = r->muted ? r->muted

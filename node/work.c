@@ -183,6 +183,14 @@ bool work_waits(struct work *w)
 	return waits;
 }
 
+void work_load(struct work *w, struct work_load out[LANE_CNT])
+{
+	pthread_mutex_lock(&w->lock);
+	for (enum work_lane i = 0; i < LANE_CNT; i++)
+		out[i] = (struct work_load){w->lanes[i].cnt, fair_bytes(&w->lanes[i])};
+	pthread_mutex_unlock(&w->lock);
+}
+
 void work_stop(struct work *w)
 {
 	pthread_mutex_lock(&w->lock);

@@ -45,6 +45,12 @@ bool work_put(struct work *w, struct work_item *item);
 /* Do transactions wait for a worker? */
 bool work_waits(struct work *w);
 
+/* What waits in each lane, of all its sources. */
+struct work_load {
+	size_t items, bytes;
+};
+void work_load(struct work *w, struct work_load out[LANE_CNT]);
+
 /* Refuses further items, runs those that are there, ends the threads. */
 void work_stop(struct work *w);
 void work_free(struct work *w); /* after work_stop(), when nobody calls work_put() any more */

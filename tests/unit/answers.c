@@ -14,6 +14,7 @@ static struct cluster *cluster;
 static struct http_server *server;
 static struct http_client *client;
 static struct node_mining mining;
+static struct node_numbers numbers;
 
 /* ---- the node -------------------------------------------------------------------------------- */
 
@@ -52,6 +53,12 @@ bool node_scrub(struct node *n, struct scrubber_status *out)
 	(void)n;
 	*out = (struct scrubber_status){.height = {3}, .passes = 2, .last_ok_at_ms = 1700000000123};
 	return true;
+}
+
+void node_numbers(struct node *n, struct node_numbers *out)
+{
+	(void)n;
+	*out = numbers;
 }
 
 void link_stats(struct link *l, unsigned peer, struct link_stats *out)
@@ -1054,11 +1061,16 @@ static void check_line(const char *line, char family[128])
 	if (sscanf(line, "# TYPE %127s %31s", name, type) == 2) {
 		assert_string_equal(name, family);
 		bool total = strlen(name) > 6 && strcmp(name + strlen(name) - 6, "_total") == 0;
-		assert_string_equal(type, total ? "counter" : "gauge");
+		if (total || strcmp(type, "histogram") != 0)
+			assert_string_equal(type, total ? "counter" : "gauge");
 		return;
 	}
-	size_t len = strcspn(line, "{ ");
-	assert_true(len == strlen(family) && memcmp(line, family, len) == 0);
+	size_t len = strcspn(line, "{ "), family_len = strlen(family);
+	assert_true(len >= family_len && memcmp(line, family, family_len) == 0);
+	snprintf(name, sizeof name, "%.*s", (int)(len - family_len), line + family_len);
+	if (*name != '\0') /* of a histogram */
+		assert_true(strcmp(name, "_bucket") == 0 || strcmp(name, "_sum") == 0 ||
+		            strcmp(name, "_count") == 0);
 	if (line[len] == '{') {
 		const char *close = strchr(line, '}');
 		assert_non_null(close);
@@ -1106,6 +1118,47 @@ static void metrics_have_the_form_that_collectors_read(void **state)
 	assert_null(strstr(text, "mining"));
 	assert_null(strstr(text, "stake"));
 	assert_null(strstr(text, "turns"));
+	free(text);
+	end();
+}
+
+/* Every number that the node counts stands where it belongs. */
+static void metrics_tell_what_the_node_counts(void **state)
+{
+	(void)state;
+	begin(NULL, 0);
+	numbers = (struct node_numbers){.pool_room = 11, .disk_free = 12, .disk_bytes = 13};
+	numbers.agreed.upto[METER_BUCKETS - 1] = 1;
+	numbers.agreed.upto[METER_BUCKETS] = 2;
+	numbers.agreed.sum_us = 1500000;
+	numbers.commit[STORE_VOTES].upto[METER_BUCKETS] = 3;
+	numbers.commit[STORE_VOTES].sum_us = 250;
+	numbers.lanes[LANE_WANTED] = (struct work_load){4, 5};
+	numbers.inbox[1] = (struct work_load){6, 7};
+	numbers.refused[OPEN_STRANGER] = 8;
+	numbers.faulty[TXS_INVALID] = 9;
+	numbers.dropped[3] = 10;
+	char *text = metrics();
+	assert_says(text, "quorate_mempool_room_transactions 11");
+	assert_says(text, "quorate_disk_free_bytes 12");
+	assert_says(text, "quorate_disk_size_bytes 13");
+	assert_says(text, "quorate_commit_latency_seconds_bucket{le=\"0.0001\"} 0");
+	assert_says(text, "quorate_commit_latency_seconds_bucket{le=\"10\"} 1");
+	assert_says(text, "quorate_commit_latency_seconds_bucket{le=\"+Inf\"} 2");
+	assert_says(text, "quorate_commit_latency_seconds_sum 1.500000");
+	assert_says(text, "quorate_commit_latency_seconds_count 2");
+	assert_says(text, "quorate_store_commit_seconds_bucket{store=\"votes\",le=\"+Inf\"} 3");
+	assert_says(text, "quorate_store_commit_seconds_sum{store=\"votes\"} 0.000250");
+	assert_says(text, "quorate_store_commit_seconds_count{store=\"votes\"} 3");
+	assert_says(text, "quorate_store_commit_seconds_count{store=\"ledger\"} 0");
+	assert_says(text, "quorate_verify_queue_items{lane=\"wanted\"} 4");
+	assert_says(text, "quorate_verify_queue_bytes{lane=\"wanted\"} 5");
+	assert_says(text, "quorate_inbox_messages{lane=\"bulk\"} 6");
+	assert_says(text, "quorate_inbox_bytes{lane=\"bulk\"} 7");
+	assert_says(text, "quorate_refused_messages_total{reason=\"stranger\"} 8");
+	assert_says(text, "quorate_refused_messages_total{reason=\"bad_transaction\"} 9");
+	assert_says(text, "quorate_dropped_messages_total{replica=\"3\"} 10");
+	numbers = (struct node_numbers){0};
 	free(text);
 	end();
 }
@@ -1165,6 +1218,7 @@ int main(void)
 	    cmocka_unit_test(a_transaction_shows_its_locks_and_its_offence),
 	    cmocka_unit_test(an_edit_is_never_served),
 	    cmocka_unit_test(metrics_have_the_form_that_collectors_read),
+	    cmocka_unit_test(metrics_tell_what_the_node_counts),
 	    cmocka_unit_test(metrics_tell_of_mining),
 	    cmocka_unit_test(metrics_tell_of_stake),
 	};
