@@ -225,16 +225,17 @@ bool backup_publish(struct backup *b, bool replace, struct err *err)
 
 /* ---- copying ---------------------------------------------------------------- */
 
-enum { GET_CHAIN, GET_TIP, STATEMENTS };
+enum { GET_CHAIN, GET_TIP, GET_BYTES, STATEMENTS };
 static const struct db_sql statements[STATEMENTS] = {
     [GET_CHAIN] = {"read meta", "SELECT value FROM meta WHERE key = 'chain'"},
     [GET_TIP] = {"read the tip", "SELECT height, hash FROM blocks ORDER BY height DESC LIMIT 1"},
+    [GET_BYTES] = {"read its size", "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"},
 };
 
 /* What the ledger says of itself. */
 static bool read_facts(struct db *db, struct backup_facts *facts, struct err *err)
 {
-	int64_t height = 0;
+	int64_t height = 0, bytes;
 	enum found found = db_query(db, GET_CHAIN, DB_NONE, err);
 
 	if (found == FOUND_ERROR)
@@ -251,8 +252,13 @@ static bool read_facts(struct db *db, struct backup_facts *facts, struct err *er
 		return false;
 	if (found == FOUND)
 		db_done(db, GET_TIP);
+	if (found == FOUND_ERROR || db_query(db, GET_BYTES, DB_NONE, err) != FOUND ||
+	    !db_get_int(db, GET_BYTES, 0, &bytes, err))
+		return false;
+	db_done(db, GET_BYTES);
 	facts->height.n = (uint64_t)height;
-	return found != FOUND_ERROR;
+	facts->bytes = (uint64_t)bytes;
+	return true;
 }
 
 static bool of_chain(const char *from, const struct qhash *is, const struct qhash *want, struct err *err)
@@ -291,30 +297,21 @@ static bool copy_failed(const struct backup *b, const char *from, sqlite3 *to, i
 }
 
 static bool copy_pages(struct backup *b, struct db *from, sqlite3 *to, const struct backup_progress *progress,
-                       struct err *err)
+                       uint64_t bytes, struct err *err)
 {
 	sqlite3_backup *copy = sqlite3_backup_init(to, "main", from->handle, "main");
-	uint64_t pages = 0;
-	int rc = SQLITE_OK, page_bytes = 0;
+	int rc = SQLITE_OK;
 
 	if (!copy)
-		return copy_failed(b, from->path, to, sqlite3_extended_errcode(to), 0, err);
+		return copy_failed(b, from->path, to, sqlite3_extended_errcode(to), bytes, err);
 	while (rc == SQLITE_OK) {
 		rc = sqlite3_backup_step(copy, STEP_PAGES);
-		pages = (uint64_t)sqlite3_backup_pagecount(copy);
+		int pages = sqlite3_backup_pagecount(copy), left = sqlite3_backup_remaining(copy);
 		if (progress->told)
-			progress->told(progress->ctx, pages - (uint64_t)sqlite3_backup_remaining(copy),
-			               pages);
+			progress->told(progress->ctx, (uint64_t)(pages - left), (uint64_t)pages);
 	}
 	sqlite3_backup_finish(copy);
-	if (rc == SQLITE_DONE)
-		return true;
-	sqlite3_stmt *ask = NULL;
-	if (sqlite3_prepare_v2(from->handle, "PRAGMA page_size", -1, &ask, NULL) == SQLITE_OK &&
-	    sqlite3_step(ask) == SQLITE_ROW)
-		page_bytes = sqlite3_column_int(ask, 0);
-	sqlite3_finalize(ask);
-	return copy_failed(b, from->path, to, rc, pages * (uint64_t)page_bytes, err);
+	return rc == SQLITE_DONE || copy_failed(b, from->path, to, rc, bytes, err);
 }
 
 /* The first word of the answer must be this. */
@@ -349,7 +346,7 @@ static bool copy_state(struct backup *b, sqlite3 *to, const char *path, const st
 	if (ok) {
 		/* The first read fixes the view; the pages are of the same one. */
 		ok = read_facts(&from, facts, err) && of_chain(path, &facts->chain, chain, err) &&
-		     copy_pages(b, &from, to, progress, err);
+		     copy_pages(b, &from, to, progress, facts->bytes, err);
 		db_view_end(&from);
 	}
 	db_close(&from);
@@ -379,7 +376,7 @@ static bool reread(const struct backup *b, const struct backup_facts *facts, str
 	bool ok = read_facts(&db, &again, err);
 	db_close(&db);
 	if (ok && (!qhash_eq(&again.chain, &facts->chain) || again.height.n != facts->height.n ||
-	           !qhash_eq(&again.block, &facts->block)))
+	           !qhash_eq(&again.block, &facts->block) || again.bytes != facts->bytes))
 		ok =
 		    err_set(err, ERR_WORLD, "%s: the copy is not what was copied; is the disk sound?", b->to);
 	return ok;
@@ -390,7 +387,6 @@ bool backup_copy(struct backup *b, const char *from, const struct qhash *chain,
 {
 	static const struct backup_progress silent = {0};
 	sqlite3 *to = NULL;
-	struct stat st;
 
 	*facts = (struct backup_facts){0};
 	if (access(from, R_OK) != 0) /* SQLite would say no more than that it cannot be opened */
@@ -401,10 +397,5 @@ bool backup_copy(struct backup *b, const char *from, const struct qhash *chain,
 	          expect(b, to, "PRAGMA journal_mode = DELETE", "delete", err) &&
 	          expect(b, to, "PRAGMA quick_check(1)", "ok", err);
 	sqlite3_close(to);
-	if (!ok || !reread(b, facts, err))
-		return false;
-	if (fstat(b->fd, &st) != 0)
-		return err_set(err, ERR_WORLD, "%s: %s", b->partial, strerror(errno));
-	facts->bytes = (uint64_t)st.st_size;
-	return true;
+	return ok && reread(b, facts, err);
 }
