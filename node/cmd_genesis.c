@@ -274,7 +274,7 @@ static int genesis_new(int argc, char **argv)
 	struct qgenesis *g = &args.genesis.g;
 	g->format = 1;
 	g->time_ms = clock_ms(CLOCK_REALTIME);
-	g->params = genesis_default_params();
+	g->params = genesis_new_params();
 	g->replicas.replicas_val = xcalloc(Q_REPLICAS_MAX, sizeof *g->replicas.replicas_val);
 	cmd_parse(&argp, argc, argv, &args);
 

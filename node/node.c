@@ -314,6 +314,7 @@ static struct node *node_new(void)
 	pthread_mutex_init(&n->lock, NULL);
 	cond_init(&n->mail);
 	fair_init(&n->votes, Q_REPLICAS_MAX, INBOX_ITEMS_MAX, INBOX_BYTES_MAX);
+	fair_init(&n->wanted, Q_REPLICAS_MAX, INBOX_ITEMS_MAX, INBOX_BYTES_MAX);
 	fair_init(&n->bulk, Q_REPLICAS_MAX, INBOX_ITEMS_MAX, INBOX_BYTES_MAX);
 	n->calls_end = &n->calls;
 	n->meters.started_ms = clock_ms(CLOCK_REALTIME);

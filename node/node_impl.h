@@ -96,9 +96,10 @@ struct node {
 
 	struct meters meters;
 
-	pthread_mutex_t lock;    /* of all that follows */
-	pthread_cond_t mail;     /* the replica thread waits for it */
-	struct fair votes, bulk; /* letters: of agreement; transactions, bodies, evidence */
+	pthread_mutex_t lock; /* of all that follows */
+	pthread_cond_t mail;  /* the replica thread waits for it */
+	struct fair votes, wanted,
+	    bulk; /* letters: of agreement; bodies, questions; transactions, evidence */
 	struct call *calls, **calls_end;
 	bool sealed; /* the miner has found something */
 	bool stopping;

@@ -72,10 +72,15 @@ static void complain_of_flood(struct node *n, unsigned sender)
 
 /* ---- on a worker ----------------------------------------------------------------------- */
 
+/* What a replica asks for, and is asked: some replica cannot go on without. */
+static bool is_wanted(enum qkind kind)
+{
+	return kind == QBODY || kind == QGET_BODIES || kind == QGET_TXS;
+}
+
 static bool is_bulk(enum qkind kind)
 {
-	return kind == QTXS || kind == QBODY || kind == QGET_TXS || kind == QGET_BODIES ||
-	       kind == QEVIDENCE || kind == QGET_EVIDENCE;
+	return kind == QTXS || kind == QEVIDENCE || kind == QGET_EVIDENCE;
 }
 
 static void letter_free(struct letter *l)
@@ -98,7 +103,8 @@ static void post(struct node *n, struct letter *l)
 	unsigned sender = m->sender;
 	pthread_mutex_lock(&n->lock);
 	bool stopping = n->stopping;
-	bool ok = !stopping && fair_put(is_bulk(m->m.kind) ? &n->bulk : &n->votes, sender, &l->fair);
+	struct fair *queue = is_wanted(m->m.kind) ? &n->wanted : is_bulk(m->m.kind) ? &n->bulk : &n->votes;
+	bool ok = !stopping && fair_put(queue, sender, &l->fair);
 	pthread_mutex_unlock(&n->lock);
 	if (ok)
 		pthread_cond_signal(&n->mail);
@@ -114,9 +120,7 @@ static enum work_lane lane_of(const struct qenvelope *env)
 	const uint8_t *b = (const uint8_t *)env->body.body_val;
 	if (env->body.body_len < 4 || b[0] != 0 || b[1] != 0 || b[2] != 0)
 		return LANE_FORWARDS;
-	if (b[3] == QBODY || b[3] == QGET_BODIES || b[3] == QGET_TXS)
-		return LANE_WANTED;
-	return is_bulk(b[3]) ? LANE_FORWARDS : LANE_VOTES;
+	return is_wanted(b[3]) ? LANE_WANTED : is_bulk(b[3]) ? LANE_FORWARDS : LANE_VOTES;
 }
 
 #define VOTE_BYTES (4 + 8 + 8 + 32 + 32) /* of a PREPARE or COMMIT: kind, view, height, block, state */
@@ -128,27 +132,38 @@ static enum work_lane lane_of(const struct qenvelope *env)
  * told.  One of LATE_LOOK is looked at all the same: who makes votes in others' names is found out, and his
  * pipe closed.
  */
+/* By what it says of itself. What is of a stranger or of another chain is told, whatever it is. */
+static bool is_of_peer(const struct node *n, const struct qenvelope *env)
+{
+	return env->sender != n->self && env->sender < n->genesis->n &&
+	       qhash_eq(&env->chain, &n->genesis->chain);
+}
+
+static bool is_looked_at(struct node *n)
+{
+	return atomic_fetch_add(&n->late, 1) % LATE_LOOK == LATE_LOOK - 1;
+}
+
 static bool is_late(struct node *n, const struct qenvelope *env)
 {
 	const uint8_t *b = (const uint8_t *)env->body.body_val;
 	uint64_t height;
 	enum { HEIGHT_AT = 4 + 8 }; /* after the kind and the view, as XDR has them */
-	if (env->sender == n->self || env->sender >= n->genesis->n ||
-	    !qhash_eq(&env->chain, &n->genesis->chain) || env->body.body_len != VOTE_BYTES ||
-	    lane_of(env) != LANE_VOTES || (b[3] != QPREPARE && b[3] != QCOMMIT))
+	if (!is_of_peer(n, env) || env->body.body_len != VOTE_BYTES || lane_of(env) != LANE_VOTES ||
+	    (b[3] != QPREPARE && b[3] != QCOMMIT))
 		return false;
 	memcpy(&height, b + HEIGHT_AT, sizeof height);
-	return be64toh(height) <= atomic_load(&n->executed) &&
-	       atomic_fetch_add(&n->late, 1) % LATE_LOOK != LATE_LOOK - 1;
+	return be64toh(height) <= atomic_load(&n->executed) && !is_looked_at(n);
 }
 
-/* A forward, and a replica that lags a window behind: what is in it comes in a block before it could be used.
- * All the workers' time goes to the blocks that are missing. */
+/* A forward of a peer's, and a replica that lags a window behind: what is in it comes in a block before it
+ * could be used. All the workers' time goes to the blocks that are missing. As with late votes, one of
+ * LATE_LOOK is looked at. */
 static bool is_of_no_use(struct node *n, const struct qenvelope *env)
 {
 	const uint8_t *b = (const uint8_t *)env->body.body_val;
-	return atomic_load(&n->lags) && lane_of(env) == LANE_FORWARDS && env->body.body_len >= 4 &&
-	       b[3] == QTXS;
+	return atomic_load(&n->lags) && is_of_peer(n, env) && lane_of(env) == LANE_FORWARDS &&
+	       env->body.body_len >= 4 && b[3] == QTXS && !is_looked_at(n);
 }
 
 static void parcel_free(struct parcel *p)
@@ -237,8 +252,12 @@ static struct letter *take_batch(struct node *n)
 	size_t bulk = 0;
 	for (unsigned i = 0; i < TURN_ITEMS_MAX; i++) {
 		struct fair_item *item = fair_take(&n->votes);
-		if (item == NULL && bulk < TURN_BULK_BYTES && (item = fair_take(&n->bulk)) != NULL)
-			bulk += item->bytes;
+		if (item == NULL && bulk < TURN_BULK_BYTES) {
+			item = fair_take(&n->wanted);
+			if (item == NULL)
+				item = fair_take(&n->bulk);
+			bulk += item != NULL ? item->bytes : 0;
+		}
 		if (item == NULL)
 			break;
 		*end = (struct letter *)item; /* its first member */
@@ -253,7 +272,8 @@ bool inbox_take(struct node *n, uint64_t deadline_ms, struct letter **letters, s
 {
 	struct timespec until = clock_timespec(deadline_ms);
 	pthread_mutex_lock(&n->lock);
-	while (!n->stopping && !n->sealed && n->votes.cnt + n->bulk.cnt == 0 && n->calls == NULL) {
+	while (!n->stopping && !n->sealed && n->votes.cnt + n->wanted.cnt + n->bulk.cnt == 0 &&
+	       n->calls == NULL) {
 		if (pthread_cond_timedwait(&n->mail, &n->lock, &until) != 0)
 			break;
 	}

@@ -58,7 +58,8 @@ static void read_inbox(struct node *n, struct node_numbers *out)
 	for (unsigned i = 0; i < n->genesis->n; i++)
 		out->dropped[i] = n->floods[i].cnt;
 	out->inbox[0] = (struct work_load){n->votes.cnt, fair_bytes(&n->votes)};
-	out->inbox[1] = (struct work_load){n->bulk.cnt, fair_bytes(&n->bulk)};
+	out->inbox[1] =
+	    (struct work_load){n->wanted.cnt + n->bulk.cnt, fair_bytes(&n->wanted) + fair_bytes(&n->bulk)};
 	pthread_mutex_unlock(&n->lock);
 }
 

@@ -330,13 +330,13 @@ static unsigned next_peer(const struct replica *r, unsigned peer)
 	return peer;
 }
 
-/* By leaf at first, where little is missing; then the whole body, for who executed it has it only whole.
- * Where more is missing, it is this replica that lags behind forwards: a body overtakes these, single ones do
- * not.
+/* By leaf, where little is missing; but the whole body every other time: who executed it has it only whole.
+ * Not by leaf while this replica lags: its node leaves the answer unread. Where more is missing, it is this
+ * replica that lags behind forwards: a body overtakes these, single ones do not.
  */
-static bool ask_by_leaf(const struct body *b)
+static bool ask_by_leaf(const struct replica *r, const struct body *b)
 {
-	return b->txs && b->tries == 0 && b->missing_cnt <= LEAVES_MAX;
+	return b->txs && b->tries % 2 == 0 && b->missing_cnt <= LEAVES_MAX && !replica_lags(r);
 }
 
 static void ask_leaves(struct replica *r, const struct body *b)
@@ -375,11 +375,12 @@ static void asked(struct replica *r, struct body *b)
 }
 
 /* What is missing of a proposal may be waiting for a worker here: it is not fetched a second time for that.
- */
+ * The little that goes by leaf is: else one transaction, given to nobody but the proposer, holds up each
+ * block. */
 static bool is_due(struct replica *r, struct body *b)
 {
 	if (!b->block && b->ask_ms <= r->now_ms && b->txs && b->tries == 0 && r->expects &&
-	    r->now_ms < b->patient_ms)
+	    b->missing_cnt > LEAVES_MAX && r->now_ms < b->patient_ms)
 		b->ask_ms = r->now_ms + ASK_GRACE_MS;
 	return !b->block && b->ask_ms <= r->now_ms;
 }
@@ -394,7 +395,7 @@ static void ask_peer(struct replica *r, unsigned peer, size_t *room)
 	HASH_ITER (hh, r->bodies, b, next) {
 		if (b->peer != peer || !is_due(r, b))
 			continue;
-		if (ask_by_leaf(b)) {
+		if (ask_by_leaf(r, b)) {
 			ask_leaves(r, b);
 		} else if (*room > 0) {
 			blocks[cnt++] = b->hash;

@@ -196,7 +196,7 @@ static bool fill(const char *dir, const struct testnet_plan *plan, const unsigne
 	g.g.format = 1;
 	g.g.name = xstrdup("testnet");
 	g.g.time_ms = clock_ms(CLOCK_REALTIME) / 1000 * 1000;
-	g.g.params = genesis_default_params();
+	g.g.params = genesis_new_params();
 	g.g.seal = plan->seal;
 	g.g.proposer = proposer_rules(plan);
 	g.g.replicas.replicas_val = xcalloc(n, sizeof(struct qreplica));

@@ -113,10 +113,10 @@ static bool within_bounds(const struct genesis *g, enum qkind kind, const qtx_by
 {
 	size_t bytes = 0;
 
-	if (kind == QBODY)
-		return cnt <= g->g.params.block_txs_max;
 	for (size_t i = 0; i < cnt; i++)
 		bytes += raws[i].qtx_bytes_len;
+	if (kind == QBODY)
+		return cnt <= g->g.params.block_txs_max && bytes <= g->g.params.block_bytes_max;
 	return cnt <= TXS_MESSAGE_MAX && bytes <= TXS_MESSAGE_BYTES;
 }
 

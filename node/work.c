@@ -21,7 +21,7 @@ struct work {
 };
 
 /* What a lane has of the workers while there is something in all, and how many bytes each source may have
- * there. Own clients come last, and a flood in one lane starves no other. */
+ * there. Own clients come last. It is counted in bytes: a signature more or less in them is not seen. */
 static const struct {
 	unsigned weight;
 	size_t bytes_max;

@@ -1,11 +1,12 @@
 /*
  * work.h: the worker pool that checks signatures: bounded lanes, a few threads.
  *
- * Agreement comes first: one thread does nothing but LANE_VOTES, and of the others' picks half prefer it; the
- * rest is shared by the other lanes, so that a flood in one lane slows that lane.  Own clients come last:
- * what peers forward is on its way into blocks already, and a replica that does not keep up with that must
- * take on less, or it falls behind for good.  Within a lane the replicas take turns, and each fills its own
- * share only: what one traitor sends costs the others at most the time of the item before theirs.
+ * Agreement comes first: one thread does nothing but LANE_VOTES, and of the others' time that lane has half
+ * while there is something in all; the rest is shared by the other lanes, so that a flood in one slows that
+ * one.  Own clients come last: what peers forward is on its way into blocks already, and a replica that does
+ * not keep up with that must take on less, or it falls behind for good.  Within a lane the replicas take
+ * turns, and each fills its own share only: what one traitor sends costs the others at most the time of the
+ * item before theirs.
  */
 #ifndef QUORATE_WORK_H
 #define QUORATE_WORK_H
@@ -24,7 +25,7 @@ enum work_lane {
  * part of a time-out to check: blocks wait for what is in them, and what is not here can be asked for. */
 #define LANE_ITEMS_MAX 1024
 #define LANE_BYTES_MAX (8u << 20)
-#define FORWARDS_BYTES_MAX (2u << 20)
+#define FORWARDS_BYTES_MAX (4u << 20)
 
 /* Embedded in what is to be done. run() runs once, on a worker; it owns the item. */
 struct work_item {

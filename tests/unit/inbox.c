@@ -3,7 +3,7 @@
  *
  * Links: q_replica q_link q_http
  */
-#include "rules.h"
+#include "payments.h"
 #include "verify.h"
 
 #include "fair.c"
@@ -185,6 +185,64 @@ static void strangers_are_refused_however_late(void **state)
 	assert_int_equal(node.complaints[OPEN_STRANGER].cnt, 1);
 }
 
+/* How many letters wait for the replica's thread? */
+static size_t arrived(void)
+{
+	pthread_mutex_lock(&node.lock);
+	size_t cnt = node.bulk.cnt;
+	pthread_mutex_unlock(&node.lock);
+	return cnt;
+}
+
+/* As it does for the workers: or a replica that falls behind waits for what it asked for behind what it has
+ * no use for yet. */
+static void a_body_overtakes_forwards_on_its_way_to_the_replica_too(void **state)
+{
+	struct tx *tx = pay_allocation(&rules, 0, 9, "");
+	qtx_bytes raw = {(unsigned)tx->raw_len, tx->raw};
+	struct qmessage txs = {.kind = QTXS}, body = {.kind = QBODY};
+	enum { FORWARDS = 4 };
+
+	(void)state;
+	txs.qmessage_u.txs.txs.txs_val = body.qmessage_u.body.txs.txs_val = &raw;
+	txs.qmessage_u.txs.txs.txs_len = body.qmessage_u.body.txs.txs_len = 1;
+	begin();
+	for (unsigned i = 0; i < FORWARDS; i++)
+		come(1, &txs, true);
+	while (arrived() < FORWARDS) /* the worker has checked them all; the replica is busy */
+		sched_yield();
+	come(1, &body, true);
+	while (arrived() < FORWARDS + 1)
+		sched_yield();
+	struct letter *first = take_batch(&node);
+	assert_int_equal(first->v.message->m.kind, QBODY);
+	letters_free(first);
+	end();
+	tx_unref(tx);
+}
+
+/* What is left unread of a replica that lags is what peers forward, nothing else. */
+static void who_lags_reads_all_but_forwards(void **state)
+{
+	struct tx *tx = pay_allocation(&rules, 0, 9, "");
+	qtx_bytes raw = {(unsigned)tx->raw_len, tx->raw};
+	struct qmessage txs = {.kind = QTXS}, body = {.kind = QBODY}, prepare = vote(QPREPARE, 11);
+
+	(void)state;
+	txs.qmessage_u.txs.txs.txs_val = body.qmessage_u.body.txs.txs_val = &raw;
+	txs.qmessage_u.txs.txs.txs_len = body.qmessage_u.body.txs.txs_len = 1;
+	for (int lags = 0; lags < 2; lags++) {
+		begin();
+		atomic_store(&node.lags, lags);
+		come(1, &txs, true);
+		come(1, &body, true);
+		come(1, &prepare, true);
+		assert_int_equal(end(), lags ? 2 : 3);
+		assert_int_equal(rejected, 0);
+	}
+	tx_unref(tx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +250,8 @@ int main(void)
 	    cmocka_unit_test(others_are_opened),
 	    cmocka_unit_test(late_votes_that_nobody_signed_are_found_out),
 	    cmocka_unit_test(strangers_are_refused_however_late),
+	    cmocka_unit_test(a_body_overtakes_forwards_on_its_way_to_the_replica_too),
+	    cmocka_unit_test(who_lags_reads_all_but_forwards),
 	};
 
 	rules_setup(&rules, 4, "inbox");

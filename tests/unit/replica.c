@@ -877,7 +877,8 @@ static void fetches_what_a_proposal_names_from_its_proposer(void **state)
 /* What is missing of a proposal waits for a worker here: it is not fetched over again, for a while. */
 static void does_not_fetch_what_may_be_waiting_for_a_worker(void **state)
 {
-	struct cluster *c = cluster_new(4, 8, NULL);
+	enum { CNT = LEAVES_MAX + 16 }; /* fewer are asked for at once */
+	struct cluster *c = cluster_new(4, CNT, NULL);
 	uint64_t silent = 0, patience_ms = c->rules.g.timeout_ms / PATIENCE_PARTS;
 
 	(void)state;
@@ -885,14 +886,14 @@ static void does_not_fetch_what_may_be_waiting_for_a_worker(void **state)
 	c->watch = watch_requests;
 	c->drop_ctx = &silent;
 	replica_expect(c->members[3].replica, true);
-	for (unsigned i = 0; i < 8; i++)
-		cluster_pay(c, i % 3, pay_allocation(&c->rules, i, 9, ""));
+	for (unsigned i = 0; i < CNT; i++)
+		cluster_pay(c, 0, pay_allocation(&c->rules, i, 9, ""));
 	cluster_run(c, patience_ms);
 	assert_false(silent >> 8 & 1);
 	assert_int_equal(cluster_status(c, 3).transactions, 0);
 	cluster_settle(c, 100);
 	assert_true(silent >> 8 & 1); /* then it did ask */
-	assert_int_equal(cluster_status(c, 3).transactions, 8);
+	assert_int_equal(cluster_status(c, 3).transactions, CNT);
 	cluster_free(c);
 }
 
@@ -1013,6 +1014,81 @@ static void a_replica_that_is_behind_does_not_look_for_what_peers_transactions_s
 	assert_int_not_equal(r->probes, 0);
 	tx_unref(strangers[0]);
 	tx_unref(strangers[1]);
+	cluster_free(c);
+}
+
+/* Its node leaves forwards unread then, and an answer by leaf is one. */
+static void counts_questions_by_leaf_of_3(struct cluster *c, unsigned from, const struct message *m)
+{
+	*(unsigned *)c->drop_ctx += from == 3 && m->m.kind == QGET_TXS;
+}
+
+static void a_replica_that_lags_asks_for_nothing_that_its_node_leaves_unread(void **state)
+{
+	struct qparams params = small_params();
+	struct cluster *c = cluster_new(4, 8, &params);
+	unsigned by_leaf = 0;
+
+	(void)state;
+	c->drop = nothing_but_agreement_reaches_3;
+	c->drop_ctx = &by_leaf;
+	for (unsigned i = 0; i < 6; i++) {
+		cluster_pay(c, 0, pay_allocation(&c->rules, i, 9, ""));
+		cluster_run(c, 50);
+	}
+	assert_true(replica_lags(c->members[3].replica));
+	c->watch = counts_questions_by_leaf_of_3;
+	for (unsigned i = 6; i < 8; i++) {
+		cluster_pay(c, 0, pay_allocation(&c->rules, i, 9, ""));
+		cluster_run(c, 50);
+	}
+	assert_true(replica_lags(c->members[3].replica));
+	assert_int_equal(by_leaf, 0);
+	c->watch = NULL;
+	c->drop = NULL;
+	cluster_settle(c, PATIENCE_MS);
+	cluster_free(c);
+}
+
+/* A traitor gives one transaction of each block to the proposer alone, while clients keep everybody busy. */
+static bool forwards_of_0_are_withheld(struct cluster *c, unsigned from, unsigned to, const struct message *m)
+{
+	(void)c;
+	(void)to;
+	return from == 0 && m->m.kind == QTXS && m->m.qmessage_u.txs.txs.txs_len == 1 &&
+	       !*(bool *)c->drop_ctx;
+}
+
+static void notes_questions(struct cluster *c, unsigned from, const struct message *m)
+{
+	(void)from;
+	if (m->m.kind == QGET_TXS || m->m.kind == QGET_BODIES)
+		*(bool *)c->drop_ctx = true; /* answers pass */
+	if (m->m.kind == QPRE_PREPARE)
+		*(bool *)c->drop_ctx = false;
+}
+
+static void one_withheld_transaction_delays_no_block_while_others_are_busy(void **state)
+{
+	enum { BLOCKS = 8 };
+	struct cluster *c = cluster_new(4, BLOCKS, NULL);
+	bool asked = false;
+
+	(void)state;
+	c->drop = forwards_of_0_are_withheld;
+	c->watch = notes_questions;
+	c->drop_ctx = &asked;
+	uint64_t began = c->now_ms;
+	for (unsigned i = 0; i < BLOCKS; i++) {
+		for (unsigned k = 0; k < 4; k++)
+			replica_expect(c->members[k].replica, true);
+		cluster_pay(c, 0, pay_allocation(&c->rules, i, 9, ""));
+		uint64_t at = c->now_ms;
+		while (cluster_status(c, 0).height.n <= i && c->now_ms < at + 5000)
+			cluster_run(c, 5);
+		assert_int_equal(cluster_status(c, 0).height.n, i + 1);
+	}
+	assert_true(c->now_ms - began < BLOCKS * 5 * ASK_GRACE_MS);
 	cluster_free(c);
 }
 
@@ -1950,6 +2026,8 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(asks_for_the_whole_block_where_much_of_it_is_missing),
 	    cmocka_unit_test(fetches_whole_what_others_have_only_in_their_ledgers),
 	    cmocka_unit_test(a_replica_that_is_behind_does_not_look_for_what_peers_transactions_spend),
+	    cmocka_unit_test(a_replica_that_lags_asks_for_nothing_that_its_node_leaves_unread),
+	    cmocka_unit_test(one_withheld_transaction_delays_no_block_while_others_are_busy),
 	    cmocka_unit_test(judges_no_block_by_a_parent_that_lost),
 	    cmocka_unit_test(validates_a_block_as_soon_as_its_parent_is_here),
 	    cmocka_unit_test(ignores_rubbish_that_is_attached_to_an_honest_header),
