@@ -387,6 +387,21 @@ static void what_cannot_be_done_is_said_and_changes_nothing(void **state)
 
 	/* A node that does not run is copied as well. */
 	assert_int_equal(back_up(c, to, true), height);
+
+	/* The home's own genesis decides, and one that is named must agree; without one there is none to go
+	 * by. */
+	char genesis[512], aside[512];
+	snprintf(genesis, sizeof genesis, "%s", chain_path(c, "node3/genesis.json"));
+	snprintf(aside, sizeof aside, "%s", chain_path(c, "aside.json"));
+	code = quorate(NULL, &errs, "restore", to, "--home", home, "--force", "--genesis",
+	               chain_path(other, "genesis.json"), NULL);
+	assert_refused(2, code, "are of different chains", errs);
+	assert_int_equal(rename(genesis, aside), 0);
+	code = quorate(NULL, &errs, "restore", to, "--home", home, "--force", NULL);
+	assert_refused(2, code, "name it with --genesis", errs);
+	assert_int_equal(
+	    quorate(NULL, NULL, "restore", to, "--home", home, "--force", "--genesis", aside, NULL), 0);
+	assert_int_equal(rename(aside, genesis), 0);
 	chain_signal(c, "start", 3);
 	assert_3_votes(c);
 	chain_down(other);
