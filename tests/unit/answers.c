@@ -70,7 +70,7 @@ void link_stats(struct link *l, unsigned peer, struct link_stats *out)
 uint64_t link_rejected(struct link *l)
 {
 	(void)l;
-	return 0;
+	return 14;
 }
 
 static size_t room_max = SIZE_MAX; /* in the pool */
@@ -1158,6 +1158,7 @@ static void metrics_tell_what_the_node_counts(void **state)
 	assert_says(text, "quorate_refused_messages_total{reason=\"stranger\"} 8");
 	assert_says(text, "quorate_refused_messages_total{reason=\"bad_transaction\"} 9");
 	assert_says(text, "quorate_dropped_messages_total{replica=\"3\"} 10");
+	assert_says(text, "quorate_link_refused_connections_total 14");
 	numbers = (struct node_numbers){0};
 	free(text);
 	end();

@@ -51,8 +51,11 @@ static void what_one_refused_all_keep(void **state)
 	cluster_start(c, 2);
 	spend_twice(c, 1);
 	cluster_run(c, 2 * EVIDENCE_ASK_MS);
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < 4; i++) {
 		assert_int_equal(rows(c, i), 2);
+		assert_int_equal(cluster_status(c, i).evidence.double_spends, 2);
+		assert_int_equal(cluster_status(c, 1).evidence.replica[i], 0);
+	}
 	cluster_free(c);
 }
 
@@ -208,6 +211,9 @@ static void one_replica_fills_no_journal(void **state)
 	assert_int_equal(rows(c, 0), EVIDENCE_REPLICA_MAX);
 	cluster_run(c, EVIDENCE_ASK_MS + 1100); /* a turn comes every second */
 	assert_int_equal(rows(c, 1), EVIDENCE_REPLICA_MAX);
+	assert_int_equal(cluster_status(c, 1).evidence.replica[3], EVIDENCE_REPLICA_MAX);
+	assert_int_equal(cluster_status(c, 1).evidence.replica[2], 0);
+	assert_int_equal(cluster_status(c, 1).evidence.double_spends, 0);
 	cluster_free(c);
 }
 
