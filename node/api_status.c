@@ -102,7 +102,9 @@ static json_t *status_json(struct node *n, const struct call *c)
 {
 	const struct replica_status *s = &c->status;
 	const struct genesis *g = node_genesis(n);
+	struct node_numbers disk;
 	json_t *json = json_object();
+	node_numbers(n, &disk);
 	json_object_set_new(json, "chain", API_HEX(g->chain));
 	json_object_set_new(json, "name", json_string(g->g.name));
 	json_object_set_new(json, "replica", api_number(node_self(n)));
@@ -118,6 +120,8 @@ static json_t *status_json(struct node *n, const struct call *c)
 	json_object_set_new(json, "state_digest", API_HEX(c->digest));
 	json_object_set_new(json, "time_ms", api_number(s->tip_time_ms));
 	json_object_set_new(json, "now_ms", api_number(clock_ms(CLOCK_REALTIME)));
+	json_object_set_new(json, "disk_free_bytes",
+	                    disk.disk_bytes > 0 ? api_number(disk.disk_free) : json_null());
 	json_object_set_new(json, "transactions", api_number(s->transactions));
 	json_object_set_new(json, "unspent", api_number(s->unspent));
 	json_object_set_new(json, "supply", jread_amount_json(s->supply));
