@@ -24,7 +24,8 @@ struct genesis {
 
 /* What a genesis file means that leaves a parameter out. Fixed for ever: they are part of chain ids. */
 struct qparams genesis_default_params(void);
-/* What a new chain is founded with, unless its founders say otherwise. It is written into its genesis file. */
+/* What a new chain is founded with, unless its founders say otherwise. It is written into its genesis file.
+ */
 struct qparams genesis_new_params(void);
 
 /* Those of a seal: 2^20 tries at a fixed target. Those of n replicas that propose by stake: all of them. */
