@@ -381,6 +381,8 @@ static void hand_over(struct machine *m, struct packet *p)
 	trace_packet(m->sim, "recv", m->slot, p);
 	if (!sim_honest(m->sim, m->id) && !traitor_receives(m, p))
 		return;
+	if (p->message->m.kind == QTXS && replica_lags(m->replica))
+		return; /* its node leaves that unread (node_inbox.c) */
 	replica_message(m->replica, p->message, p->verified.txs, p->verified.tx_cnt);
 	m->woken = true;
 	if (!bury(m) && m->eager)
