@@ -53,6 +53,7 @@ static void begin(void)
 	pthread_cond_init(&node.mail, NULL);
 	fair_init(&node.votes, Q_REPLICAS_MAX, INBOX_ITEMS_MAX, INBOX_BYTES_MAX);
 	fair_init(&node.bulk, Q_REPLICAS_MAX, INBOX_ITEMS_MAX, INBOX_BYTES_MAX);
+	fair_init(&node.wanted, Q_REPLICAS_MAX, INBOX_ITEMS_MAX, INBOX_BYTES_MAX);
 	node.cache = verify_cache_new(16);
 	node.work = work_start(1, rules.g.n);
 }
@@ -62,7 +63,7 @@ static size_t end(void)
 {
 	work_stop(node.work);
 	work_free(node.work);
-	size_t cnt = node.votes.cnt + node.bulk.cnt;
+	size_t cnt = node.votes.cnt + node.wanted.cnt + node.bulk.cnt;
 	inbox_free(&node);
 	verify_cache_free(node.cache);
 	pthread_mutex_destroy(&node.lock);
@@ -189,7 +190,7 @@ static void strangers_are_refused_however_late(void **state)
 static size_t arrived(void)
 {
 	pthread_mutex_lock(&node.lock);
-	size_t cnt = node.bulk.cnt;
+	size_t cnt = node.wanted.cnt + node.bulk.cnt;
 	pthread_mutex_unlock(&node.lock);
 	return cnt;
 }
