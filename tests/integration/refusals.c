@@ -194,7 +194,7 @@ static const struct question {
     {"/v1/addresses/nonsense", 400, "bad_request", "an address begins with 'q'"},
     {"/v1/addresses/q00", 400, "bad_request", "49 characters"},
     {"/v2/status", 404, "not_found", "/v2/status"},
-    {"/", 404, "not_found", "nothing at /"},
+    {"/explorer", 404, "not_found", "nothing at /explorer"},
 };
 
 static void bad_questions_are_refused_by_what_is_wrong(void **state)
