@@ -83,7 +83,8 @@ static void ask(const char *url, struct why_node *n)
 		err_set(&err, ERR_WORLD, "%.150s answers, but not as a node does", url);
 	snprintf(n->silence, sizeof n->silence, "%.255s", n->answers ? "" : err.text);
 	if (n->answers) {
-		n->replica = (unsigned)number(s, "replica", Q_REPLICAS_MAX);
+		uint64_t replica = number(s, "replica", Q_REPLICAS_MAX);
+		n->replica = replica < Q_REPLICAS_MAX ? (unsigned)replica : Q_REPLICAS_MAX;
 		n->height = number(s, "height", 0);
 		n->certified = number(s, "certified", 0);
 		n->stable = number(s, "stable", 0);

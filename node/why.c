@@ -25,6 +25,7 @@ struct judging {
 	struct why_answer *out;
 	struct replica_view replicas[Q_REPLICAS_MAX];
 	const struct why_node *best; /* the highest that answers */
+	bool all_asked;              /* so who has not answered is away, whatever others heard a moment ago */
 };
 
 static const char *name_of(const struct judging *j, unsigned replica)
@@ -78,8 +79,19 @@ static bool can_vote(const struct judging *j, const struct replica_view *r)
 {
 	if (r->node != NULL)
 		return r->node->muted[0] == '\0';
-	return j->v->cnt < j->v->g->n && r->peer != NULL && r->peer->heard && r->peer->connected &&
+	return !j->all_asked && r->peer != NULL && r->peer->heard && r->peer->connected &&
 	       r->peer->silent_ms < SILENT_MS;
+}
+
+/* A node that is named twice is one; one that does not answer, or for another chain, may be any. */
+static bool all_asked(const struct judging *j)
+{
+	unsigned cnt = 0;
+	for (unsigned i = 0; i < j->v->g->n; i++)
+		cnt += j->replicas[i].node != NULL;
+	for (size_t i = 0; i < j->v->cnt; i++)
+		cnt += !same_chain(j, &j->v->nodes[i]);
+	return cnt >= j->v->g->n;
 }
 
 static void look(struct judging *j)
@@ -93,6 +105,7 @@ static void look(struct judging *j)
 			j->best = n;
 		look_at_peers(j, n);
 	}
+	j->all_asked = all_asked(j);
 	for (unsigned i = 0; i < j->v->g->n; i++) {
 		j->replicas[i].votes = can_vote(j, &j->replicas[i]);
 		j->out->voters += j->replicas[i].votes;

@@ -134,6 +134,17 @@ static void others_are_judged_by_what_one_node_hears(void **state)
 	found("no_quorum", "(last heard 6 s ago)");
 }
 
+/* Four addresses, but one node: nothing was asked of the others. */
+static void one_node_named_four_times_is_one(void **state)
+{
+	(void)state;
+	for (unsigned i = 1; i < N; i++)
+		nodes[i] = nodes[0];
+	judge(N, false);
+	assert_int_equal(answer.voters, 4);
+	assert_int_equal(answer.cnt, 0);
+}
+
 static void no_answer_at_all_is_no_diagnosis(void **state)
 {
 	(void)state;
@@ -239,6 +250,7 @@ int main(void)
 	    WHOLE(one_away_is_borne),
 	    WHOLE(two_away_stop_it),
 	    WHOLE(others_are_judged_by_what_one_node_hears),
+	    WHOLE(one_node_named_four_times_is_one),
 	    WHOLE(no_answer_at_all_is_no_diagnosis),
 	    WHOLE(a_node_of_another_chain_is_named_with_the_field_that_differs),
 	    WHOLE(who_does_not_vote_says_why),
