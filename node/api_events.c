@@ -2,9 +2,9 @@
  * api_events.c: GET /v1/events: this node's status as it changes, pushed as server-sent events
  * (https://html.spec.whatwg.org/multipage/server-sent-events.html).
  *
- * An event is what GET /v1/status answers: one at once, one with each block, or with the newest of several
- * where they come faster than anybody reads, and one every few seconds where none comes, for peers and the
- * queue change, too.
+ * An event is what GET /v1/status answers, but for the state's digest: one at once, one with each block, or
+ * with the newest of several where they come faster than anybody reads, and one every few seconds where none
+ * comes, for peers and the queue change, too.
  */
 #include <stdlib.h>
 #include <time.h>
@@ -46,20 +46,18 @@ static void await_news(const struct events *e)
 /* False: the node answers no more. */
 static bool compose(struct events *e)
 {
-	struct http_reply status = {0};
-	api_status(e->node, NULL, &status);
+	json_t *status = api_status_json(e->node, false);
+	char *json = status != NULL ? json_dumps(status, JSON_COMPACT) : NULL;
 	free(e->text);
 	e->text = NULL;
 	e->len = e->at = 0;
-	if (status.status == 200) {
-		json_t *json = json_loadb(status.body, status.body_len, 0, NULL);
-		e->seen.n = (uint64_t)json_integer_value(json_object_get(json, "height"));
-		json_decref(json);
-		e->text = text_format("%sevent: status\ndata: %s\n\n", e->begun ? "" : "retry: 2000\n",
-		                      status.body);
+	if (json != NULL) {
+		e->seen.n = (uint64_t)json_integer_value(json_object_get(status, "height"));
+		e->text = text_format("%sevent: status\ndata: %s\n\n", e->begun ? "" : "retry: 2000\n", json);
 		e->len = strlen(e->text);
 	}
-	free(status.body);
+	free(json);
+	json_decref(status);
 	e->begun = true;
 	return e->text != NULL;
 }

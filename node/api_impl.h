@@ -56,6 +56,9 @@ enum agreed api_agree(struct node *n, struct reader *reader, struct qheight heig
 
 /* api_status.c */
 void api_status(void *ctx, const struct http_request *r, struct http_reply *reply);
+/* What GET /v1/status says; without the state's digest, which the replica's thread would have to make. NULL:
+ * the node answers no more. */
+json_t *api_status_json(struct node *n, bool digest);
 void api_healthz(void *ctx, const struct http_request *r, struct http_reply *reply);
 /* api_metrics.c */
 void api_metrics(void *ctx, const struct http_request *r, struct http_reply *reply);

@@ -117,7 +117,8 @@ static json_t *status_json(struct node *n, const struct call *c)
 	add_proposer(n, s, json);
 	json_object_set_new(json, "view_changes", api_number(s->engine.view_changes));
 	json_object_set_new(json, "block_hash", API_HEX(s->block_hash));
-	json_object_set_new(json, "state_digest", API_HEX(c->digest));
+	if (c->kind == CALL_DIGEST)
+		json_object_set_new(json, "state_digest", API_HEX(c->digest));
 	json_object_set_new(json, "time_ms", api_number(s->tip_time_ms));
 	json_object_set_new(json, "now_ms", api_number(clock_ms(CLOCK_REALTIME)));
 	json_object_set_new(json, "disk_free_bytes",
@@ -135,16 +136,22 @@ static json_t *status_json(struct node *n, const struct call *c)
 	return json;
 }
 
+json_t *api_status_json(struct node *n, bool digest)
+{
+	struct call *c = call_new(digest ? CALL_DIGEST : CALL_STATUS);
+	json_t *json = node_call(n, c) ? status_json(n, c) : NULL;
+	call_unref(c);
+	return json;
+}
+
 void api_status(void *ctx, const struct http_request *r, struct http_reply *reply)
 {
 	(void)r;
-	struct node *n = ctx;
-	struct call *c = call_new(CALL_DIGEST);
-	if (node_call(n, c))
-		api_json(reply, 200, status_json(n, c));
+	json_t *json = api_status_json(ctx, true);
+	if (json != NULL)
+		api_json(reply, 200, json);
 	else
 		api_busy(reply);
-	call_unref(c);
 }
 
 /* Replicas heard from lately, this one included. */
