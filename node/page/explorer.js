@@ -2,26 +2,10 @@
  * explorer.js: a chain as one of its nodes sees it.
  *
  * /v1/events pushes the node's status; blocks that it tells of are asked for once and put in front of the list.  The address behind the # says
- * which page is shown.  Whatever comes from the node gets into the page as text alone (textContent), with what could
- * disguise it made visible: a memo is a stranger's.
+ * which page is shown.
  */
 
 const LISTED = 20; /* blocks in the list */
-
-const byId = (id) => document.getElementById(id);
-
-/* An element with text or elements in it; undefined ones are left out. */
-function element(name, attributes, ...children) {
-	const made = document.createElement(name);
-	for (const [key, value] of Object.entries(attributes))
-		made.setAttribute(key, value);
-	made.append(...children.flat().filter((child) => child !== undefined));
-	return made;
-}
-
-/* Controls, marks that turn the writing's direction and other invisible characters, as \u{...}. */
-const visible = (text) =>
-	String(text).replace(/[^\P{C}\n]|[\p{Z}--[ ]]/gv, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
 
 const count = (number) => String(number).replace(/\B(?=(\d{3})+(?!\d))/g, ",");
 const short = (id) => `${id.slice(0, 12)}…`;

@@ -1,27 +1,11 @@
 /*
  * view.js: what the page shows.
  *
- * Text from files gets into the page as text alone (textContent), with whatever could disguise it made visible.  Nothing
- * of a receipt is shown before all of it has been verified.
+ * Nothing of a receipt is shown before all of it has been verified.
  */
 
 const RECEIPT_MAX = 4 << 20, GENESIS_MAX = 16 << 20;
 const SLICE_MS = 12; /* of work, before the browser gets its turn */
-
-const byId = (id) => document.getElementById(id);
-
-/* An element with text or elements in it; undefined ones are left out. */
-function element(name, attributes, ...children) {
-	const made = document.createElement(name);
-	for (const [key, value] of Object.entries(attributes))
-		made.setAttribute(key, value);
-	made.append(...children.filter((child) => child !== undefined));
-	return made;
-}
-
-/* Controls, marks that turn the writing's direction and other invisible characters, as \u{...}. */
-const visible = (text) =>
-	text.replace(/[^\P{C}\n]|[\p{Z}--[ ]]/gv, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
 
 /* ---- the ring: a dot for each replica, full if it has signed ------------------------------------ */
 

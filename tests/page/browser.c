@@ -336,6 +336,15 @@ char *browser_text(struct browser *b, const char *expression)
 	return copy;
 }
 
+bool browser_true(struct browser *b, const char *expression)
+{
+	json_t *value = browser_value(b, expression);
+	bool is = json_is_true(value);
+
+	json_decref(value);
+	return is;
+}
+
 void browser_wait(struct browser *b, const char *expression)
 {
 	char *promise;
@@ -404,8 +413,14 @@ void browser_key(struct browser *b, const char *key, int code)
 		               "windowsVirtualKeyCode", code));
 }
 
-void browser_picture(struct browser *b, const char *path)
+void browser_picture(struct browser *b, const char *name)
 {
+	const char *dir = getenv("PAGE_PICTURES");
+	char path[512];
+
+	if (!dir)
+		return;
+	snprintf(path, sizeof path, "%s/%s.png", dir, name);
 	json_t *result = browser_call(b, "Page.captureScreenshot",
 	                              json_pack("{s:s, s:b}", "format", "png", "captureBeyondViewport", 1));
 	const char *text = json_string_value(json_object_get(result, "data"));

@@ -13,6 +13,10 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+/* A stranger's memo: markup, an override of the writing's direction, a control and a line's end. */
+#define MEMO "<img src=x onerror=alert(1)> \xe2\x80\xae evil\x1b\nsecond line"
+#define MEMO_SHOWN "<img src=x onerror=alert(1)> \\u{202e} evil\\u{1b}\nsecond line"
+
 #define BROWSER_PATIENCE_MS 120000
 
 struct browser;
@@ -33,6 +37,8 @@ void browser_goto(struct browser *b, const char *url);
 json_t *browser_value(struct browser *b, const char *expression);
 /* The same with the text of a value: free() it. */
 char *browser_text(struct browser *b, const char *expression);
+/* Is its value true? */
+bool browser_true(struct browser *b, const char *expression);
 /* Waits until the expression is true, asking again whenever the page has changed. */
 void browser_wait(struct browser *b, const char *expression);
 
@@ -43,8 +49,8 @@ void browser_drop(struct browser *b, const char *selector, const char *const pat
 /* Presses a key that is known by this name, e.g. "Tab". */
 void browser_key(struct browser *b, const char *key, int code);
 
-/* A picture of the whole page, as PNG. */
-void browser_picture(struct browser *b, const char *path);
+/* A picture of the whole page, as NAME.png in the directory that PAGE_PICTURES names; without it, none. */
+void browser_picture(struct browser *b, const char *name);
 
 /* Errors and warnings of the console since the last navigation, one a line; "": none. */
 const char *browser_complaints(const struct browser *b);

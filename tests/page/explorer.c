@@ -15,10 +15,6 @@
 
 #include "browser.h"
 
-/* Markup, an override of the writing's direction, a control and a line's end. */
-#define MEMO "<img src=x onerror=alert(1)> \xe2\x80\xae evil\x1b\nsecond line"
-#define MEMO_SHOWN "<img src=x onerror=alert(1)> \\u{202e} evil\\u{1b}\nsecond line"
-
 static struct chain *chain;
 static struct browser *browser;
 static char alice_text[ADDRESS_TEXT], bob[ADDRESS_TEXT];
@@ -87,17 +83,6 @@ static int teardown(void **state)
 
 /* ---- what is seen ------------------------------------------------------------------------------ */
 
-static void picture(const char *name)
-{
-	const char *dir = getenv("PAGE_PICTURES");
-	char path[512];
-
-	if (!dir)
-		return;
-	snprintf(path, sizeof path, "%s/%s.png", dir, name);
-	browser_picture(browser, path);
-}
-
 static void wait_text(const char *selector, const char *part)
 {
 	char *expression;
@@ -119,14 +104,6 @@ static void open_page(const char *part)
 	snprintf(url, sizeof url, "%s/%s", chain->http[0], part);
 	browser_goto(browser, url);
 	wait_text("#live", "Live");
-}
-
-static void is_true(const char *expression)
-{
-	json_t *value = browser_value(browser, expression);
-
-	assert_true(json_is_true(value));
-	json_decref(value);
 }
 
 static void no_complaints(void)
@@ -155,7 +132,7 @@ static void shows_the_chain_and_its_replicas(void **state)
 	for (unsigned i = 0; i < 4; i++)
 		wait_text("#replicas", chain->genesis->g.replicas.replicas_val[i].name);
 	browser_wait(browser, "byId('replicas').querySelectorAll('.good').length === 4");
-	picture("explorer");
+	browser_picture(browser, "explorer");
 	no_complaints();
 }
 
@@ -198,9 +175,10 @@ static void tells_a_transaction_and_its_block(void **state)
 	assert_string_equal(json_string_value(memo), MEMO_SHOWN);
 	json_decref(memo);
 	browser_wait(browser, "document.images.length === 0");
-	picture("explorer-transaction");
-	is_true("fetch(document.querySelector('a[download]').href).then((a) => a.json())"
-	        ".then((r) => r.format === 'quorate receipt 1')");
+	browser_picture(browser, "explorer-transaction");
+	assert_true(browser_true(browser,
+	                         "fetch(document.querySelector('a[download]').href).then((a) => a.json())"
+	                         ".then((r) => r.format === 'quorate receipt 1')"));
 	json_decref(
 	    browser_value(browser, "(document.querySelector('#page a[href^=\"#/block/\"]').click(), true)"));
 	wait_text("#page h1", "Block");
@@ -256,7 +234,7 @@ static void lists_double_spends_as_evidence(void **state)
 	snprintf(part, sizeof part, "#/transaction/%s", id);
 	open_page(part);
 	wait_text("#page", "Attempts to spend the same twice");
-	picture("explorer-evidence");
+	browser_picture(browser, "explorer-evidence");
 	no_complaints();
 }
 
@@ -273,7 +251,7 @@ static void is_for_phones_and_for_the_dark(void **state)
 	browser_wait(browser, "document.documentElement.scrollWidth <= innerWidth");
 	browser_wait(browser,
 	             "getComputedStyle(document.documentElement).backgroundColor === 'rgb(21, 23, 27)'");
-	picture("explorer-phone");
+	browser_picture(browser, "explorer-phone");
 	json_decref(browser_call(browser, "Emulation.clearDeviceMetricsOverride", NULL));
 	json_decref(browser_call(browser, "Emulation.setEmulatedMedia", json_pack("{s:[]}", "features")));
 	no_complaints();
@@ -303,9 +281,10 @@ static void its_policy_allows_itself_alone(void **state)
 	open_page("");
 	assert_true(asprintf(&fetch, "fetch('%s/v1/status').then(() => false, () => true)", chain->http[1]) >
 	            0);
-	is_true(fetch);
-	is_true("(() => { const s = document.createElement('script'); s.textContent = 'window.ran = 1';"
-	        " document.body.append(s); return window.ran === undefined; })()");
+	assert_true(browser_true(browser, fetch));
+	assert_true(browser_true(
+	    browser, "(() => { const s = document.createElement('script'); s.textContent = 'window.ran = 1';"
+	             " document.body.append(s); return window.ran === undefined; })()"));
 	free(fetch);
 }
 

@@ -22,10 +22,6 @@
 #include "receipt_file.h"
 #include "wholefile.h"
 
-/* Markup, an override of the writing's direction, a control and a line's end. */
-#define MEMO "<img src=x onerror=alert(1)> \xe2\x80\xae evil\x1b\nsecond line"
-#define MEMO_SHOWN "<img src=x onerror=alert(1)> \\u{202e} evil\\u{1b}\nsecond line"
-
 static struct chain *chain;
 static struct browser *browser;
 static struct qreceipt proof; /* of the one payment, as in the file */
@@ -111,17 +107,6 @@ static int teardown(void **state)
 
 /* ---- what is seen ------------------------------------------------------------------------ */
 
-static void picture(const char *name)
-{
-	const char *dir = getenv("PAGE_PICTURES");
-	char path[512];
-
-	if (!dir)
-		return;
-	snprintf(path, sizeof path, "%s/%s.png", dir, name);
-	browser_picture(browser, path);
-}
-
 static void see(const char *expression, const char *part)
 {
 	char *text = browser_text(browser, expression);
@@ -129,15 +114,6 @@ static void see(const char *expression, const char *part)
 	if (!strstr(text, part))
 		fail_msg("%s: \"%s\" is not in \"%s\"", expression, part, text);
 	free(text);
-}
-
-static bool is_true(const char *expression)
-{
-	json_t *value = browser_value(browser, expression);
-	bool is = json_is_true(value);
-
-	json_decref(value);
-	return is;
 }
 
 /* Waits for a verdict of this kind. */
@@ -153,7 +129,8 @@ static void verdict(const char *kind, const char *answer, const char *reason)
 	free(expression);
 	see("byId('verdict').className", kind);
 	see("byId('answer').innerText", answer);
-	assert_int_equal(is_true("byId('proven').checkVisibility()"), strcmp(kind, "good") == 0);
+	assert_int_equal(browser_true(browser, "byId('proven').checkVisibility()"),
+	                 strcmp(kind, "good") == 0);
 }
 
 static void open_page(const char *url)
@@ -197,7 +174,7 @@ static void verifies_a_receipt_as_a_node_serves_it(void **state)
 {
 	(void)state;
 	tells_what_is_proven(served);
-	picture("verified");
+	browser_picture(browser, "verified");
 }
 
 static void verifies_it_from_a_file(void **state)
@@ -285,7 +262,7 @@ static void shows_hostile_text_as_text(void **state)
 	json_t *memo = browser_value(browser, "document.querySelector('.memo').textContent");
 	assert_string_equal(json_string_value(memo), MEMO_SHOWN);
 	json_decref(memo);
-	assert_true(is_true("document.images.length === 0"));
+	assert_true(browser_true(browser, "document.images.length === 0"));
 	assert_string_equal(browser_complaints(browser), "");
 }
 
@@ -298,7 +275,7 @@ static void refuses_a_spoilt_receipt_after_a_good_one(void **state)
 	choose_both();
 	browser_choose(browser, "#receipt", spoilt);
 	verdict("bad", "Not a proof", "'The signature of replica'");
-	picture("refused");
+	browser_picture(browser, "refused");
 	browser_choose(browser, "#receipt", receipt);
 	verdict("good", "Verified", "'final on'");
 	assert_string_equal(browser_complaints(browser), "");
@@ -376,8 +353,9 @@ static void can_be_used_by_keyboard(void **state)
 		browser_key(browser, "Tab", 9);
 		see("document.activeElement.id || document.activeElement.tagName", stops[i]);
 		/* Where the focus is can be seen. */
-		assert_true(is_true("[document.activeElement, document.activeElement.parentElement].some("
-		                    "(e) => getComputedStyle(e).outlineStyle === 'solid')"));
+		assert_true(browser_true(
+		    browser, "[document.activeElement, document.activeElement.parentElement].some("
+		             "(e) => getComputedStyle(e).outlineStyle === 'solid')"));
 	}
 }
 
@@ -440,7 +418,8 @@ static void can_be_read_light_and_dark_on_a_phone(void **state)
 			                           "deviceScaleFactor", 1, "mobile", width < 600)));
 			browser_goto(browser, served);
 			choose_both();
-			assert_true(is_true("document.documentElement.scrollWidth <= innerWidth"));
+			assert_true(
+			    browser_true(browser, "document.documentElement.scrollWidth <= innerWidth"));
 			json_t *contrast = browser_value(browser, LEAST_CONTRAST);
 			if (json_number_value(contrast) < 4.5)
 				fail_msg("%s, %d wide: a contrast of %f", schemes[i], width,
@@ -448,7 +427,7 @@ static void can_be_read_light_and_dark_on_a_phone(void **state)
 			json_decref(contrast);
 			char name[64];
 			snprintf(name, sizeof name, "%s-%d", schemes[i], width);
-			picture(name);
+			browser_picture(browser, name);
 		}
 	json_decref(browser_call(browser, "Emulation.clearDeviceMetricsOverride", NULL));
 }
