@@ -437,4 +437,54 @@ static inline void cluster_settle(struct cluster *c, uint64_t ms)
 		fail_msg("not settled after %llu ms", (unsigned long long)ms);
 }
 
+/* ---- messages of one replica's making ---------------------------------------------------------- */
+
+enum { CLUSTER_PATIENCE_MS = 20000 }; /* of virtual time */
+
+static inline struct qparams cluster_small_params(void)
+{
+	struct qparams p = genesis_default_params();
+
+	p.checkpoint_interval = 4;
+	p.window = 4;
+	return p;
+}
+
+/* A message as replica `from` would sign it, opened as a receiver would; verified_free() it. */
+static inline struct verified cluster_message_from(struct cluster *c, unsigned from, const struct qmessage *m)
+{
+	struct signer signer = {cluster_sign, &c->members[from]};
+	struct message *made = message_make(&c->rules.g, from, &signer, m);
+	enum open_verdict verdict;
+	struct verified v;
+
+	assert_true(verify_envelope(&c->rules.g, c->cache, &made->env, &v, &verdict));
+	message_unref(made);
+	return v;
+}
+
+static inline void cluster_deliver_from(struct cluster *c, unsigned from, unsigned to,
+                                        const struct qmessage *m)
+{
+	struct verified v = cluster_message_from(c, from, m);
+
+	replica_message(c->members[to].replica, v.message, v.txs, v.tx_cnt);
+	c->members[to].woken = true;
+	verified_free(&v);
+}
+
+static inline void cluster_forward_from(struct cluster *c, unsigned from, unsigned to, struct tx *const *txs,
+                                        unsigned cnt)
+{
+	struct qmessage m = {.kind = QTXS};
+	qtx_bytes raw[8];
+
+	assert_true(cnt <= 8);
+	for (unsigned i = 0; i < cnt; i++)
+		raw[i] = (qtx_bytes){(unsigned)txs[i]->raw_len, txs[i]->raw};
+	m.qmessage_u.txs.txs.txs_val = raw;
+	m.qmessage_u.txs.txs.txs_len = cnt;
+	cluster_deliver_from(c, from, to, &m);
+}
+
 #endif
