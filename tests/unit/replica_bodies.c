@@ -88,6 +88,29 @@ static void keeps_a_bounded_number_of_orphans_of_a_peer(void **state)
 	cluster_free(c);
 }
 
+/* Each has 700 outputs, some 25 KiB: far fewer than ORPHANS_MAX fit. */
+static void keeps_a_bounded_number_of_bytes_of_orphans_of_a_peer(void **state)
+{
+	struct cluster *c = cluster_new(4, 1, NULL);
+	struct replica *r = c->members[0].replica;
+	struct qoutput outs[700];
+	size_t len = 0;
+
+	(void)state;
+	for (unsigned k = 0; k < 700; k++)
+		outs[k] = (struct qoutput){rules_address(8), k ? 1 : PAY_AMOUNT - 699, {.kind = QLOCK_NONE}};
+	for (unsigned i = 0; i < 100; i++) {
+		struct qoutpoint nowhere = {.tx.b = {1}, .index = i};
+		struct tx *orphan = pay_outputs(&c->rules, account_of(9), &nowhere, 1, outs, 700, NULL);
+		len = orphan->raw_len;
+		cluster_forward_from(c, 1, 0, &orphan, 1);
+		tx_unref(orphan);
+	}
+	assert_int_equal(r->peers[1].orphan_cnt, ORPHANS_BYTES / len);
+	assert_true(r->peers[1].orphan_cnt < 100 && r->peers[1].orphan_bytes <= ORPHANS_BYTES);
+	cluster_free(c);
+}
+
 /* Replica 3 gets no forwards; what it asks for is answered, but not by those of the mask. */
 static bool starve(struct cluster *c, unsigned from, unsigned to, const struct message *m)
 {
@@ -526,6 +549,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(takes_in_a_child_that_overtook_its_parents),
 	    cmocka_unit_test(takes_in_all_children_that_overtook_one_parent),
 	    cmocka_unit_test(keeps_a_bounded_number_of_orphans_of_a_peer),
+	    cmocka_unit_test(keeps_a_bounded_number_of_bytes_of_orphans_of_a_peer),
 	    cmocka_unit_test(fetches_what_a_proposal_names_from_its_proposer),
 	    cmocka_unit_test(does_not_fetch_what_may_be_waiting_for_a_worker),
 	    cmocka_unit_test(fetches_from_others_what_the_proposer_withholds),
