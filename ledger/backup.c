@@ -124,6 +124,15 @@ static bool split(struct backup *b, const char *to, struct err *err)
 	return ok;
 }
 
+/* Where a rename cannot spare a name that is taken, somebody may have been ended between the new name and the
+ * end of the old one: the file has both, and is a ledger by now. */
+static bool is_published(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink > 1;
+}
+
 /* Until it was locked another process may have published what was there, or removed it. */
 static bool still_named(const struct backup *b)
 {
@@ -134,9 +143,19 @@ static bool still_named(const struct backup *b)
 	       ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
 }
 
+static int open_partial(const struct backup *b)
+{
+	return openat(b->dir, b->partial_name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+}
+
 static bool make_partial(struct backup *b, struct err *err)
 {
-	b->fd = openat(b->dir, b->partial_name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	b->fd = open_partial(b);
+	if (b->fd >= 0 && is_published(b->fd)) {
+		close(b->fd);
+		unlinkat(b->dir, b->partial_name, 0);
+		b->fd = open_partial(b);
+	}
 	if (b->fd < 0)
 		return err_set(err, ERR_WORLD, "%s: cannot be made: %s", b->partial, strerror(errno));
 	if (flock(b->fd, LOCK_EX | LOCK_NB) != 0 || !still_named(b))

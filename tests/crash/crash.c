@@ -53,7 +53,7 @@ static const struct {
     [POINT_FOLD_SYNC] = {"database file: sync", "sync"},
     [POINT_TRUNCATE] = {"truncate", "persist"},
     [POINT_CREATE] = {"create", "persist"},
-    [POINT_UNLINK] = {"unlink, rename", "persist"},
+    [POINT_NAME] = {"names", "persist"},
     [POINT_SEND] = {"send to a replica", "send"},
     [POINT_ANSWER] = {"answer to a client", "send"},
 };
@@ -309,7 +309,7 @@ static void one_while_it_stops(struct harness *h)
 {
 	unsigned i = some_node(h);
 	static const uint32_t sets[] = {ALL_KINDS, BIT(POINT_FOLD_WRITE), BIT(POINT_FOLD_SYNC),
-	                                BIT(POINT_UNLINK) | BIT(POINT_TRUNCATE)};
+	                                BIT(POINT_NAME) | BIT(POINT_TRUNCATE)};
 	uint32_t set = sets[chance(&h->chance, sizeof sets / sizeof *sets)];
 	uint32_t left = 1 + (uint32_t)chance(&h->chance, set == sets[0] || set == sets[1] ? 120 : 2);
 	enum point_how how = chance(&h->chance, 5) == 0 ? POINT_FAIL : some_how(h);

@@ -162,23 +162,23 @@ static ssize_t write_at(int fd, const void *data, size_t len, off_t at)
 }
 
 /* A call that has no half. */
-static int whole(enum point_kind kind, long number, long a, long b, long c, long d)
+static int whole(enum point_kind kind, long number, long a, long b, long c, long d, long e)
 {
 	if (!reached(kind))
-		return (int)syscall(number, a, b, c, d);
+		return (int)syscall(number, a, b, c, d, e);
 	if (points->hit_how == POINT_FAIL) {
 		errno = EIO;
 		return -1;
 	}
 	if (points->hit_how == POINT_AFTER)
-		syscall(number, a, b, c, d);
+		syscall(number, a, b, c, d, e);
 	die();
 }
 
 static int open_at(int dir, const char *path, int flags, mode_t mode)
 {
 	bool made = (flags & O_CREAT) != 0 && points != NULL && strstr(path, ".db") != NULL;
-	return whole(made ? POINT_CREATE : NO_KIND, SYS_openat, dir, (long)path, flags, (long)mode);
+	return whole(made ? POINT_CREATE : NO_KIND, SYS_openat, dir, (long)path, flags, (long)mode, 0);
 }
 
 ssize_t pwrite(int fd, const void *data, size_t len, off_t at)
@@ -193,32 +193,73 @@ ssize_t pwrite64(int fd, const void *data, size_t len, off64_t at)
 
 int fsync(int fd)
 {
-	return whole(kind_of_file(fd, true), SYS_fsync, fd, 0, 0, 0);
+	return whole(kind_of_file(fd, true), SYS_fsync, fd, 0, 0, 0, 0);
 }
 
 int fdatasync(int fd)
 {
-	return whole(kind_of_file(fd, true), SYS_fdatasync, fd, 0, 0, 0);
+	return whole(kind_of_file(fd, true), SYS_fdatasync, fd, 0, 0, 0, 0);
 }
 
 int ftruncate(int fd, off_t len)
 {
-	return whole(points != NULL ? POINT_TRUNCATE : NO_KIND, SYS_ftruncate, fd, len, 0, 0);
+	return whole(points != NULL ? POINT_TRUNCATE : NO_KIND, SYS_ftruncate, fd, len, 0, 0, 0);
 }
 
 int ftruncate64(int fd, off64_t len)
 {
-	return whole(points != NULL ? POINT_TRUNCATE : NO_KIND, SYS_ftruncate, fd, len, 0, 0);
+	return whole(points != NULL ? POINT_TRUNCATE : NO_KIND, SYS_ftruncate, fd, len, 0, 0, 0);
+}
+
+/* Names: all that gives one, changes one or takes one away. */
+static int name(long number, long a, long b, long c, long d, long e)
+{
+	return whole(POINT_NAME, number, a, b, c, d, e);
+}
+
+int unlinkat(int dir, const char *path, int flags)
+{
+	return name(SYS_unlinkat, dir, (long)path, flags, 0, 0);
 }
 
 int unlink(const char *path)
 {
-	return whole(POINT_UNLINK, SYS_unlink, (long)path, 0, 0, 0);
+	return unlinkat(AT_FDCWD, path, 0);
+}
+
+int rmdir(const char *path)
+{
+	return unlinkat(AT_FDCWD, path, AT_REMOVEDIR);
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+	return name(SYS_mkdirat, AT_FDCWD, (long)path, (long)mode, 0, 0);
+}
+
+int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
+{
+	return name(SYS_linkat, from_dir, (long)from, to_dir, (long)to, flags);
+}
+
+int link(const char *from, const char *to)
+{
+	return linkat(AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+	return name(SYS_renameat2, from_dir, (long)from, to_dir, (long)to, (long)flags);
+}
+
+int renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	return renameat2(from_dir, from, to_dir, to, 0);
 }
 
 int rename(const char *from, const char *to)
 {
-	return whole(POINT_UNLINK, SYS_rename, (long)from, (long)to, 0, 0);
+	return renameat2(AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
 #define OPEN_MODE(flags)                                          \

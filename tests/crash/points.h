@@ -29,7 +29,7 @@ enum point_kind {
 	POINT_FOLD_SYNC,
 	POINT_TRUNCATE,
 	POINT_CREATE, /* open() that may make a file */
-	POINT_UNLINK, /* and rename */
+	POINT_NAME,   /* given, changed, taken away: unlink, rename, link, mkdir */
 	POINT_SEND,   /* to another replica */
 	POINT_ANSWER, /* to a client */
 	POINT_KINDS

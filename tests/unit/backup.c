@@ -290,6 +290,27 @@ static void touch(const char *path, const char *text)
 	close(fd);
 }
 
+/* As where a rename cannot spare a name, and a process was ended between the two of its link and unlink. */
+static void what_bears_both_names_is_no_partial_copy(void **state)
+{
+	struct copy_place *c = *state;
+	struct err err = {0};
+	struct backup_facts facts;
+	struct stat before, after;
+
+	struct backup *b = begin(c);
+	assert_true(backup_copy(b, c->p->path, NULL, NULL, &facts, &err));
+	assert_true(backup_publish(b, false, &err));
+	backup_end(b);
+	assert_int_equal(link(c->to, c->partial), 0);
+	assert_int_equal(stat(c->to, &before), 0);
+	backup_end(begin(c));
+	assert_false(is_there(c->partial));
+	assert_int_equal(stat(c->to, &after), 0);
+	assert_int_equal(before.st_size, after.st_size);
+	assert_int_equal(before.st_ino, after.st_ino);
+}
+
 static void only_an_earlier_backup_is_replaced(void **state)
 {
 	struct copy_place *c = *state;
@@ -358,6 +379,7 @@ int main(void)
 	    TEST(without_room_it_says_so_and_leaves_nothing),
 	    TEST(two_at_once_to_one_name_are_one_too_many),
 	    TEST(a_name_that_was_taken_meanwhile_is_left_to_who_took_it),
+	    TEST(what_bears_both_names_is_no_partial_copy),
 	    TEST(only_an_earlier_backup_is_replaced),
 	    TEST(what_cannot_be_copied_is_named),
 	    TEST(a_damaged_ledger_makes_no_backup),
