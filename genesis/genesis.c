@@ -303,8 +303,10 @@ static bool check_allocations(struct genesis *g, struct err *err)
 
 static bool check(struct genesis *g, struct err *err)
 {
-	if (g->g.format != 1)
-		return wrong(err, "quorate-genesis", g->g.format, 1, 1);
+	if (g->g.format != GENESIS_FIRST && g->g.format != GENESIS_SUCCESSOR)
+		return wrong(err, "quorate-genesis", g->g.format, GENESIS_FIRST, GENESIS_SUCCESSOR);
+	if (genesis_parent(g) != NULL && g->parent.height.n > INT64_MAX)
+		return wrong(err, "parent.height", g->parent.height.n, 0, INT64_MAX);
 	if (g->g.name == NULL || !is_plain(g->g.name, "._- "))
 		return err_set(err, ERR_INPUT, "name: must be 1 to %d of A-Z a-z 0-9 . _ - and inner spaces",
 		               Q_NAME_MAX);
@@ -320,6 +322,21 @@ static bool check(struct genesis *g, struct err *err)
 	       check_allocations(g, err);
 }
 
+/* A successor has a tag of its own: its encoding begins as its genesis' does. */
+static void hash_chain_id(struct genesis *g)
+{
+	struct qsuccessor successor = {g->g, g->parent};
+	struct bytes encoded;
+	if (genesis_parent(g) == NULL) {
+		must(wire_encode(WIRE(qgenesis), &g->g, &encoded));
+		hash_bytes("quorate/genesis/v1", encoded.data, encoded.len, g->chain.b);
+	} else {
+		must(wire_encode(WIRE(qsuccessor), &successor, &encoded));
+		hash_bytes("quorate/successor/v1", encoded.data, encoded.len, g->chain.b);
+	}
+	bytes_free(&encoded);
+}
+
 bool genesis_finish(struct genesis *g, struct err *err)
 {
 	if (!crypto_init(err))
@@ -333,10 +350,7 @@ bool genesis_finish(struct genesis *g, struct err *err)
 	    g->g.seal.kind == QSEAL_POW ? genesis_mining_ms(&g->g.seal.qseal_rules_u.pow) : 0;
 	g->timeout_ms = g->g.params.timeout_ms + mining_ms;
 	g->timeout_cap_ms = g->g.params.timeout_cap_ms + mining_ms;
-	struct bytes encoded;
-	must(wire_encode(WIRE(qgenesis), &g->g, &encoded));
-	hash_bytes("quorate/genesis/v1", encoded.data, encoded.len, g->chain.b);
-	bytes_free(&encoded);
+	hash_chain_id(g);
 	hash_bytes("quorate/genesis-tx/v1", g->chain.b, sizeof g->chain.b, g->txid.b);
 	return true;
 }

@@ -4,8 +4,8 @@
  *
  * The file is JSON, read strictly: unknown or duplicate keys, wrong types and bad
  * values are errors that name the field.  The chain id is a tagged SHA-256 over the
- * canonical encoding (struct qgenesis), so formatting of the JSON does not matter and
- * every parameter of consensus does.
+ * canonical encoding (struct qgenesis; of a successor struct qsuccessor, under another tag), so formatting
+ * of the JSON does not matter and every parameter of consensus does.
  */
 #ifndef QUORATE_GENESIS_H
 #define QUORATE_GENESIS_H
@@ -15,12 +15,21 @@
 
 struct genesis {
 	struct qgenesis g;                   /* owned */
+	struct qparent parent;               /* meaningful where genesis_parent() is not NULL */
 	struct qhash chain;                  /* the chain id; also the block hash of height 0 */
 	struct qtxid txid;                   /* transaction id of the allocations' outputs */
 	uint64_t supply;                     /* sum of the allocations */
 	unsigned n, f, quorum;               /* f = (n-1)/3, quorum = ceil((n+f+1)/2) */
 	uint64_t timeout_ms, timeout_cap_ms; /* those of params, and what mining may take on top */
 };
+
+#define GENESIS_FIRST 1     /* format of a chain that begins with nothing before it */
+#define GENESIS_SUCCESSOR 2 /* of one that carries on what another one ended with: ledger/succession.h */
+/* Where the chain before this one ended; NULL: there is none. */
+static inline const struct qparent *genesis_parent(const struct genesis *g)
+{
+	return g->g.format == GENESIS_SUCCESSOR ? &g->parent : NULL;
+}
 
 /* What a genesis file means that leaves a parameter out. Fixed for ever: they are part of chain ids. */
 struct qparams genesis_default_params(void);

@@ -251,23 +251,48 @@ static bool read_allocations(const struct jvalue *v, struct qgenesis *g, struct 
 	return true;
 }
 
-static bool read_genesis(const struct jvalue *root, struct qgenesis *g, struct err *err)
+static bool read_parent(const struct jvalue *v, struct qparent *parent, struct err *err)
 {
-	if (!jread_object(root, "quorate-genesis name time_ms replicas allocations", "params seal proposer",
-	                  err))
+	if (!jread_object(v, "chain height block state", "", err))
 		return false;
-	struct jvalue format = jread_field(root, "quorate-genesis");
+	struct jvalue chain = jread_field(v, "chain"), height = jread_field(v, "height");
+	struct jvalue block = jread_field(v, "block"), state = jread_field(v, "state");
+	return jread_hex(&chain, parent->chain.b, sizeof parent->chain.b, err) &&
+	       jread_uint(&height, 0, INT64_MAX, &parent->height.n, err) &&
+	       jread_hex(&block, parent->block.b, sizeof parent->block.b, err) &&
+	       jread_hex(&state, parent->state.b, sizeof parent->state.b, err);
+}
+
+/* The format says whether there is a parent. */
+static bool read_format(const struct jvalue *root, struct genesis *g, struct err *err)
+{
+	struct jvalue format = jread_field(root, "quorate-genesis"), parent = jread_field(root, "parent");
+	uint64_t version;
+	if (!jread_uint(&format, GENESIS_FIRST, GENESIS_SUCCESSOR, &version, err))
+		return false;
+	g->g.format = (u_int)version;
+	if (version == GENESIS_SUCCESSOR)
+		return parent.json != NULL
+		           ? read_parent(&parent, &g->parent, err)
+		           : err_set(err, ERR_INPUT, "parent: missing; a genesis of format %d has one",
+		                     GENESIS_SUCCESSOR);
+	return parent.json == NULL ||
+	       err_set(err, ERR_INPUT, "parent: has no meaning in format %d", GENESIS_FIRST);
+}
+
+static bool read_genesis(const struct jvalue *root, struct genesis *genesis, struct err *err)
+{
+	struct qgenesis *g = &genesis->g;
+	if (!jread_object(root, "quorate-genesis name time_ms replicas allocations",
+	                  "parent params seal proposer", err))
+		return false;
 	struct jvalue time = jread_field(root, "time_ms");
 	struct jvalue given = jread_field(root, "params");
 	struct jvalue seal = jread_field(root, "seal");
 	struct jvalue proposer = jread_field(root, "proposer");
 	struct jvalue replicas = jread_field(root, "replicas");
 	struct jvalue allocations = jread_field(root, "allocations");
-	uint64_t version;
-	if (!jread_uint(&format, 1, 1, &version, err))
-		return false;
-	g->format = (u_int)version;
-	return read_text(root, "name", Q_NAME_MAX, &g->name, err) &&
+	return read_format(root, genesis, err) && read_text(root, "name", Q_NAME_MAX, &g->name, err) &&
 	       jread_uint(&time, 0, INT64_MAX, &g->time_ms, err) && read_params(&given, &g->params, err) &&
 	       read_replicas(&replicas, g, err) && read_seal(&seal, &g->seal, err) &&
 	       read_proposer(&proposer, g->replicas.replicas_len, &g->proposer, err) &&
@@ -283,7 +308,7 @@ struct genesis *genesis_parse(const char *text, size_t len, struct err *err)
 		return NULL;
 	struct genesis *g = xcalloc(1, sizeof *g);
 	struct jvalue root = jread_root(json);
-	bool ok = read_genesis(&root, &g->g, err) && genesis_finish(g, err);
+	bool ok = read_genesis(&root, g, err) && genesis_finish(g, err);
 	json_decref(json);
 	if (ok)
 		return g;
@@ -367,12 +392,27 @@ static json_t *format_allocations(const struct qgenesis *g)
 	return array;
 }
 
+static json_t *format_parent(const struct qparent *parent)
+{
+	char chain[QHASH_HEX], block[QHASH_HEX], state[QHASH_HEX];
+	json_t *json = json_pack("{s:s, s:I, s:s, s:s}", "chain",
+	                         hex_encode(chain, parent->chain.b, sizeof parent->chain.b), "height",
+	                         (json_int_t)parent->height.n, "block",
+	                         hex_encode(block, parent->block.b, sizeof parent->block.b), "state",
+	                         hex_encode(state, parent->state.b, sizeof parent->state.b));
+	must(json != NULL);
+	return json;
+}
+
 char *genesis_format(const struct genesis *g)
 {
 	struct qgenesis q = g->g; /* borrowed: genesis_fields() takes it without const */
-	json_t *json = json_pack("{s:i, s:s, s:I, s:{}}", "quorate-genesis", (int)q.format, "name", q.name,
-	                         "time_ms", (json_int_t)q.time_ms, "params");
+	json_t *json = json_pack("{s:i, s:s, s:I}", "quorate-genesis", (int)q.format, "name", q.name,
+	                         "time_ms", (json_int_t)q.time_ms);
 	must(json != NULL);
+	if (genesis_parent(g) != NULL)
+		json_object_set_new(json, "parent", format_parent(&g->parent));
+	json_object_set_new(json, "params", json_object());
 	if (q.seal.kind == QSEAL_POW)
 		json_object_set_new(json, "seal", json_pack("{s:s}", "kind", "pow"));
 	if (q.proposer.kind == QPROPOSER_STAKE)

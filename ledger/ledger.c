@@ -189,6 +189,22 @@ struct ledger *ledger_open(const char *path, const struct genesis *g, const char
 	return NULL;
 }
 
+struct ledger *ledger_look(const char *path, const struct genesis *g, struct err *err)
+{
+	struct ledger *l = xcalloc(1, sizeof *l);
+
+	l->genesis = g;
+	if (!db_open(&l->db, &db_ledger, DB_READ, path, NULL, statements, STATEMENT_CNT, NULL, err)) {
+		free(l);
+		return NULL;
+	}
+	l->state = state_new(l->genesis);
+	if (db_view(&l->db, err) && load_ledger(l, err))
+		return l;
+	ledger_close(l);
+	return NULL;
+}
+
 void ledger_close(struct ledger *l)
 {
 	if (!l)

@@ -22,6 +22,11 @@ struct ledger;
  * another process, damaged, disk.
  */
 struct ledger *ledger_open(const char *path, const struct genesis *g, const char *vfs, struct err *err);
+/*
+ * The same only to be read, as of one moment: height, tip, certificates and state.  It must exist; its node
+ * may run and go on.
+ */
+struct ledger *ledger_look(const char *path, const struct genesis *g, struct err *err);
 void ledger_close(struct ledger *l); /* rolls back what was not committed */
 
 struct qheight ledger_height(const struct ledger *l);          /* 0: only the genesis */

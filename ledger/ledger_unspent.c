@@ -293,8 +293,8 @@ bool load_unspent(struct ledger *l, struct err *err)
 	struct filling f = {.l = l, .height = l->height, .into = l->state};
 	const int64_t all[3] = {0, INT64_MAX, INT64_MAX};
 
-	/* Another VFS need not know of threads. */
-	if (!l->vfs && l->next_seq > SPAN)
+	/* Another VFS need not know of threads, and theirs would be other views of a file that goes on. */
+	if (!l->vfs && l->db.writable && l->next_seq > SPAN)
 		return load_by_threads(l, err);
 	bool ok = each_unspent(&l->db, UNSPENT, lockable(l), all, fill_and_sum, &f, err);
 	state_add_sum(l->state, &f.sum);

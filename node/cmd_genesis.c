@@ -1,6 +1,6 @@
 /*
- * cmd_genesis.c: `quorate genesis new`, and the ceremony that it is part of.  check and show:
- * cmd_genesis_show.c.
+ * cmd_genesis.c: `quorate genesis new`, and the ceremony that it is part of.  check and show have files of
+ * their own.
  *
  * Each operator runs `quorate node init` and hands its line NAME,KEY,URL to the others; one of them runs
  * `genesis new` with all the lines and the allocations; each checks the result with `genesis show` and
@@ -19,13 +19,14 @@
 
 /* ---- new ------------------------------------------------------------------ */
 
-enum { LATER_MAX = 256, KEY_SEAL = 0x200, KEY_PROPOSER, KEY_STAKE };
+enum { LATER_MAX = 256, KEY_SEAL = 0x200, KEY_PROPOSER, KEY_STAKE, KEY_FROM };
 
 struct new_args {
 	struct cmd_common common;
 	const char *out;
-	bool named;
+	bool timed, sealed, proposed;
 	enum words_proposer proposer;
+	struct genesis_from from;
 	const char *param[LATER_MAX], *stake[LATER_MAX]; /* they need the rules, and the replicas */
 	unsigned param_cnt, stake_cnt;
 	struct genesis genesis;
@@ -147,17 +148,91 @@ static bool note_later(const char *list[LATER_MAX], unsigned *cnt, const char *o
 	return true;
 }
 
+/* ---- of a successor -------------------------------------------------------- */
+
+/* What is not said is as on the old chain. */
+static void inherit_rules(struct new_args *args)
+{
+	const struct genesis *was = args->from.was;
+	struct qgenesis *g = &args->genesis.g;
+	g->params = was->g.params;
+	if (g->name == NULL)
+		g->name = xstrdup(was->g.name);
+	if (!args->sealed)
+		g->seal = was->g.seal;
+	if (args->proposed)
+		return;
+	g->proposer = was->g.proposer;
+	struct qstake_rules *r = &g->proposer.qproposer_rules_u.stake;
+	if (g->proposer.kind == QPROPOSER_STAKE && r->proposers == was->n)
+		r->proposers = g->replicas.replicas_len; /* all of them, then as now */
+}
+
+/* A replica whose key signed for another chain has no vote log for this one, and would never dare to vote. */
+static bool keys_are_new(const struct new_args *args, struct err *err)
+{
+	const struct qgenesis *g = &args->genesis.g;
+	for (u_int i = 0; i < g->replicas.replicas_len; i++)
+		if (genesis_replica_of(args->from.was, &g->replicas.replicas_val[i].key) >= 0)
+			return err_set(
+			    err, ERR_INPUT,
+			    "--replica %s: has its key of the old chain; a key and its vote log are for one "
+			    "chain: `quorate node init` makes a new home",
+			    g->replicas.replicas_val[i].name);
+	return true;
+}
+
+static bool begin_successor(struct new_args *args)
+{
+	struct err *err = &args->err;
+	if (args->genesis.g.allocations.allocations_len > 0 || args->stake_cnt > 0)
+		return err_set(
+		    err, ERR_INPUT,
+		    "--allocate and --stake: not with --from; who holds what, the old ledger says");
+	if (!genesis_from_load(&args->from, err) || !keys_are_new(args, err) ||
+	    !genesis_from_stopped(&args->from, err))
+		return false;
+	inherit_rules(args);
+	return true;
+}
+
+/* Whoever has the ledger and the same options makes the same bytes: the time is the old chain's, too. */
+static bool take_over(struct new_args *args)
+{
+	struct succession s;
+	if (!genesis_from_make(&args->from, &args->genesis.g, &s, &args->err))
+		return false;
+	succession_write(&s, &args->genesis);
+	if (!args->timed)
+		args->genesis.g.time_ms = s.time_ms;
+	out_note("carried over: %llu in %zu allocations, from %zu unspent outputs at height %llu; left "
+	         "behind: %llu",
+	         (unsigned long long)s.carried, s.cnt, s.outputs, (unsigned long long)s.parent.height.n,
+	         (unsigned long long)s.left);
+	if (args->from.cnt < args->from.was->n)
+		out_note("note: %zu of %u replicas' ledgers were named; a block that only another one has "
+		         "would be "
+		         "lost: compare with `quorate audit` or name it, too",
+		         args->from.cnt, args->from.was->n);
+	succession_free(&s);
+	return true;
+}
+
+/* ---- the command ------------------------------------------------------------ */
+
 /* What depends on other options, in whatever order they came. */
 static bool settle_new(struct new_args *args)
 {
 	struct qgenesis *g = &args->genesis.g;
 	bool ok = true;
 	g->proposer = words_proposer_rules(args->proposer, g->replicas.replicas_len);
+	if (args->from.cnt > 0)
+		ok = begin_successor(args);
 	for (unsigned i = 0; ok && i < args->param_cnt; i++)
 		ok = set_param(g, args->param[i], &args->err);
 	for (unsigned i = 0; ok && i < args->stake_cnt; i++)
 		ok = add_stake(&args->genesis, args->stake[i], &args->err);
-	return ok;
+	return ok && (args->from.cnt == 0 || take_over(args));
 }
 
 static error_t parse_new(int key, char *arg, struct argp_state *state)
@@ -172,9 +247,9 @@ static error_t parse_new(int key, char *arg, struct argp_state *state)
 	case 'n':
 		free(g->g.name);
 		g->g.name = xstrdup(arg);
-		args->named = true;
 		break;
 	case 't':
+		args->timed = true;
 		ok = text_u64(arg, INT64_MAX, &g->g.time_ms) ||
 		     err_set(&args->err, ERR_INPUT, "--time \"%.40s\": not milliseconds since 1970", arg);
 		break;
@@ -190,10 +265,18 @@ static error_t parse_new(int key, char *arg, struct argp_state *state)
 	case KEY_STAKE:
 		ok = note_later(args->stake, &args->stake_cnt, "--stake", arg, &args->err);
 		break;
+	case KEY_FROM:
+		genesis_from_add(&args->from, arg);
+		break;
+	case 'g':
+		args->from.genesis_path = arg;
+		break;
 	case KEY_SEAL:
+		args->sealed = true;
 		ok = words_seal(arg, &g->g.seal, &args->err) || err_prefix(&args->err, "--seal");
 		break;
 	case KEY_PROPOSER:
+		args->proposed = true;
 		ok = words_proposer(arg, &args->proposer, &args->err) || err_prefix(&args->err, "--proposer");
 		break;
 	case 'o':
@@ -203,9 +286,8 @@ static error_t parse_new(int key, char *arg, struct argp_state *state)
 		argp_error(state, "what is \"%s\"?", arg);
 		break;
 	case ARGP_KEY_END:
-		if (!args->named)
+		if (args->genesis.g.name == NULL && args->from.cnt == 0)
 			argp_error(state, "--name is missing");
-		ok = settle_new(args);
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -224,7 +306,8 @@ static void print_made(const struct new_args *args)
 	if (args->out == NULL)
 		return; /* the genesis itself is on stdout */
 	if (args->common.json) {
-		out_json_take(json_pack("{s:s, s:s}", "file", args->out, "chain", chain));
+		out_json_take(json_pack("{s:s, s:s, s:o}", "file", args->out, "chain", chain, "parent",
+		                        genesis_parent_json(genesis_parent(&args->genesis))));
 		return;
 	}
 	puts(chain);
@@ -255,7 +338,16 @@ static int genesis_new(int argc, char **argv)
 	     "A parameter that differs from its default, e.g. window=8, seal.hash_rate=5000000 or "
 	     "proposer.epoch=2032 (repeat)",
 	     1},
-	    {"time", 't', "MS", 0, "The genesis' time, ms since 1970 (default: now)", 1},
+	    {"time", 't', "MS", 0,
+	     "The genesis' time, ms since 1970 (default: now; with --from the old chain's last block's)", 1},
+	    {"from", KEY_FROM, "LEDGER", 0,
+	     "Succeed an old chain, whose replicas are stopped: audits this ledger (or home) of it and takes "
+	     "over "
+	     "what is unspent at its end. Name, seal, proposers and parameters stay, unless said otherwise "
+	     "(repeat: "
+	     "the longest ledger counts)",
+	     2},
+	    {"genesis", 'g', "FILE", 0, "With --from: the old chain's genesis", 2},
 	    {"output", 'o', "FILE", 0,
 	     "Write the genesis to this new file and print the chain id (default: the genesis on "
 	     "standard output)",
@@ -267,18 +359,20 @@ static int genesis_new(int argc, char **argv)
 	    .parser = parse_new,
 	    .doc = "Makes a genesis from what the operators have collected. Everything in it is part of the "
 	           "chain id: all "
-	           "replicas need the same file.",
+	           "replicas need the same file. With --from, who has the old ledger makes the same file "
+	           "from the "
+	           "same options.",
 	    .children = json_children,
 	};
 	struct new_args args = {0};
 	struct qgenesis *g = &args.genesis.g;
-	g->format = 1;
+	g->format = GENESIS_FIRST;
 	g->time_ms = clock_ms(CLOCK_REALTIME);
 	g->params = genesis_new_params();
 	g->replicas.replicas_val = xcalloc(Q_REPLICAS_MAX, sizeof *g->replicas.replicas_val);
 	cmd_parse(&argp, argc, argv, &args);
 
-	bool ok = genesis_finish(&args.genesis, &args.err);
+	bool ok = settle_new(&args) && genesis_finish(&args.genesis, &args.err);
 	char *text = ok ? genesis_format(&args.genesis) : NULL;
 	if (ok && args.out != NULL)
 		ok = text_write_new(args.out, 0644, text, strlen(text), &args.err);
@@ -288,6 +382,7 @@ static int genesis_new(int argc, char **argv)
 		print_made(&args);
 	free(text);
 	wire_free(WIRE(qgenesis), g);
+	genesis_from_free(&args.from);
 	return ok ? EXIT_DONE : cmd_fail(&args.err);
 }
 
@@ -295,20 +390,30 @@ int cmd_genesis(int argc, char **argv)
 {
 	static const struct command commands[] = {
 	    {"new", genesis_new, "make one from replicas, allocations and parameters"},
-	    {"check", genesis_check, "check every rule; print the chain id"},
+	    {"check", genesis_check,
+	     "check every rule, and a successor against the old ledger; print the chain id"},
 	    {"show", genesis_show, "show what it says"},
 	    {NULL, NULL, NULL},
 	};
-	static const char text[] = "quorate genesis: a chain's constitution.\n"
-	                           "\n"
-	                           "  1. each operator:  quorate node init --home HOME --listen "
-	                           "tcp://HOST:PORT      prints NAME,KEY,URL\n"
-	                           "                         by stake, also quorate key new: the address of "
-	                           "its account goes to the end of that line\n"
-	                           "  2. one of them:    quorate genesis new --name NAME --replica "
-	                           "NAME,KEY,URL ... --allocate ADDRESS=AMOUNT ...\n"
-	                           "                         -o genesis.json\n"
-	                           "  3. each operator:  quorate genesis show genesis.json     compare the "
-	                           "chain id, then copy it into HOME\n";
+	static const char text[] =
+	    "quorate genesis: a chain's constitution.\n"
+	    "\n"
+	    "  1. each operator:  quorate node init --home HOME --listen "
+	    "tcp://HOST:PORT      prints NAME,KEY,URL\n"
+	    "                         by stake, also quorate key new: the address of "
+	    "its account goes to the end of that line\n"
+	    "  2. one of them:    quorate genesis new --name NAME --replica "
+	    "NAME,KEY,URL ... --allocate ADDRESS=AMOUNT ...\n"
+	    "                         -o genesis.json\n"
+	    "  3. each operator:  quorate genesis show genesis.json     compare the "
+	    "chain id, then copy it into HOME\n"
+	    "\n"
+	    "A successor, for a lost key, a new member, other parameters:\n"
+	    "  1. each operator:  stops his replica; quorate node init --home NEW ...\n"
+	    "  2. one of them:    quorate genesis new --from LEDGER ... --genesis "
+	    "genesis.json --replica NAME,KEY,URL ...\n"
+	    "                         -o successor.json\n"
+	    "  3. each operator:  quorate genesis check successor.json --from LEDGER "
+	    "--genesis genesis.json\n";
 	return command_run(commands, text, argc, argv);
 }

@@ -1,5 +1,5 @@
 /*
- * cmd_genesis_show.c: `quorate genesis check|show`: what a genesis says, in words and as JSON.
+ * cmd_genesis_show.c: `quorate genesis show`: what a genesis says, in words and as JSON.
  */
 #include <stdio.h>
 #include <string.h>
@@ -116,15 +116,27 @@ static json_t *replicas_json(const struct genesis *g)
 	return replicas;
 }
 
+json_t *genesis_parent_json(const struct qparent *p)
+{
+	char chain[QHASH_HEX], block[QHASH_HEX], state[QHASH_HEX];
+	if (p == NULL)
+		return json_null();
+	return json_pack("{s:s, s:I, s:s, s:s}", "chain", hex_encode(chain, p->chain.b, sizeof p->chain.b),
+	                 "height", (json_int_t)p->height.n, "block",
+	                 hex_encode(block, p->block.b, sizeof p->block.b), "state",
+	                 hex_encode(state, p->state.b, sizeof p->state.b));
+}
+
 static json_t *genesis_json(const struct genesis *g)
 {
 	char chain[QHASH_HEX];
 	return json_pack(
-	    "{s:s, s:s, s:I, s:i, s:i, s:i, s:o, s:I, s:o, s:o, s:o, s:o, s:I, s:I}", "chain",
-	    hex_encode(chain, g->chain.b, sizeof g->chain.b), "name", g->g.name, "time_ms",
-	    (json_int_t)g->g.time_ms, "n", (int)g->n, "f", (int)g->f, "quorum", (int)g->quorum, "supply",
-	    amount_json(g->supply), "allocations", (json_int_t)g->g.allocations.allocations_len, "replicas",
-	    replicas_json(g), "parameters", rules_json(g, "params", NULL), "seal",
+	    "{s:s, s:o, s:s, s:I, s:i, s:i, s:i, s:o, s:I, s:o, s:o, s:o, s:o, s:I, s:I}", "chain",
+	    hex_encode(chain, g->chain.b, sizeof g->chain.b), "parent",
+	    genesis_parent_json(genesis_parent(g)), "name", g->g.name, "time_ms", (json_int_t)g->g.time_ms,
+	    "n", (int)g->n, "f", (int)g->f, "quorum", (int)g->quorum, "supply", amount_json(g->supply),
+	    "allocations", (json_int_t)g->g.allocations.allocations_len, "replicas", replicas_json(g),
+	    "parameters", rules_json(g, "params", NULL), "seal",
 	    g->g.seal.kind == QSEAL_NONE ? json_null() : rules_json(g, "seal", "pow"), "proposer",
 	    stake_rules(g) == NULL ? json_null() : rules_json(g, "proposer", "stake"), "timeout_ms",
 	    (json_int_t)g->timeout_ms, "timeout_cap_ms", (json_int_t)g->timeout_cap_ms);
@@ -170,12 +182,24 @@ static void print_modes(const struct genesis *g, int width)
 		          r->unbonding, r->penalty, r->delegator_penalty);
 }
 
+void genesis_print_parent(int width, const struct qparent *p)
+{
+	char text[QHASH_HEX];
+	if (p == NULL)
+		return;
+	out_field(width, "succeeds", "%s", hex_encode(text, p->chain.b, sizeof p->chain.b));
+	out_field(width, "at height", "%llu, block %s", (unsigned long long)p->height.n,
+	          hex_encode(text, p->block.b, sizeof p->block.b));
+	out_field(width, "state", "%s", hex_encode(text, p->state.b, sizeof p->state.b));
+}
+
 static void print_genesis(const struct genesis *g)
 {
 	char text[QHASH_HEX];
 	enum { W = 12 };
 	out_field(W, "name", "%s", g->g.name);
 	out_field(W, "chain", "%s", hex_encode(text, g->chain.b, sizeof g->chain.b));
+	genesis_print_parent(W, genesis_parent(g));
 	out_field(W, "replicas", "%u; %u may be faulty; %u make a quorum", g->n, g->f, g->quorum);
 	out_field(W, "supply", "%llu in %u allocations", (unsigned long long)g->supply,
 	          g->g.allocations.allocations_len);
@@ -204,7 +228,7 @@ static void print_genesis(const struct genesis *g)
 }
 
 /* What is allowed, and yet hardly what was meant. */
-static void note_oddities(const struct genesis *g)
+void genesis_note_oddities(const struct genesis *g)
 {
 	struct qstake stakes[Q_REPLICAS_MAX];
 	const struct qstake_rules *r = stake_rules(g);
@@ -220,34 +244,6 @@ static void note_oddities(const struct genesis *g)
 		out_note("note: proposer.epoch is not a whole number of cycles of %d turns (%u heights), so "
 		         "turns are less evenly shared where stakes move much",
 		         SCHEDULE_CYCLE, r->turn * SCHEDULE_CYCLE);
-}
-
-int genesis_check(int argc, char **argv)
-{
-	static const struct argp argp = {
-	    .parser = parse_file,
-	    .args_doc = "FILE",
-	    .doc = "Reads a genesis strictly and checks every rule. Prints the chain id; exit code 2 and the "
-	           "field at fault "
-	           "where it is not sound.",
-	    .children = json_children,
-	};
-	struct file_args args = {0};
-	cmd_parse(&argp, argc, argv, &args);
-	struct err err = {0};
-	struct genesis *g = genesis_load(args.file, &err);
-	if (g == NULL)
-		return cmd_fail(&err);
-	char chain[QHASH_HEX];
-	hex_encode(chain, g->chain.b, sizeof g->chain.b);
-	if (args.common.json)
-		out_json_take(
-		    json_pack("{s:s, s:s, s:s}", "verdict", "ok", "file", args.file, "chain", chain));
-	else
-		puts(chain);
-	note_oddities(g);
-	genesis_free(g);
-	return EXIT_DONE;
 }
 
 int genesis_show(int argc, char **argv)
@@ -269,7 +265,7 @@ int genesis_show(int argc, char **argv)
 		out_json_take(genesis_json(g));
 	else
 		print_genesis(g);
-	note_oddities(g);
+	genesis_note_oddities(g);
 	genesis_free(g);
 	return EXIT_DONE;
 }

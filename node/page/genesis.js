@@ -107,15 +107,34 @@ function readAllocation(field, replicas) {
 	return {owner, amount, lock: {kind: LOCK_STAKE, value: replica}};
 }
 
+/* Where the chain before this one ended; the format says whether there is one. */
+function readParent(field, format) {
+	if (format === 1) {
+		if (field.isThere)
+			field.wrong("has no meaning in format 1");
+		return undefined;
+	}
+	if (!field.isThere)
+		field.wrong("missing; a genesis of format 2 has one");
+	field.object("chain height block state");
+	return {
+		chain: field.field("chain").hex(32),
+		height: field.field("height").integer(0n, INT64_MAX),
+		block: field.field("block").hex(32),
+		state: field.field("state").hex(32),
+	};
+}
+
 function readGenesis(root) {
-	root.object("quorate-genesis name time_ms replicas allocations", "params seal proposer");
-	const format = Number(root.field("quorate-genesis").integer(1n, 1n));
+	root.object("quorate-genesis name time_ms replicas allocations", "parent params seal proposer");
+	const format = Number(root.field("quorate-genesis").integer(1n, 2n));
+	const parent = readParent(root.field("parent"), format);
 	const name = root.field("name").string(NAME_MAX), timeMs = root.field("time_ms").integer(0n, INT64_MAX);
 	const params = readParams(root.field("params"));
 	const replicas = root.field("replicas").array(REPLICAS_MAX).map(readReplica);
 	const seal = readSeal(root.field("seal")), proposer = readProposer(root.field("proposer"), replicas.length);
 	const allocations = root.field("allocations").array(ALLOCATIONS_MAX).map((f) => readAllocation(f, replicas));
-	return {format, name, timeMs, params, seal, proposer, replicas, allocations};
+	return {format, parent, name, timeMs, params, seal, proposer, replicas, allocations};
 }
 
 /* ---- rules ---------------------------------------------------------------------------- */
@@ -251,7 +270,9 @@ function genesisOf(bytes) {
 	g.quorum = Math.ceil((n + g.f + 1) / 2);
 	checkGenesis(g);
 	const names = (r) => ({...r, name: ascii(r.name), address: ascii(r.address)});
-	g.chain = taggedHash("quorate/genesis/v1",
-		encode(genesisType, {...g, name: ascii(g.name), replicas: g.replicas.map(names)}));
+	const genesis = {...g, name: ascii(g.name), replicas: g.replicas.map(names)};
+	g.chain = g.parent === undefined
+		? taggedHash("quorate/genesis/v1", encode(genesisType, genesis))
+		: taggedHash("quorate/successor/v1", encode(successor, {genesis, parent: g.parent}));
 	return g;
 }

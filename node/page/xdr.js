@@ -170,6 +170,9 @@ const genesisType = struct({
 	})),
 	allocations: listUpTo(1048576, output),
 });
+const successor = struct({
+	genesis: genesisType, parent: struct({chain: hash, height: u64, block: hash, state: hash}),
+});
 
 /* ---- whole values ------------------------------------------------------------- */
 

@@ -50,6 +50,20 @@ static void add_modes(unsigned n, bool sealed, bool staked)
 	rules_teardown(&rules);
 }
 
+/* The genesis of a chain that succeeds another one. */
+static void add_successor(void)
+{
+	struct rules rules;
+
+	rules_setup(&rules, 4, "heir");
+	rules.g.g.format = GENESIS_SUCCESSOR;
+	rules.g.parent = (struct qparent){rules_hash(1), {17}, rules_hash(2), rules_hash(3)};
+	char *text = genesis_format(&rules.g);
+	fuzz_seed(text, strlen(text));
+	free(text);
+	rules_teardown(&rules);
+}
+
 /* What the rules promise to those who read a genesis that passed them. */
 static void check_modes(const struct genesis *g)
 {
@@ -85,6 +99,7 @@ static void setup(void)
 	add_modes(1, true, true);
 	add_modes(4, true, false);
 	add_modes(4, false, true);
+	add_successor();
 	add(1, 1, 1000);
 	add(4, 4, 1000);
 	add(7, 7, INT64_MAX - 500);
@@ -112,6 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	char *text = genesis_format(g);
 	struct genesis *again = genesis_parse(text, strlen(text), &err);
 	must(again != NULL);
+	must((genesis_parent(g) == NULL) == (genesis_parent(again) == NULL));
 	must(qhash_eq(&g->chain, &again->chain) && qtxid_eq(&g->txid, &again->txid));
 	must(g->supply == again->supply && g->n == again->n && g->quorum == again->quorum);
 	must(g->n == 1 || (g->n >= 4 && g->n <= Q_REPLICAS_MAX));

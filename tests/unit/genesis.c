@@ -191,6 +191,77 @@ static void every_value_changes_the_chain_id(void **state)
 	genesis_free(g);
 }
 
+#define OF_A_SUCCESSOR                                                                                      \
+	"\"quorate-genesis\": 2, \"parent\": {\"chain\": "                                                  \
+	"\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\", \"height\": 17, \"block\": " \
+	"\"1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\", \"state\": "                 \
+	"\"2123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}"
+
+static void a_successor_has_a_parent_and_nobody_else(void **state)
+{
+	(void)state;
+	static const char *const wrong[][2] = {
+	    {"\"quorate-genesis\": 2", "parent: missing; a genesis of format 2 has one"},
+	    {"\"quorate-genesis\": 1, \"parent\": {}", "parent: has no meaning in format 1"},
+	    {"\"quorate-genesis\": 2, \"parent\": {}", "parent.chain: missing"},
+	    {"\"quorate-genesis\": 3", "quorate-genesis: is 3; must be 1 to 2"},
+	};
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+		struct err err = {0};
+		char *text = changed("\"quorate-genesis\": 1", wrong[i][0]);
+		assert_null(genesis_parse(text, strlen(text), &err));
+		assert_string_equal(err.text, wrong[i][1]);
+		free(text);
+	}
+	struct genesis *first = parsed(document);
+	assert_null(genesis_parent(first));
+	genesis_free(first);
+}
+
+/* Each part of the parent is part of the chain id, which no chain without one can have. */
+static void the_chain_id_of_a_successor_covers_its_parent(void **state)
+{
+	(void)state;
+	static const char *const changes[][2] = {{"\"01234", "\"f1234"},
+	                                         {"\"height\": 17", "\"height\": 18"},
+	                                         {"\"11234", "\"f1234"},
+	                                         {"\"21234", "\"f1234"}};
+	char *text = changed("\"quorate-genesis\": 1", OF_A_SUCCESSOR), hex[QHASH_HEX];
+	struct genesis *g = parsed(text), *first = parsed(document);
+	assert_int_equal(genesis_parent(g)->height.n, 17);
+	assert_int_equal(genesis_parent(g)->chain.b[0], 0x01);
+	assert_int_equal(genesis_parent(g)->block.b[0], 0x11);
+	assert_int_equal(genesis_parent(g)->state.b[0], 0x21);
+	assert_memory_not_equal(&g->chain, &first->chain, 32);
+	assert_string_equal(hex_encode(hex, g->chain.b, 32),
+	                    "10cf471bdd125a308c3e4094c6d8201bb8ed2ca98a2ba59999e9541e06180416");
+
+	struct qsuccessor q = {g->g, g->parent};
+	struct qhash id;
+	struct bytes b;
+	assert_true(wire_encode(WIRE(qsuccessor), &q, &b));
+	hash_bytes("quorate/successor/v1", b.data, b.len, id.b);
+	assert_memory_equal(&g->chain, &id, 32);
+	bytes_free(&b);
+	for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+		char *at = strstr(text, changes[i][0]);
+		assert_non_null(at);
+		memcpy(at, changes[i][1], strlen(changes[i][1]));
+		struct genesis *other = parsed(text);
+		assert_memory_not_equal(&g->chain, &other->chain, 32);
+		genesis_free(other);
+		memcpy(at, changes[i][0], strlen(changes[i][0]));
+	}
+	char *formatted = genesis_format(g);
+	struct genesis *again = parsed(formatted);
+	assert_memory_equal(&g->chain, &again->chain, 32);
+	genesis_free(again);
+	genesis_free(g);
+	genesis_free(first);
+	free(formatted);
+	free(text);
+}
+
 static void keeps_its_recorded_chain_id(void **state)
 {
 	(void)state;
@@ -250,7 +321,7 @@ static const struct wrong {
     {"\"1000\"", "1000", "allocations[0].amount: must be an amount"},
     {"\"tcp://d:1\"", "true", "replicas[3].address: must be a string"},
     /* values */
-    {"\"quorate-genesis\": 1", "\"quorate-genesis\": 2", "quorate-genesis: is 2"},
+    {"\"quorate-genesis\": 1", "\"quorate-genesis\": 3", "quorate-genesis: is 3"},
     {"test chain", "", "name: must be"},
     {"test chain", " test", "name: must be"},
     {"test chain", "te\\nst", "name: must be"},
@@ -497,6 +568,8 @@ int main(void)
 	    cmocka_unit_test(formats_and_reads_back_the_same),
 	    cmocka_unit_test(the_chain_id_is_of_the_meaning_not_of_the_text),
 	    cmocka_unit_test(every_value_changes_the_chain_id),
+	    cmocka_unit_test(a_successor_has_a_parent_and_nobody_else),
+	    cmocka_unit_test(the_chain_id_of_a_successor_covers_its_parent),
 	    cmocka_unit_test(keeps_its_recorded_chain_id),
 	    cmocka_unit_test(absent_parameters_have_their_defaults),
 	    cmocka_unit_test(names_the_field_of_every_mistake),

@@ -125,6 +125,15 @@ static const struct sample samples[] = {
                       {QPROPOSER_STAKE, {.stake = {254, 2, 3, 1016, 50, 10}}},
                       {2, sample_replicas},
                       {2, sample_outputs}}),
+    RECORD(qsuccessor, {{2,
+                         "heir",
+                         1700000000003,
+                         {64, 16, 2000, 1048576, 1000, 64000, 5000, 20000, 4096},
+                         {QSEAL_NONE},
+                         {QPROPOSER_PRIMARY},
+                         {0, NULL},
+                         {1, sample_outputs}},
+                        {HASH(0xc0), {77}, HASH(0x44), HASH(0x45)}}),
     RECORD(qstaking, {{2, sample_stakes}, {2, sample_convicted}, {2, sample_tables}}),
 };
 #define SAMPLE_CNT (sizeof samples / sizeof samples[0])
