@@ -98,6 +98,15 @@ static json_t *scrub_json(struct node *n)
 	                 api_number(s.passes));
 }
 
+/* Where the chain before this one ended. */
+static json_t *parent_json(const struct qparent *p)
+{
+	if (p == NULL)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o}", "chain", API_HEX(p->chain), "height",
+	                 api_number(p->height.n), "block", API_HEX(p->block), "state", API_HEX(p->state));
+}
+
 static json_t *status_json(struct node *n, const struct call *c)
 {
 	const struct replica_status *s = &c->status;
@@ -106,6 +115,7 @@ static json_t *status_json(struct node *n, const struct call *c)
 	json_t *json = json_object();
 	node_numbers(n, &disk);
 	json_object_set_new(json, "chain", API_HEX(g->chain));
+	json_object_set_new(json, "parent", parent_json(genesis_parent(g)));
 	json_object_set_new(json, "name", json_string(g->g.name));
 	json_object_set_new(json, "replica", api_number(node_self(n)));
 	json_object_set_new(json, "height", api_number(s->height.n));

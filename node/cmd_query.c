@@ -283,6 +283,16 @@ static void print_mining(const json_t *s)
 	          text_of(mining, "expected_ms", expected));
 }
 
+/* The chain before this one, if it succeeds one. */
+static void print_parent(const json_t *parent)
+{
+	char height[32];
+	if (json_is_object(parent))
+		out_field(13, "succeeds", "%s at height %s",
+		          json_string_value(json_object_get(parent, "chain")),
+		          text_of(parent, "height", height));
+}
+
 static void print_status(const json_t *s)
 {
 	static const char *const fields[] = {"name", "chain",  "replica", "height",
@@ -291,6 +301,7 @@ static void print_status(const json_t *s)
 	                                          "supply"};
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
 		print_field(s, fields[i], fields[i]);
+	print_parent(json_object_get(s, "parent"));
 	print_proposer(s);
 	print_mining(s);
 	for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)

@@ -121,7 +121,8 @@ function overview() {
 				state.blocks.map((block) => blockRow(block, false)))),
 		element("h2", {}, "This node's ledger"),
 		facts(["Own audit", element("span", {id: "audit", class: kind}, text)],
-			["Unspent", `${count(s.unspent)} outputs, ${count(s.supply)} in all`], ["Chain", element("span", {class: "id"}, s.chain)]),
+			["Unspent", `${count(s.unspent)} outputs, ${count(s.supply)} in all`], ["Chain", element("span", {class: "id"}, s.chain)],
+			["Succeeds", s.parent ? element("span", {class: "id"}, `${s.parent.chain} at height ${count(s.parent.height)}`) : undefined]),
 	];
 }
 

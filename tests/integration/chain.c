@@ -245,12 +245,9 @@ int chain_setup(void **state)
 	return crypto_init(&err) ? 0 : -1;
 }
 
-struct chain *chain_up_with(unsigned n, const struct qoutput *allocations, size_t allocation_cnt,
-                            void (*edit)(struct qgenesis *g))
+struct chain *chain_place(unsigned n)
 {
 	struct chain *c = xcalloc(1, sizeof *c);
-	struct err err = {0};
-	char count[16], *out = NULL, *errs = NULL, path[512];
 
 	c->n = n;
 	snprintf(c->dir, sizeof c->dir, "/tmp/quorate-chain-XXXXXX");
@@ -261,15 +258,15 @@ struct chain *chain_up_with(unsigned n, const struct qoutput *allocations, size_
 			break;
 		}
 	}
-	snprintf(count, sizeof count, "%u", n);
-	if (allocations || edit) { /* make it, before anything runs */
-		if (quorate(&out, &errs, "testnet", "new", "--dir", c->dir, "--replicas", count,
-		            "--base-port", "0", NULL) != 0)
-			fail_msg("%s", errs);
-		free(out);
-		free(errs);
-		amend(c, allocations, allocation_cnt, edit);
-	}
+	return c;
+}
+
+void chain_run(struct chain *c)
+{
+	struct err err = {0};
+	char count[16], *out = NULL, *errs = NULL, path[512];
+
+	snprintf(count, sizeof count, "%u", c->n);
 	if (quorate(&out, &errs, "testnet", "up", "--dir", c->dir, "--replicas", count, "--base-port", "0",
 	            "--detach", "--json", NULL) != 0)
 		fail_msg("%s", errs);
@@ -280,6 +277,24 @@ struct chain *chain_up_with(unsigned n, const struct qoutput *allocations, size_
 	c->genesis = genesis_load(path, &err);
 	if (!c->genesis)
 		fail_msg("%s", err.text);
+}
+
+struct chain *chain_up_with(unsigned n, const struct qoutput *allocations, size_t allocation_cnt,
+                            void (*edit)(struct qgenesis *g))
+{
+	struct chain *c = chain_place(n);
+	char count[16], *out = NULL, *errs = NULL;
+
+	snprintf(count, sizeof count, "%u", n);
+	if (allocations || edit) { /* make it, before anything runs */
+		if (quorate(&out, &errs, "testnet", "new", "--dir", c->dir, "--replicas", count,
+		            "--base-port", "0", NULL) != 0)
+			fail_msg("%s", errs);
+		free(out);
+		free(errs);
+		amend(c, allocations, allocation_cnt, edit);
+	}
+	chain_run(c);
 	return c;
 }
 

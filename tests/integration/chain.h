@@ -41,6 +41,10 @@ struct chain *chain_up_edited(unsigned n, void (*edit)(struct qgenesis *g));
 /* Both. */
 struct chain *chain_up_with(unsigned n, const struct qoutput *allocations, size_t allocation_cnt,
                             void (*edit)(struct qgenesis *g));
+/* In two steps: a fresh directory, for a testnet of n that the caller puts there (genesis.json, node0 ...
+ * with their genesis.json); `quorate testnet up --detach` on it. */
+struct chain *chain_place(unsigned n);
+void chain_run(struct chain *c);
 /* Stops everything and removes the directory. */
 void chain_down(struct chain *c);
 

@@ -231,6 +231,8 @@ static int setup(void **state)
 	rules_setup(&staked.r, 4, "staked");
 	rules_by_stake(&staked.r.g.g);
 	staked.r.g.g.allocations.allocations_val[1].lock = (struct qlock){QLOCK_STAKE, {.replica = 2}};
+	staked.r.g.g.format = GENESIS_SUCCESSOR;
+	staked.r.g.parent = (struct qparent){rules_hash(1), {17}, rules_hash(2), rules_hash(3)};
 	if (!genesis_finish(&staked.r.g, &err))
 		fail_msg("%s", err.text);
 	for (size_t i = 0; i < WORLDS; i++)
