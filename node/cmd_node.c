@@ -1,21 +1,23 @@
 /*
  * cmd_node.c: `quorate node --home DIR`, `quorate node init`.
  */
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cmd.h"
 #include "home.h"
+#include "log_file.h"
 #include "node.h"
 #include "out.h"
 #include "pass.h"
 
-enum { KEY_HOME = 0x200, KEY_HTTP, KEY_LISTEN, KEY_ADDRESS, KEY_NAME, KEY_PLAIN };
+enum { KEY_HOME = 0x200, KEY_HTTP, KEY_LISTEN, KEY_ADDRESS, KEY_NAME, KEY_PLAIN, KEY_LOG };
 
 struct node_args {
 	struct cmd_common common;
-	const char *home, *http, *listen, *address, *name;
+	const char *home, *http, *listen, *address, *name, *log;
 	bool plain;
 };
 
@@ -41,6 +43,9 @@ static error_t parse_node(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_NAME:
 		args->name = arg;
+		return 0;
+	case KEY_LOG:
+		args->log = arg;
 		return 0;
 	case KEY_PLAIN:
 		args->plain = true;
@@ -131,7 +136,14 @@ static int node_init(int argc, char **argv)
 
 int cmd_node(int argc, char **argv)
 {
-	static const struct argp_option options[] = {OPTION_HOME, {0}};
+	static const struct argp_option options[] = {
+	    OPTION_HOME,
+	    {"log", KEY_LOG, "FILE", 0,
+	     "Write the log to this file, which SIGHUP opens anew after it was rotated (default: standard "
+	     "error)",
+	     1},
+	    {0},
+	};
 	static const struct argp argp = {
 	    .options = options,
 	    .parser = parse_node,
@@ -149,5 +161,10 @@ int cmd_node(int argc, char **argv)
 	struct node_args args = {0};
 	cmd_parse(&argp, argc, argv, &args);
 	struct err err = {0};
+	if (args.log != NULL) {
+		signal(SIGHUP, SIG_IGN); /* until node_run() waits for it */
+		if (!log_file_open(args.log, &err))
+			return cmd_fail(&err);
+	}
 	return node_run(args.home, &err) ? EXIT_DONE : cmd_fail(&err);
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "log_file.h"
 #include "node_impl.h"
 #include "pass.h"
 
@@ -327,17 +328,21 @@ bool node_run(const char *dir, struct err *err)
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGINT);
+	if (log_file_is_open())
+		sigaddset(&ends, SIGHUP); /* else a terminal that is closed ends it, as usual */
 	harden();
 
 	struct node *n = node_new();
 	bool ok = open_home(n, dir, err);        /* may ask for a passphrase: a signal ends it as usual */
 	pthread_sigmask(SIG_BLOCK, &ends, NULL); /* inherited by every thread: only sigwait() takes them */
+	signal(SIGHUP, SIG_DFL);                 /* no longer ignored, where cmd_node.c did */
 	ok = ok && guard_before(n, err) && open_replica(n, err) && start(n, err);
 	if (ok) {
 		int number = 0;
 		log_info("ready replica=%u name=%s http=%s listen=%s", n->self,
 		         n->genesis->g.replicas.replicas_val[n->self].name, n->conf->http, n->conf->listen);
-		sigwait(&ends, &number);
+		while (sigwait(&ends, &number) == 0 && number == SIGHUP)
+			log_file_reopen();
 	}
 	stop(n);
 	if (n->fatal.kind != ERR_NONE || n->damage.kind != ERR_NONE) {

@@ -385,9 +385,9 @@ _Noreturn static void become_node(const struct testnet_node *node, bool child, p
 	ssize_t len = readlink(self, path, sizeof path - 1);
 	if (len > 0) {
 		path[len] = '\0';
-		execl(path, "quorate", "node", "--home", node->home, (char *)NULL);
+		execl(path, "quorate", "node", "--home", node->home, "--log", node->log, (char *)NULL);
 	}
-	execl(self, "quorate", "node", "--home", node->home, (char *)NULL);
+	execl(self, "quorate", "node", "--home", node->home, "--log", node->log, (char *)NULL);
 	perror("quorate: cannot start itself");
 	_exit(EXIT_SPAWN);
 }
