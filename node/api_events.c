@@ -3,30 +3,34 @@
  * (https://html.spec.whatwg.org/multipage/server-sent-events.html).
  *
  * An event is what GET /v1/status answers, but for the state's digest: one at once, one with each block, or
- * with the newest of several where they come faster than anybody reads, and one every few seconds where none
- * comes, for peers and the queue change, too.
+ * with the newest of several where they come faster than that, and one every few seconds where none
+ * comes, for peers and the queue change, too.  It is made once for all who follow (net/http/feed.c).
  */
 #include <stdlib.h>
-#include <time.h>
 
 #include "api_impl.h"
+#include "clock.h"
 #include "text.h"
 
 enum {
-	STREAMS_MAX = 64, /* each holds one of http's threads and connections */
-	QUIET_MS = 5000,  /* without a block */
-	PAUSE_MS = 500,   /* between two events at least: a status costs the replica's thread a moment */
+	QUIET_MS = 5000, /* without a block */
+	PAUSE_MS = 500,  /* between two events at least: a status costs the replica's thread a moment */
 };
 
-struct events {
-	struct node *node;
-	struct qheight seen;
-	bool begun;
-	char *text; /* of this event, and what of it was sent: */
-	size_t len, at;
+struct bell {
+	pthread_mutex_t lock;
+	pthread_cond_t rung;
+	bool has_rung;
 };
 
-static atomic_uint streams;
+static void ring(void *ctx)
+{
+	struct bell *b = ctx;
+	pthread_mutex_lock(&b->lock);
+	b->has_rung = true;
+	pthread_cond_signal(&b->rung);
+	pthread_mutex_unlock(&b->lock);
+}
 
 static void pause_ms(unsigned ms)
 {
@@ -34,69 +38,46 @@ static void pause_ms(unsigned ms)
 	nanosleep(&t, NULL);
 }
 
-/* Until there is a block above the one that was told of, or for QUIET_MS. */
-static void await_news(const struct events *e)
+/* Until there is a block above this one, or for QUIET_MS. */
+static void await_block(struct node *n, struct qheight seen)
 {
-	struct block_ids *ids;
-	pause_ms(PAUSE_MS);
-	if (node_block_ids(e->node, qheight_of(e->seen.n + 1), node_now_ms() + QUIET_MS, &ids) == IDS_HERE)
-		block_ids_unref(ids);
+	struct timespec until = clock_timespec(clock_ms(CLOCK_REALTIME) + QUIET_MS);
+	struct bell b = {.lock = PTHREAD_MUTEX_INITIALIZER, .rung = PTHREAD_COND_INITIALIZER};
+	struct block_waiter w = {.height = {seen.n + 1}, .wake = ring, .ctx = &b};
+	if (!node_block_wait_begin(n, &w))
+		return;
+	pthread_mutex_lock(&b.lock);
+	while (!b.has_rung && pthread_cond_timedwait(&b.rung, &b.lock, &until) == 0)
+		;
+	pthread_mutex_unlock(&b.lock);
+	node_block_wait_end(n, &w);
 }
 
-/* False: the node answers no more. */
-static bool compose(struct events *e)
+/* *place: 1 and the height that was told of last. */
+char *api_news(void *ctx, uint64_t *place, size_t *len)
 {
-	json_t *status = api_status_json(e->node, false);
-	char *json = status != NULL ? json_dumps(status, JSON_COMPACT) : NULL;
-	free(e->text);
-	e->text = NULL;
-	e->len = e->at = 0;
+	struct node *n = ctx;
+	if (*place > 0) {
+		pause_ms(PAUSE_MS);
+		await_block(n, qheight_of(*place - 1));
+	}
+	json_t *status = api_status_json(n, false);
+	char *json = status != NULL ? json_dumps(status, JSON_COMPACT) : NULL, *text = NULL;
 	if (json != NULL) {
-		e->seen.n = (uint64_t)json_integer_value(json_object_get(status, "height"));
-		e->text = text_format("%sevent: status\ndata: %s\n\n", e->begun ? "" : "retry: 2000\n", json);
-		e->len = strlen(e->text);
+		*place = 1 + (uint64_t)json_integer_value(json_object_get(status, "height"));
+		text = text_format("retry: 2000\nevent: status\ndata: %s\n\n", json);
+		*len = strlen(text);
 	}
 	free(json);
 	json_decref(status);
-	e->begun = true;
-	return e->text != NULL;
-}
-
-static size_t next_event(void *ctx, char *buf, size_t max)
-{
-	struct events *e = ctx;
-	if (e->at == e->len) {
-		if (e->begun)
-			await_news(e);
-		if (!compose(e))
-			return 0;
-	}
-	size_t len = e->len - e->at < max ? e->len - e->at : max;
-	memcpy(buf, e->text + e->at, len);
-	e->at += len;
-	return len;
-}
-
-static void end_events(void *ctx)
-{
-	struct events *e = ctx;
-	free(e->text);
-	free(e);
-	atomic_fetch_sub(&streams, 1);
+	return text;
 }
 
 void api_events(void *ctx, const struct http_request *r, struct http_reply *reply)
 {
+	(void)ctx;
 	(void)r;
-	if (atomic_fetch_add(&streams, 1) >= STREAMS_MAX) {
-		atomic_fetch_sub(&streams, 1);
-		http_error(reply, 503, "busy", "%d already follow this node; ask GET /v1/status now and then",
-		           STREAMS_MAX);
-		return;
-	}
-	struct events *e = xcalloc(1, sizeof *e);
-	e->node = ctx;
 	reply->status = 200;
 	reply->content_type = "text/event-stream";
-	reply->stream = (struct http_stream){next_event, end_events, e};
+	reply->follow = true;
 }

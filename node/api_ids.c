@@ -124,12 +124,49 @@ static void say_old(struct node *n, const struct http_request *r, struct qheight
 
 /* ---- the request -------------------------------------------------------------------------------- */
 
+/* False: there is none yet. */
+static bool say_block(struct node *n, const struct http_request *r, struct qheight h,
+                      struct http_reply *reply)
+{
+	struct block_ids *ids;
+	switch (node_block_ids(n, h, &ids)) {
+	case IDS_HERE:
+		say(r, ids, reply);
+		block_ids_unref(ids);
+		return true;
+	case IDS_OLD:
+		say_old(n, r, h, reply);
+		return true;
+	case IDS_NONE:
+		break;
+	}
+	return false;
+}
+
+/* True: the request is parked until the block is there. */
+static bool wait_for(struct node *n, const struct http_request *r, struct qheight h, uint64_t wait_ms,
+                     struct http_reply *reply)
+{
+	struct block_waiter *w = xcalloc(1, sizeof *w);
+	*w = (struct block_waiter){.height = h, .wake = http_wake, .ctx = r->wake};
+	if (node_block_wait_begin(n, w)) {
+		reply->park_ms = (unsigned)wait_ms;
+		reply->parked = w;
+		return true;
+	}
+	free(w);
+	return false;
+}
+
 void api_block_ids(void *ctx, const struct http_request *r, struct http_reply *reply)
 {
 	struct node *n = ctx;
-	struct block_ids *ids;
 	struct qheight h;
-	uint64_t wait_ms;
+	uint64_t wait_ms = 0;
+	if (r->parked != NULL) {
+		node_block_wait_end(n, r->parked);
+		free(r->parked);
+	}
 	if (!text_u64(r->arg, INT64_MAX, &h.n)) {
 		http_error(reply, 400, "bad_request", "not a height");
 		return;
@@ -140,16 +177,9 @@ void api_block_ids(void *ctx, const struct http_request *r, struct http_reply *r
 		say_none(h, reply);
 		return;
 	}
-	switch (node_block_ids(n, h, node_now_ms() + wait_ms, &ids)) {
-	case IDS_HERE:
-		say(r, ids, reply);
-		block_ids_unref(ids);
-		break;
-	case IDS_OLD:
-		say_old(n, r, h, reply);
-		break;
-	case IDS_NONE:
+	if (say_block(n, r, h, reply))
+		return;
+	bool waits = wait_ms > 0 && r->parked == NULL;
+	if (!(waits && wait_for(n, r, h, wait_ms, reply)) && !say_block(n, r, h, reply)) /* now, or never */
 		say_none(h, reply);
-		break;
-	}
 }

@@ -260,6 +260,16 @@ static void http_connections(FILE *f, const struct family *family, const struct 
 	sample(f, family, n->http.connections);
 }
 
+static void http_followers(FILE *f, const struct family *family, const struct numbers *n)
+{
+	sample(f, family, n->http.followers);
+}
+
+static void http_slow(FILE *f, const struct family *family, const struct numbers *n)
+{
+	sample(f, family, n->http.slow);
+}
+
 static void http_refused(FILE *f, const struct family *family, const struct numbers *n)
 {
 	sample(f, family, n->http.refused);
@@ -420,6 +430,9 @@ static const struct family families[] = {
     {"quorate_peer_waiting_bytes", "gauge", "Bytes that wait to be sent to another replica.", NULL,
      peer_waiting},
     {"quorate_http_connections", "gauge", "Open connections of clients.", NULL, http_connections},
+    {"quorate_http_followers", "gauge", "Clients that follow /v1/events.", NULL, http_followers},
+    {"quorate_http_slow_connections_total", "counter",
+     "Connections of clients hung up on: they sent or took nothing in time, or too little.", NULL, http_slow},
     {"quorate_http_refused_connections_total", "counter",
      "Connections of clients refused for there are too many, in all or from one address.", NULL,
      http_refused},

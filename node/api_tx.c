@@ -1,6 +1,8 @@
 /*
  * api_tx.c: GET /v1/transactions/{txid}: what became of a transaction, and waiting for it.
  */
+#include <stdlib.h>
+
 #include "api_impl.h"
 #include "story.h"
 #include "text.h"
@@ -139,22 +141,31 @@ static bool answer(struct node *n, const struct qtxid *id, bool last, struct htt
 	return settled || last;
 }
 
-static void wait_for(struct node *n, const struct qtxid *id, uint64_t wait_ms, struct http_reply *reply)
+/* Registered before the first look: what happens after that look wakes the request. */
+static void wait_for(struct node *n, const struct http_request *r, const struct qtxid *id, uint64_t wait_ms,
+                     struct http_reply *reply)
 {
-	uint64_t deadline_ms = node_now_ms() + wait_ms;
-	struct waiter w;
-	if (!node_wait_begin(n, &w, id)) {
-		answer(n, id, true, reply);
+	struct waiter *w = xcalloc(1, sizeof *w);
+	*w = (struct waiter){.id = *id, .wake = http_wake, .ctx = r->wake};
+	bool waits = node_wait_begin(n, w);
+	if (!answer(n, id, !waits, reply)) {
+		reply->park_ms = (unsigned)wait_ms;
+		reply->parked = w;
 		return;
 	}
-	/* Registered before the first look: what happens after that look wakes this thread. */
-	bool answered = answer(n, id, false, reply);
-	bool refused = !answered && node_wait(n, &w, deadline_ms) && w.verdict != TX_FINAL;
-	if (!answered && !refused)
-		answer(n, id, true, reply);
-	node_wait_end(n, &w);
-	if (refused) /* said once: nobody writes it now */
-		say_fate(reply, id, &(struct fate){w.verdict, w.winner});
+	if (waits)
+		node_wait_end(n, w);
+	free(w);
+}
+
+static void waited(struct node *n, struct waiter *w, struct http_reply *reply)
+{
+	node_wait_end(n, w);
+	if (w->settled && w->verdict != TX_FINAL) /* said once: nobody writes it now */
+		say_fate(reply, &w->id, &(struct fate){w->verdict, w->winner});
+	else
+		answer(n, &w->id, true, reply);
+	free(w);
 }
 
 void api_transaction(void *ctx, const struct http_request *r, struct http_reply *reply)
@@ -163,6 +174,10 @@ void api_transaction(void *ctx, const struct http_request *r, struct http_reply 
 	struct err err = {0};
 	struct qtxid id;
 	uint64_t wait_ms;
+	if (r->parked != NULL) {
+		waited(n, r->parked, reply);
+		return;
+	}
 	if (!text_txid(r->arg, &id, &err)) {
 		api_bad(reply, &err);
 		return;
@@ -179,5 +194,5 @@ void api_transaction(void *ctx, const struct http_request *r, struct http_reply 
 	if (wait_ms == 0)
 		answer(n, &id, true, reply);
 	else
-		wait_for(n, &id, wait_ms, reply);
+		wait_for(n, r, &id, wait_ms, reply);
 }

@@ -246,6 +246,7 @@ static bool start_http(struct node *n, struct err *err)
 	    .body_max = HTTP_BODY_MAX,
 	    .nice = HTTP_NICE,
 	    .routes = api_routes,
+	    .news = api_news,
 	    .ctx = n,
 	};
 	n->http = http_start(&config, err);

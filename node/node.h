@@ -148,17 +148,17 @@ void node_reader_back(struct node *n, struct reader *r, bool broken);
 /* Someone waits for the fate of a transaction: that it is executed, or refused after all. */
 struct waiter {
 	struct qtxid id;
+	void (*wake)(void *ctx); /* under the node's lock; also when the node is stopping */
+	void *ctx;
 	bool settled; /* by an outcome of the replica: */
 	enum tx_verdict verdict;
 	struct qheight height;
 	struct qtxid winner;
-	pthread_cond_t told;
 	struct waiter *next; /* of the same transaction */
 };
-/* False: too many are waiting already. */
-bool node_wait_begin(struct node *n, struct waiter *w, const struct qtxid *id);
-/* Until it is settled. False: the deadline passed, or the node is stopping. */
-bool node_wait(struct node *n, struct waiter *w, uint64_t deadline_ms);
+/* id, wake and ctx are given. False: too many are waiting already, or the node is stopping. */
+bool node_wait_begin(struct node *n, struct waiter *w);
+/* From here on nothing is written to it. */
 void node_wait_end(struct node *n, struct waiter *w);
 
 /* The transactions of an executed block: their ids in order. Reference-counted, immutable. */
@@ -169,13 +169,26 @@ struct block_ids {
 	struct qtxid ids[];
 };
 void block_ids_unref(struct block_ids *b);
-/* Of the block at this height, waiting for its execution until the deadline. IDS_OLD: it was executed, but
- * the ledger has to be asked. IDS_NONE: not executed (too many are waiting, or the node is stopping). */
+/* Of the block at this height. IDS_OLD: it was executed, but the ledger has to be asked. IDS_NONE: not
+ * executed. */
 enum ids_found { IDS_HERE, IDS_OLD, IDS_NONE };
-enum ids_found node_block_ids(struct node *n, struct qheight height, uint64_t deadline_ms,
-                              struct block_ids **out);
+enum ids_found node_block_ids(struct node *n, struct qheight height, struct block_ids **out);
+
+/* Someone waits for the block at a height. */
+struct block_waiter {
+	struct qheight height;
+	void (*wake)(
+	    void *ctx); /* under the node's lock, perhaps more than once; also when the node is stopping */
+	void *ctx;
+	struct block_waiter *prev, *next;
+};
+/* False: the block is executed, too many are waiting, or the node is stopping. */
+bool node_block_wait_begin(struct node *n, struct block_waiter *w);
+void node_block_wait_end(struct node *n, struct block_waiter *w);
 
 /* The routes, ending with method NULL; their ctx is the node. */
 extern const struct http_route api_routes[];
+/* http_config.news: what GET /v1/events tells. */
+char *api_news(void *ctx, uint64_t *place, size_t *len);
 
 #endif

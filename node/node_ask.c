@@ -154,7 +154,7 @@ void ask_stop(struct node *n)
 		pthread_cond_signal(&c->answered);
 	HASH_ITER (hh, n->waiting, entry, next) {
 		for (struct waiter *w = entry->list; w != NULL; w = w->next)
-			pthread_cond_signal(&w->told);
+			w->wake(w->ctx);
 	}
 	blocks_stop(n);
 	gate_stop(n);
@@ -293,39 +293,24 @@ void ask_free(struct node *n)
 
 /* ---- waiting ---------------------------------------------------------------------------------- */
 
-bool node_wait_begin(struct node *n, struct waiter *w, const struct qtxid *id)
+bool node_wait_begin(struct node *n, struct waiter *w)
 {
-	*w = (struct waiter){.id = *id};
 	pthread_mutex_lock(&n->lock);
 	bool ok = n->waiter_cnt < WAITERS_MAX && !n->stopping;
 	if (ok) {
 		struct waiting *entry;
-		HASH_FIND(hh, n->waiting, id->b, sizeof id->b, entry);
+		HASH_FIND(hh, n->waiting, w->id.b, sizeof w->id.b, entry);
 		if (entry == NULL) {
 			entry = xcalloc(1, sizeof *entry);
-			entry->id = *id;
+			entry->id = w->id;
 			HASH_ADD(hh, n->waiting, id, sizeof entry->id, entry);
 		}
 		w->next = entry->list;
 		entry->list = w;
 		n->waiter_cnt++;
-		cond_init(&w->told);
 	}
 	pthread_mutex_unlock(&n->lock);
 	return ok;
-}
-
-bool node_wait(struct node *n, struct waiter *w, uint64_t deadline_ms)
-{
-	struct timespec until = clock_timespec(deadline_ms);
-	pthread_mutex_lock(&n->lock);
-	while (!n->stopping && !w->settled) {
-		if (pthread_cond_timedwait(&w->told, &n->lock, &until) != 0)
-			break;
-	}
-	bool settled = w->settled;
-	pthread_mutex_unlock(&n->lock);
-	return settled;
 }
 
 void node_wait_end(struct node *n, struct waiter *w)
@@ -344,7 +329,6 @@ void node_wait_end(struct node *n, struct waiter *w)
 	}
 	n->waiter_cnt--;
 	pthread_mutex_unlock(&n->lock);
-	pthread_cond_destroy(&w->told);
 }
 
 void ask_settle(struct node *n, const struct qtxid *id, enum tx_verdict v, struct qheight height,
@@ -360,7 +344,7 @@ void ask_settle(struct node *n, const struct qtxid *id, enum tx_verdict v, struc
 		w->height = height;
 		if (winner != NULL)
 			w->winner = *winner;
-		pthread_cond_signal(&w->told);
+		w->wake(w->ctx);
 	}
 }
 

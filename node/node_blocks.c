@@ -2,8 +2,8 @@
  * node_blocks.c: for http's threads that follow the chain: the ids in the blocks that were executed last, and
  * waiting for the next one.
  *
- * An executed block never changes, so what is said here needs no comparing with the replica.  Each who waits
- * has a condition of his own: a block wakes those that wait for it, nobody else.
+ * An executed block never changes, so what is said here needs no comparing with the replica.  A block wakes
+ * those that wait for it, nobody else.
  */
 #include <stdlib.h>
 #include <utlist.h>
@@ -62,7 +62,7 @@ void blocks_executed(void *ctx, struct block *const *blocks, size_t cnt)
 	DL_FOREACH(n->block_waiters, w)
 	{
 		if (w->height.n <= n->height.n)
-			pthread_cond_signal(&w->executed);
+			w->wake(w->ctx);
 	}
 	if (n->waiting != NULL)
 		settle(n, blocks, cnt);
@@ -73,7 +73,7 @@ void blocks_stop(struct node *n)
 {
 	struct block_waiter *w;
 	DL_FOREACH(n->block_waiters, w)
-	pthread_cond_signal(&w->executed);
+	w->wake(w->ctx);
 }
 
 void blocks_free(struct node *n)
@@ -84,31 +84,29 @@ void blocks_free(struct node *n)
 
 /* ---- on http's threads --------------------------------------------------------------------- */
 
-/* With the lock held. */
-static void wait_for(struct node *n, struct qheight height, uint64_t deadline_ms)
-{
-	struct timespec until = clock_timespec(deadline_ms);
-	struct block_waiter w = {.height = height};
-	if (n->waiter_cnt >= WAITERS_MAX)
-		return;
-	cond_init(&w.executed);
-	DL_APPEND(n->block_waiters, &w);
-	n->waiter_cnt++;
-	while (!n->stopping && n->height.n < height.n) {
-		if (pthread_cond_timedwait(&w.executed, &n->lock, &until) != 0)
-			break;
-	}
-	n->waiter_cnt--;
-	DL_DELETE(n->block_waiters, &w);
-	pthread_cond_destroy(&w.executed);
-}
-
-enum ids_found node_block_ids(struct node *n, struct qheight height, uint64_t deadline_ms,
-                              struct block_ids **out)
+bool node_block_wait_begin(struct node *n, struct block_waiter *w)
 {
 	pthread_mutex_lock(&n->lock);
-	if (n->height.n < height.n && deadline_ms > node_now_ms())
-		wait_for(n, height, deadline_ms);
+	bool ok = !n->stopping && n->height.n < w->height.n && n->waiter_cnt < WAITERS_MAX;
+	if (ok) {
+		DL_APPEND(n->block_waiters, w);
+		n->waiter_cnt++;
+	}
+	pthread_mutex_unlock(&n->lock);
+	return ok;
+}
+
+void node_block_wait_end(struct node *n, struct block_waiter *w)
+{
+	pthread_mutex_lock(&n->lock);
+	DL_DELETE(n->block_waiters, w);
+	n->waiter_cnt--;
+	pthread_mutex_unlock(&n->lock);
+}
+
+enum ids_found node_block_ids(struct node *n, struct qheight height, struct block_ids **out)
+{
+	pthread_mutex_lock(&n->lock);
 	struct block_ids *ids = n->recent[height.n % RECENT_MAX];
 	enum ids_found found = n->height.n < height.n                     ? IDS_NONE
 	                       : ids != NULL && ids->height.n == height.n ? IDS_HERE

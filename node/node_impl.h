@@ -21,7 +21,7 @@
 #define TURN_BULK_BYTES (256u << 10) /* of transactions and bodies: agreement does not wait for more */
 #define LATE_LOOK 16
 #define CALL_TIMEOUT_MS 5000
-#define WAITERS_MAX 128   /* requests that wait; each holds one of the server's threads */
+#define WAITERS_MAX 1024  /* requests that wait */
 #define READERS_MAX 64    /* idle readers kept */
 #define RECENT_MAX 32     /* blocks whose ids are kept in memory: at most 8 MiB */
 #define SIGHTS_MAX 1024   /* heights whose first sight is remembered: more than a window */
@@ -38,13 +38,6 @@ struct waiting {
 	struct qtxid id;
 	struct waiter *list;
 	UT_hash_handle hh;
-};
-
-/* A request that waits for the block at a height. */
-struct block_waiter {
-	struct qheight height;
-	pthread_cond_t executed;
-	struct block_waiter *prev, *next;
 };
 
 /* Counted bad messages, and when the operator was last told. */

@@ -2,9 +2,24 @@
  * http.h: the HTTP server (libmicrohttpd) and the client of the commands (libcurl).
  *
  * The server knows methods, paths, limits and time-outs, nothing of ledgers: routes are a table of
- * the node's.  Limits: 256 connections (32 per address), 30 s idle, 32 KiB for a request's line and header,
- * body_max bytes of body (more is answered 413 and closed) and eight times that for all bodies under way
- * (503).  A body has one framing, Content-Length, given once: any Transfer-Encoding is refused, since two
+ * the node's.
+ *
+ *   one thread (libmicrohttpd's epoll)   all connections: reads requests, writes answers, never waits
+ *   desk.c: a few threads for each lane  run the handlers, while libmicrohttpd leaves the connection alone
+ *   feed.c: one thread                   makes the news that are pushed to all who follow
+ *   crowd.c: one thread                  closes the connections of those who are too slow
+ *
+ * So a connection costs memory, not a thread, whether it is idle, follows the news or waits for something:
+ * about 2 KiB while nothing is under way, at most 16 KiB of headers, and the bodies below; the kernel's
+ * buffers come on top.
+ *
+ * Limits: 2,048 connections (less if the process may open few files), per_address of them from one address;
+ * 16 KiB for a request's line and header; body_max bytes of body (more is answered 413 and closed) and eight
+ * times that for all bodies under way, 128 MiB for all answers under way (503).  The next request's header
+ * has to be in 30 s after the last answer; a body within 30 s and one more for each 16 KiB; an answer has to
+ * be taken as fast.  Whoever is slower is hung up on.
+ *
+ * A body has one framing, Content-Length, given once: any Transfer-Encoding is refused, since two
  * readers of a request that disagree on its end can be played off against each other.  HEAD is answered as
  * GET without its body.
  */
@@ -27,6 +42,8 @@ struct http_request {
 	size_t body_len;
 	void *internal; /* for http_query() and http_header() */
 	const struct http_server *server;
+	void *wake;   /* for http_wake() */
+	void *parked; /* what the first call left in its reply; NULL: this is the first */
 };
 /* Query or header value, or NULL; borrowed for the request. A query that gives a key twice is answered 400.
  */
@@ -36,52 +53,72 @@ const char *http_header(const struct http_request *r, const char *key);
 /* Is this media type, as Content-Type or first in Accept has it, that one (and perhaps its parameters)? */
 bool http_type_is(const char *header, const char *type);
 
-/* A body that comes piece by piece, for as long as there is something to say. */
-struct http_stream {
-	/* At most `max` bytes to buf; how many. 0: that was the end. Runs on the connection's own thread and
-	 * may block, but some seconds only, so that whoever has gone away is noticed, and http_stop() is not
-	 * held up. */
-	size_t (*next)(void *ctx, char *buf, size_t max);
-	void (*end)(void *ctx); /* once, whether or not anything was read */
-	void *ctx;
-};
-
 struct http_reply {
 	int status;
 	const char *content_type; /* static text */
 	char *body;               /* malloc'd, taken by the server */
 	size_t body_len;
-	struct http_stream stream; /* .next not NULL: instead of the body */
+	bool follow; /* instead of a body: http_config.news, for as long as the client listens */
+	/* Instead of all that: there is no answer yet, and no thread waits for it.  The handler is called
+	 * once more, with `parked` in its request, and has to answer then: when http_wake() was called (it
+	 * may have been already), after this time, or when the server stops. */
+	unsigned park_ms;
+	void *parked;
 	struct {
 		const char *name; /* static text; NULL ends the list */
 		char value[320];
 	} header[4]; /* extra; Cache-Control: no-store unless given here */
 };
+/* Any thread, under any lock of its own; for as long as the second call has not begun. */
+void http_wake(void *wake);
+
+/* Handlers may wait for a moment, so each lane has threads of its own: who waits for one thing does not stand
+ * in the way of those who want another.  What has waited 5 s for a thread is answered 503. */
+enum http_lane {
+	HTTP_ASK,  /* what is in memory */
+	HTTP_READ, /* from the disk */
+	HTTP_TAKE, /* what clients hand in */
+	HTTP_LANES
+};
 
 struct http_route {
 	const char *method;
 	const char *path; /* exact, or with one '*': a path segment that is not empty */
-	/* Runs on the connection's own thread, so it may block for a few seconds; *reply is zeroed. */
+	/* Runs on one of its lane's threads; *reply is zeroed. */
 	void (*handle)(void *ctx, const struct http_request *r, struct http_reply *reply);
 	/* Asked as soon as the header of a request with a body is in (r->body is NULL). True: *reply is the
-	 * answer, and the body is not asked for, or not kept if it comes all the same. May be NULL. */
+	 * answer, and the body is not asked for, or not kept if it comes all the same. May be NULL; must not
+	 * wait. */
 	bool (*refuse)(void *ctx, const struct http_request *r, struct http_reply *reply);
+	enum http_lane lane;
 };
 
 struct http_config {
 	const char *listen; /* "127.0.0.1:7480", "[::1]:7480" or "localhost:7480"; port 0: any */
 	size_t body_max;
-	int nice;                        /* by so much lower is the priority of the connections' threads */
+	int nice;                        /* by so much lower is the priority of its threads */
 	const struct http_route *routes; /* ends with method NULL; borrowed */
 	void *ctx;
+	/* What is pushed to all who follow: the next piece, malloc'd, its length to *len.  Runs on a thread
+	 * of its own while somebody follows, and waits until there is news, some seconds at most; *place is
+	 * its own, and 0 where nobody followed before: then the piece is to come at once.  NULL: that was the
+	 * end for those who follow now. */
+	char *(*news)(void *ctx, uint64_t *place, size_t *len);
+	unsigned per_address; /* connections; 0: HTTP_PER_ADDRESS */
+	unsigned patience_s;  /* 0: 30 */
 };
+#define HTTP_CONNECTIONS_MAX 2048u
+#define HTTP_PER_ADDRESS 128u
+
 struct http_server *http_start(const struct http_config *config, struct err *err);
-/* Waits for the handlers that run. */
+/* Every request that is in is answered first; clients have a second to take their answers. */
 void http_stop(struct http_server *s);
 
 struct http_stats {
 	unsigned connections; /* open now */
+	unsigned followers;   /* of them */
 	uint64_t refused;     /* connections, beyond a limit */
+	uint64_t slow;        /* connections that were hung up on */
 };
 void http_stats(const struct http_server *s, struct http_stats *out);
 unsigned http_port(const struct http_server *s);

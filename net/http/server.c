@@ -2,19 +2,13 @@
  * server.c: the HTTP server. In the path of a transaction: before it, the client; after it, the node's
  * handler of POST /v1/transactions.
  *
- * One thread a connection (libmicrohttpd's): a handler that waits stalls nobody else, and the
- * limits bound the threads.  libmicrohttpd calls on_access() once when the header is in, once for each piece
- * of the body, and once when all of it is there; requests are answered at the last call, unless their header
- * alone is reason to refuse them (that closes the connection).
+ * libmicrohttpd's one thread calls on_access() once when the header is in, once for each piece of the body,
+ * once when all of it is there, and once when the desk has the answer; requests go to the desk when they are
+ * in, unless their header alone is reason to refuse them (that closes the connection).
  */
 #include <errno.h>
 #include <jansson.h>
-#include <microhttpd.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <pthread.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -22,36 +16,35 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "http.h"
+#include "server_impl.h"
 
-#define CONNECTIONS_MAX 256u
-#define CONNECTIONS_PER_ADDRESS_MAX 32u
-#define IDLE_S 30u
-#define HEADER_MAX ((size_t)32 << 10)
-#define PATH_MAX_LEN 1024
-#define BODIES_MAX 8u                 /* times body_max: memory for all bodies that are coming in together */
-#define STACK_BYTES ((size_t)1 << 20) /* handlers use SQLite and jansson */
-#define STREAM_BLOCK 4096
+#define HEADER_MAX ((size_t)16 << 10)
+#define BODIES_MAX 8u /* times body_max: memory for all bodies that are coming in together */
+#define ANSWERS_MAX ((size_t)128 << 20) /* and for all large answers on their way out */
+#define ANSWER_LARGE ((size_t)16 << 10)
 
-struct http_server {
-	struct MHD_Daemon *daemon;
-	struct http_config config;
-	unsigned port;
-	atomic_size_t bodies; /* bytes allocated for them */
-	atomic_uint connections;
-	atomic_uint_fast64_t refused;
-};
+void server_thread(const struct http_server *s)
+{
+	static _Thread_local bool begun;
 
-/* A request while it comes in. */
-struct incoming {
-	bool malformed_path; /* known before anything else of it */
-	bool begun;          /* the header was judged */
-	bool too_large;
-	bool no_room;            /* others' bodies fill the memory there is for them */
-	struct http_reply reply; /* status not 0: what the body comes too late for */
-	struct bytes body;
-	size_t cap;
-};
+	if (begun)
+		return;
+	begun = true;
+	pthread_setname_np(pthread_self(), "http");
+	id_t self = (id_t)gettid(); /* on Linux each thread has a priority of its own */
+	if (s->config.nice != 0)
+		(void)setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + s->config.nice);
+}
+
+void server_cond_init(pthread_cond_t *c)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(c, &attr);
+	pthread_condattr_destroy(&attr);
+}
 
 /* ---- the request ------------------------------------------------------------------ */
 
@@ -87,26 +80,12 @@ static bool escapes_sound(const char *uri)
 	return true;
 }
 
-/* Once on each of libmicrohttpd's threads, which tells of none that begins. */
-static void begin_thread(const struct http_server *s)
-{
-	static _Thread_local bool begun;
-
-	if (begun)
-		return;
-	begun = true;
-	pthread_setname_np(pthread_self(), "http");
-	id_t self = (id_t)gettid(); /* on Linux each thread has a priority of its own */
-	if (s->config.nice != 0)
-		(void)setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + s->config.nice);
-}
-
 static void *on_request_line(void *ctx, const char *uri, struct MHD_Connection *connection)
 {
 	struct incoming *in = xcalloc(1, sizeof(*in));
 
-	begin_thread(ctx);
-	(void)connection;
+	in->server = ctx;
+	in->connection = connection;
 	in->malformed_path = !escapes_sound(uri);
 	return in;
 }
@@ -117,14 +96,16 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **re
 	struct http_server *s = ctx;
 	struct incoming *in = *req;
 
-	(void)connection;
 	(void)code;
-	if (in != NULL) {
-		atomic_fetch_sub(&s->bodies, in->cap);
-		free(in->reply.body);
-		bytes_free(&in->body);
-		free(in);
-	}
+	if (in == NULL)
+		return;
+	desk_done(in);
+	crowd_await(s, connection, CROWD_SENDS, 0); /* the next one */
+	atomic_fetch_sub(&s->bodies, in->cap);
+	atomic_fetch_sub(&s->answers, in->answer);
+	free(in->reply.body);
+	bytes_free(&in->body);
+	free(in);
 	*req = NULL;
 }
 
@@ -160,39 +141,49 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
 	(void)MHD_add_response_header(response, name, value);
 }
 
-static ssize_t read_stream(void *ctx, uint64_t at, char *buf, size_t max)
+static void say_busy(struct http_reply *reply, const char *with)
 {
-	const struct http_stream *stream = ctx;
-	size_t len = stream->next(stream->ctx, buf, max);
-
-	(void)at;
-	return len > 0 ? (ssize_t)len : MHD_CONTENT_READER_END_OF_STREAM;
+	http_error(reply, MHD_HTTP_SERVICE_UNAVAILABLE, "busy", "%s; try again", with);
 }
 
-static void end_stream(void *ctx)
+/* Room in memory until the client has taken it. */
+static bool answer_fits(struct http_server *s, struct incoming *in, size_t len)
 {
-	struct http_stream *stream = ctx;
-
-	stream->end(stream->ctx);
-	free(stream);
+	if (len < ANSWER_LARGE)
+		return true;
+	in->answer = len;
+	return atomic_fetch_add(&s->answers, len) + len <= ANSWERS_MAX;
 }
 
-static struct MHD_Response *make_response(const struct http_reply *reply)
+/* Takes the body. */
+static struct MHD_Response *make_response(struct http_server *s, struct incoming *in,
+                                          struct http_reply *reply)
 {
-	if (reply->stream.next == NULL)
-		return MHD_create_response_from_buffer(reply->body_len, reply->body, MHD_RESPMEM_MUST_FREE);
-	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream,
-	                                         xmemdup(&reply->stream, sizeof reply->stream), end_stream);
+	struct MHD_Response *response = NULL;
+
+	if (reply->follow) {
+		response = feed_response(s, in->connection);
+		if (response != NULL)
+			return response;
+		say_busy(reply,
+		         "as many follow this node as it can serve; ask now and then, or another node");
+	}
+	if (!answer_fits(s, in, reply->body_len))
+		say_busy(reply, "the answers that others do not take fill this node's memory");
+	response = MHD_create_response_from_buffer(reply->body_len, reply->body, MHD_RESPMEM_MUST_FREE);
+	reply->body = NULL;
+	must(response != NULL); /* fails only when memory is out */
+	return response;
 }
 
 /* Takes the reply's body. */
-static enum MHD_Result answer(struct MHD_Connection *connection, struct http_reply *reply, bool hang_up)
+static enum MHD_Result answer(struct incoming *in, struct http_reply *reply, bool hang_up)
 {
+	struct http_server *s = in->server;
 	bool cache = false;
 
 	must(reply->status >= 200 && reply->status <= 599);
-	struct MHD_Response *response = make_response(reply);
-	must(response != NULL); /* fails only when memory is out */
+	struct MHD_Response *response = make_response(s, in, reply);
 	for (size_t i = 0; i < sizeof(reply->header) / sizeof(reply->header[0]); i++) {
 		if (reply->header[i].name == NULL)
 			break;
@@ -206,63 +197,10 @@ static enum MHD_Result answer(struct MHD_Connection *connection, struct http_rep
 	add_header(response, "X-Content-Type-Options", "nosniff");
 	if (hang_up)
 		add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-	enum MHD_Result rv = MHD_queue_response(connection, (unsigned)reply->status, response);
+	crowd_await(s, in->connection, CROWD_TAKES, reply->body_len);
+	enum MHD_Result rv = MHD_queue_response(in->connection, (unsigned)reply->status, response);
 	MHD_destroy_response(response);
 	return rv;
-}
-
-/* ---- routes --------------------------------------------------------------------------- */
-
-/* Does the path fit the route? What its '*' stands for are the first *len bytes of *arg. */
-static bool route_fits(const char *route, const char *path, const char **arg, size_t *len)
-{
-	const char *star = strchr(route, '*');
-
-	*arg = "";
-	*len = 0;
-	if (star == NULL)
-		return strcmp(route, path) == 0;
-	if (strncmp(route, path, (size_t)(star - route)) != 0)
-		return false;
-	*arg = path + (star - route);
-	*len = strcspn(*arg, "/");
-	return *len > 0 && strcmp(*arg + *len, star + 1) == 0;
-}
-
-/* An exact route wins over one with '*', whose text goes to `segment`. */
-static const struct http_route *find_route(const struct http_server *s, struct http_request *r,
-                                           char segment[PATH_MAX_LEN + 1], struct http_reply *reply)
-{
-	const char *wanted = strcmp(r->method, "HEAD") == 0 ? "GET" : r->method;
-	const struct http_route *found = NULL;
-	char allow[sizeof(reply->header[0].value)] = "";
-
-	segment[0] = '\0';
-	for (const struct http_route *route = s->config.routes; route->method != NULL; route++) {
-		const char *arg;
-		size_t len;
-		if (!route_fits(route->path, r->path, &arg, &len))
-			continue;
-		if (strcmp(route->method, wanted) != 0) {
-			size_t used = strlen(allow);
-			snprintf(allow + used, sizeof(allow) - used, "%s%s", used > 0 ? ", " : "",
-			         route->method);
-		} else if (found == NULL || len == 0) {
-			found = route;
-			memcpy(segment, arg, len);
-			segment[len] = '\0';
-		}
-	}
-	if (found == NULL && *allow != '\0') {
-		http_error(reply, MHD_HTTP_METHOD_NOT_ALLOWED, "method_not_allowed", "%.100s allows %s",
-		           r->path, allow);
-		reply->header[0].name = MHD_HTTP_HEADER_ALLOW;
-		memcpy(reply->header[0].value, allow, sizeof(allow));
-	} else if (found == NULL) {
-		http_error(reply, MHD_HTTP_NOT_FOUND, "not_found", "there is nothing at %.200s", r->path);
-	}
-	r->arg = segment;
-	return found;
 }
 
 /* ---- libmicrohttpd's calls ------------------------------------------------------------------ */
@@ -293,50 +231,12 @@ static struct header_count find_headers(struct MHD_Connection *connection, const
 	return h;
 }
 
-#define QUERY_KEYS_MAX 16 /* far more than any route knows */
-
-struct query_keys {
-	const char *key[QUERY_KEYS_MAX];
-	unsigned cnt;
-	const char *repeated;
-};
-
-static enum MHD_Result note_key(void *ctx, enum MHD_ValueKind kind, const char *key, const char *value)
-{
-	struct query_keys *q = ctx;
-
-	(void)kind;
-	(void)value;
-	for (unsigned i = 0; i < q->cnt && q->repeated == NULL; i++)
-		if (strcasecmp(q->key[i], key) == 0) /* so does http_query() */
-			q->repeated = key;
-	if (q->cnt < QUERY_KEYS_MAX)
-		q->key[q->cnt] = key;
-	q->cnt++;
-	return q->cnt <= QUERY_KEYS_MAX && q->repeated == NULL ? MHD_YES : MHD_NO;
-}
-
-/* A key that is given twice would mean one thing here and another to whoever stands in between. */
-static bool query_sound(struct MHD_Connection *connection, struct http_reply *reply)
-{
-	struct query_keys q = {0};
-
-	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, note_key, &q);
-	if (q.repeated != NULL)
-		http_error(reply, MHD_HTTP_BAD_REQUEST, "bad_query", "\"%.100s\" is given twice", q.repeated);
-	else if (q.cnt > QUERY_KEYS_MAX)
-		http_error(reply, MHD_HTTP_BAD_REQUEST, "bad_query", "more than %d values in the query",
-		           QUERY_KEYS_MAX);
-	return reply->status == 0;
-}
-
 /* What the header alone is reason to refuse; true: *reply says so. */
-static bool refused(const struct http_server *s, struct incoming *in, struct MHD_Connection *connection,
-                    const char *path, struct http_reply *reply)
+static bool refused(const struct incoming *in, const char *path, uint64_t length, struct http_reply *reply)
 {
-	struct header_count encodings = find_headers(connection, MHD_HTTP_HEADER_TRANSFER_ENCODING);
-	struct header_count lengths = find_headers(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
-	uint64_t length = lengths.cnt > 0 ? strtoull(lengths.value, NULL, 10) : 0;
+	size_t body_max = in->server->config.body_max;
+	struct header_count encodings = find_headers(in->connection, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+	struct header_count lengths = find_headers(in->connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
 	if (in->malformed_path)
 		http_error(reply, MHD_HTTP_BAD_REQUEST, "bad_path", "the path has a malformed %%-escape");
@@ -349,10 +249,10 @@ static bool refused(const struct http_server *s, struct incoming *in, struct MHD
 	else if (encodings.cnt > 0)
 		http_error(reply, MHD_HTTP_LENGTH_REQUIRED, "length_required",
 		           "send the body with Content-Length, without Transfer-Encoding");
-	else if (length / 2 > s->config.body_max)
+	else if (length / 2 > body_max)
 		/* A little too much is read and dropped, so that the client gets to read this answer. */
 		http_error(reply, MHD_HTTP_CONTENT_TOO_LARGE, "body_too_large",
-		           "a body has at most %zu bytes", s->config.body_max);
+		           "a body has at most %zu bytes", body_max);
 	else
 		return false;
 	return true;
@@ -391,21 +291,23 @@ static void take_body(struct http_server *s, struct incoming *in, const char *da
 	in->body.len += len;
 }
 
-/* A request, as far as it is in, and its route; NULL: *reply says why not. */
-struct asked {
-	struct http_request r;
-	char segment[PATH_MAX_LEN + 1];
-};
-static const struct http_route *ask(const struct http_server *s, struct MHD_Connection *connection,
-                                    const char *method, const char *path, struct asked *a,
+/* The request as handlers see it, as far as it is in, and its route; NULL: *reply says why not. */
+static const struct http_route *ask(struct incoming *in, const char *method, const char *path,
                                     struct http_reply *reply)
 {
-	a->r = (struct http_request){.method = method, .path = path, .internal = connection, .server = s};
+	struct asked *a = &in->asked;
+
+	a->r = (struct http_request){.method = method,
+	                             .path = path,
+	                             .body = in->body.data,
+	                             .body_len = in->body.len,
+	                             .internal = in->connection,
+	                             .server = in->server,
+	                             .wake = in};
 	a->r.content_type = http_header(&a->r, MHD_HTTP_HEADER_CONTENT_TYPE);
 	if (a->r.content_type == NULL)
 		a->r.content_type = "";
-	const struct http_route *route = find_route(s, &a->r, a->segment, reply);
-	return route != NULL && query_sound(connection, reply) ? route : NULL;
+	return route_find(in->server, a, reply);
 }
 
 /*
@@ -413,20 +315,23 @@ static const struct http_route *ask(const struct http_server *s, struct MHD_Conn
  * would not read an answer before he is through, and a connection closed in between would take it from him;
  * what he sends is passed over.
  */
-static enum MHD_Result on_header(const struct http_server *s, struct incoming *in,
-                                 struct MHD_Connection *connection, const char *path, const char *method)
+static enum MHD_Result on_header(struct incoming *in, const char *path, const char *method)
 {
+	struct http_server *s = in->server;
 	struct http_reply reply = {0};
-	struct asked a;
+	struct header_count lengths = find_headers(in->connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	uint64_t length = lengths.cnt > 0 ? strtoull(lengths.value, NULL, 10) : 0;
 
-	if (refused(s, in, connection, path, &reply))
-		return answer(connection, &reply, true);
-	if (find_headers(connection, MHD_HTTP_HEADER_CONTENT_LENGTH).cnt == 0)
+	if (refused(in, path, length, &reply))
+		return answer(in, &reply, true);
+	crowd_await(s, in->connection, CROWD_SENDS, length);
+	if (lengths.cnt == 0)
 		return MHD_YES;
-	const struct http_route *route = ask(s, connection, method, path, &a, &reply);
-	bool no = route != NULL && route->refuse != NULL && route->refuse(s->config.ctx, &a.r, &reply);
-	if (no && http_header(&a.r, MHD_HTTP_HEADER_EXPECT) != NULL)
-		return answer(connection, &reply, true);
+	const struct http_route *route = ask(in, method, path, &reply);
+	bool no =
+	    route != NULL && route->refuse != NULL && route->refuse(s->config.ctx, &in->asked.r, &reply);
+	if (no && http_header(&in->asked.r, MHD_HTTP_HEADER_EXPECT) != NULL)
+		return answer(in, &reply, true);
 	if (no)
 		in->reply = reply;
 	else
@@ -434,156 +339,123 @@ static enum MHD_Result on_header(const struct http_server *s, struct incoming *i
 	return MHD_YES;
 }
 
-/* All of it is in. */
-static enum MHD_Result on_request(const struct http_server *s, struct incoming *in,
-                                  struct MHD_Connection *connection, const char *path, const char *method)
+/* All of it is in: to the desk with it, unless it is answered already. */
+static enum MHD_Result on_request(struct incoming *in, const char *path, const char *method)
 {
+	struct http_server *s = in->server;
 	struct http_reply reply = in->reply;
-	struct asked a;
 
 	in->reply = (struct http_reply){0};
 	if (reply.status != 0)
-		return answer(connection, &reply, false);
+		return answer(in, &reply, false);
 	if (in->too_large) {
 		http_error(&reply, MHD_HTTP_CONTENT_TOO_LARGE, "body_too_large",
 		           "a body has at most %zu bytes", s->config.body_max);
-		return answer(connection, &reply, true);
+		return answer(in, &reply, true);
 	}
 	if (in->no_room) {
-		http_error(&reply, MHD_HTTP_SERVICE_UNAVAILABLE, "busy",
-		           "too much is being sent to this node at once; try again");
-		return answer(connection, &reply, true);
+		say_busy(&reply, "too much is being sent to this node at once");
+		return answer(in, &reply, true);
 	}
-	const struct http_route *route = ask(s, connection, method, path, &a, &reply);
-	a.r.body = in->body.data;
-	a.r.body_len = in->body.len;
-	if (route != NULL)
-		route->handle(s->config.ctx, &a.r, &reply);
-	return answer(connection, &reply, false);
+	in->route = ask(in, method, path, &reply);
+	if (in->route == NULL)
+		return answer(in, &reply, false);
+	crowd_await(s, in->connection, CROWD_WAITS, 0);
+	if (desk_take(in))
+		return MHD_YES;
+	http_error(&reply, MHD_HTTP_SERVICE_UNAVAILABLE, "busy", "this node is stopping; ask another");
+	return answer(in, &reply, true);
 }
 
 static enum MHD_Result on_access(void *ctx, struct MHD_Connection *connection, const char *path,
                                  const char *method, const char *version, const char *data, size_t *data_len,
                                  void **req)
 {
-	struct http_server *s = ctx;
 	struct incoming *in = *req;
 
+	(void)connection;
 	(void)version;
 	if (!in->begun) {
 		in->begun = true;
-		return on_header(s, in, connection, path, method);
+		return on_header(in, path, method);
 	}
-	if (*data_len == 0)
-		return on_request(s, in, connection, path, method);
-	take_body(s, in, data, *data_len);
-	*data_len = 0;
-	return MHD_YES;
+	if (*data_len > 0) {
+		take_body(ctx, in, data, *data_len);
+		*data_len = 0;
+		return MHD_YES;
+	}
+	/* A connection that is suspended while libmicrohttpd still means to read from it is read from when it
+	 * is resumed, before the answer is asked for: who has said that he will send no more is taken for
+	 * gone then.  So let it look up from reading first; it asks again at once. */
+	if (in->state == COMING) {
+		in->state = WHOLE;
+		return MHD_YES;
+	}
+	if (in->state != ANSWERED)
+		return on_request(in, path, method);
+	struct http_reply reply = in->reply;
+	in->reply = (struct http_reply){0};
+	return answer(in, &reply, false);
 }
 
-/* ---- listening -------------------------------------------------------------------------------- */
+/* ---- connections ------------------------------------------------------------------------------- */
 
-/* Splits HOST:PORT or [HOST]:PORT. */
-static bool split_listen(const char *listen, char host[256], char port[6], struct err *err)
-{
-	const char *colon = strrchr(listen, ':');
-	const char *begin = listen, *end = colon;
-
-	if (colon != NULL && *listen == '[' && colon > listen + 1 && colon[-1] == ']') {
-		begin++;
-		end--;
-	} else if (colon != NULL && strchr(listen, ':') != colon) {
-		colon = NULL; /* IPv6 without brackets */
-	}
-	if (colon != NULL && end > begin && end - begin < 256 && strlen(colon + 1) < 6) {
-		snprintf(host, 256, "%.*s", (int)(end - begin), begin);
-		snprintf(port, 6, "%s", colon + 1);
-		if (*port != '\0' && strspn(port, "0123456789") == strlen(port) &&
-		    strtol(port, NULL, 10) <= 65535)
-			return true;
-	}
-	return err_set(err, ERR_INPUT,
-	               "\"%.200s\" is no address to listen on: write HOST:PORT, e.g. 127.0.0.1:7480", listen);
-}
-
-bool http_listen_check(const char *listen, struct err *err)
-{
-	char host[256], port[6];
-
-	return split_listen(listen, host, port, err);
-}
-
-/* A listening socket, or -1 with *err. */
-static int listen_on(const char *address, struct err *err)
-{
-	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-	struct addrinfo *found;
-	char host[256], port[6];
-	int one = 1;
-
-	if (!split_listen(address, host, port, err))
-		return -1;
-	int rv = getaddrinfo(host, port, &hints, &found);
-	if (rv != 0) {
-		err_set(err, ERR_INPUT, "cannot listen for HTTP on %s: %s", address, gai_strerror(rv));
-		return -1;
-	}
-	int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
-	                bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0)) {
-		rv = errno;
-		close(fd);
-		errno = rv;
-		fd = -1;
-	}
-	if (fd < 0)
-		err_set(err, ERR_WORLD, "cannot listen for HTTP on %s: %s%s", address, strerror(errno),
-		        errno == EADDRINUSE ? "; stop the program that uses it, or choose another address"
-		                            : "");
-	freeaddrinfo(found);
-	return fd;
-}
-
-static unsigned bound_port(int fd)
-{
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} a = {.v6 = {.sin6_family = AF_INET6}};
-	socklen_t len = sizeof(a);
-
-	must(getsockname(fd, &a.any, &len) == 0);
-	return ntohs(a.any.sa_family == AF_INET6 ? a.v6.sin6_port : a.v4.sin_port);
-}
-
-static void on_connection(void *ctx, struct MHD_Connection *connection, void **ours,
-                          enum MHD_ConnectionNotificationCode code)
+static enum MHD_Result on_accept(void *ctx, const struct sockaddr *address, socklen_t len)
 {
 	struct http_server *s = ctx;
 
-	(void)connection, (void)ours;
-	if (code == MHD_CONNECTION_NOTIFY_STARTED)
-		atomic_fetch_add(&s->connections, 1);
-	else
-		atomic_fetch_sub(&s->connections, 1);
+	(void)address;
+	(void)len;
+	server_thread(s);
+	if (atomic_load(&s->crowd.cnt) < s->crowd.max)
+		return MHD_YES;
+	atomic_fetch_add(&s->crowd.refused, 1);
+	return MHD_NO;
 }
 
-/* libmicrohttpd tells nobody but its log of a connection that it refuses. Nothing is written: most of its
- * messages are about what clients do wrong, and they say it as often as they like. */
+static void on_connection(void *ctx, struct MHD_Connection *connection, void **visitor,
+                          enum MHD_ConnectionNotificationCode code)
+{
+	if (code == MHD_CONNECTION_NOTIFY_STARTED)
+		crowd_enter(ctx, connection, visitor);
+	else
+		crowd_leave(ctx, visitor);
+}
+
+/* libmicrohttpd tells nobody but its log of a connection that it refuses, because its address has too many.
+ * Nothing is written: most of its messages are about what clients do wrong, and they say it as often as they
+ * like. */
 static void on_log(void *ctx, const char *fmt, va_list ap)
 {
 	struct http_server *s = ctx;
 
 	(void)ap;
 	if (strstr(fmt, "connection limit") != NULL)
-		atomic_fetch_add(&s->refused, 1);
+		atomic_fetch_add(&s->crowd.refused, 1);
 }
 
 void http_stats(const struct http_server *s, struct http_stats *out)
 {
-	out->connections = atomic_load(&s->connections);
-	out->refused = atomic_load(&s->refused);
+	out->connections = atomic_load(&s->crowd.cnt);
+	out->followers = atomic_load(&s->feed.cnt);
+	out->refused = atomic_load(&s->crowd.refused);
+	out->slow = atomic_load(&s->crowd.slow);
+}
+
+/* ---- starting and stopping ------------------------------------------------------------------------ */
+
+static struct MHD_Daemon *start_daemon(struct http_server *s, int fd)
+{
+	unsigned per_address = s->config.per_address > 0 ? s->config.per_address : HTTP_PER_ADDRESS;
+
+	/* Beyond its own limit libmicrohttpd does not refuse, but lets them wait: ours comes first. */
+	return MHD_start_daemon(
+	    MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, on_accept, s,
+	    on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+	    s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS_MAX + 1,
+	    MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_MAX,
+	    MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, s,
+	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_END);
 }
 
 struct http_server *http_start(const struct http_config *config, struct err *err)
@@ -595,28 +467,31 @@ struct http_server *http_start(const struct http_config *config, struct err *err
 	struct http_server *s = xcalloc(1, sizeof(*s));
 	s->config = *config;
 	s->config.listen = NULL; /* borrowed for the call only */
-	s->port = bound_port(fd);
-	s->daemon = MHD_start_daemon(
-	    MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC |
-	        MHD_USE_ERROR_LOG,
-	    0, NULL, NULL, on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, s, MHD_OPTION_NOTIFY_CONNECTION,
-	    on_connection, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-	    MHD_OPTION_PER_IP_CONNECTION_LIMIT, CONNECTIONS_PER_ADDRESS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-	    IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_MAX, MHD_OPTION_THREAD_STACK_SIZE, STACK_BYTES,
-	    MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, s,
-	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_END);
-	if (s->daemon == NULL) {
-		err_set(err, ERR_WORLD, "cannot start the HTTP server: %s", strerror(errno));
-		/* libmicrohttpd has closed fd */
-		free(s);
-		return NULL;
-	}
-	return s;
+	s->port = listen_port(fd);
+	crowd_start(s, config->patience_s);
+	desk_start(s);
+	feed_start(s);
+	s->daemon = start_daemon(s, fd);
+	if (s->daemon != NULL)
+		return s;
+	err_set(err, ERR_WORLD, "cannot start the HTTP server: %s", strerror(errno));
+	desk_stop(s); /* libmicrohttpd has closed fd */
+	feed_stop(s);
+	crowd_stop(s);
+	free(s);
+	return NULL;
 }
 
 void http_stop(struct http_server *s)
 {
-	MHD_stop_daemon(s->daemon); /* closes the socket too */
+	int fd = MHD_quiesce_daemon(s->daemon);
+
+	desk_stop(s);
+	feed_stop(s);
+	desk_empty(s);
+	MHD_stop_daemon(s->daemon);
+	crowd_stop(s);
+	close(fd);
 	free(s);
 }
 

@@ -188,18 +188,25 @@ void node_reader_back(struct node *n, struct reader *r, bool broken)
 	reader_close(r);
 }
 
-bool node_wait_begin(struct node *n, struct waiter *w, const struct qtxid *id)
+/* All that anybody waits for happens at once. */
+bool node_wait_begin(struct node *n, struct waiter *w)
 {
 	(void)n;
-	w->id = *id;
-	return id->b[1] & 1;
+	if (w->id.b[1] & 1)
+		w->wake(w->ctx);
+	return w->id.b[1] & 1;
 }
 
-bool node_wait(struct node *n, struct waiter *w, uint64_t deadline_ms)
+bool node_block_wait_begin(struct node *n, struct block_waiter *w)
+{
+	(void)n;
+	w->wake(w->ctx);
+	return true;
+}
+
+void node_block_wait_end(struct node *n, struct block_waiter *w)
 {
 	(void)n, (void)w;
-	must(deadline_ms >= 1000 && deadline_ms <= 11000);
-	return false;
 }
 
 void node_wait_end(struct node *n, struct waiter *w)
@@ -208,11 +215,9 @@ void node_wait_end(struct node *n, struct waiter *w)
 }
 
 /* Three blocks: the first is long executed, of the third it has the ids. */
-enum ids_found node_block_ids(struct node *n, struct qheight height, uint64_t deadline_ms,
-                              struct block_ids **out)
+enum ids_found node_block_ids(struct node *n, struct qheight height, struct block_ids **out)
 {
 	(void)n;
-	must(deadline_ms >= 1000 && deadline_ms <= 11000);
 	if (height.n == 3) {
 		*out = xcalloc(1, sizeof **out + sizeof ids[0]);
 		(*out)->height = height;

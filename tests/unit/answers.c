@@ -184,16 +184,21 @@ void node_reader_back(struct node *n, struct reader *r, bool broken)
 	reader_close(r);
 }
 
-bool node_wait_begin(struct node *n, struct waiter *w, const struct qtxid *id)
+bool node_wait_begin(struct node *n, struct waiter *w)
 {
-	(void)n, (void)w, (void)id;
+	(void)n, (void)w;
 	return false;
 }
 
-bool node_wait(struct node *n, struct waiter *w, uint64_t deadline_ms)
+bool node_block_wait_begin(struct node *n, struct block_waiter *w)
 {
-	(void)n, (void)w, (void)deadline_ms;
+	(void)n, (void)w;
 	return false;
+}
+
+void node_block_wait_end(struct node *n, struct block_waiter *w)
+{
+	(void)n, (void)w;
 }
 
 void node_wait_end(struct node *n, struct waiter *w)
@@ -202,10 +207,9 @@ void node_wait_end(struct node *n, struct waiter *w)
 }
 
 /* What was executed is asked of the ledger, here. */
-enum ids_found node_block_ids(struct node *n, struct qheight height, uint64_t deadline_ms,
-                              struct block_ids **out)
+enum ids_found node_block_ids(struct node *n, struct qheight height, struct block_ids **out)
 {
-	(void)n, (void)deadline_ms, (void)out;
+	(void)n, (void)out;
 	return height.n <= cluster_status(cluster, SELF).height.n ? IDS_OLD : IDS_NONE;
 }
 

@@ -8,12 +8,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <unistd.h>
 
 #include <cmocka.h>
-
-#define FAR_MS 3600000 /* who has to wait for it is ended by: */
-#define PATIENCE_S 120
 
 static struct node n;
 
@@ -75,7 +71,7 @@ static void execute(uint64_t from, uint64_t to)
 static enum ids_found look(uint64_t height)
 {
 	struct block_ids *ids;
-	enum ids_found found = node_block_ids(&n, qheight_of(height), 0, &ids);
+	enum ids_found found = node_block_ids(&n, qheight_of(height), &ids);
 
 	if (found == IDS_HERE) {
 		assert_int_equal(ids->height.n, height);
@@ -114,51 +110,28 @@ static void what_is_asked_for_stays_whole_while_others_follow(void **state)
 
 	(void)state;
 	execute(1, 1);
-	assert_int_equal(node_block_ids(&n, qheight_of(1), 0, &ids), IDS_HERE);
+	assert_int_equal(node_block_ids(&n, qheight_of(1), &ids), IDS_HERE);
 	execute(2, 1 + RECENT_MAX);
 	assert_int_equal(look(1), IDS_OLD);
 	assert_int_equal(ids->ids[0].b[0], 1);
 	block_ids_unref(ids);
 }
 
+/* Counts how often it is told. */
 struct follower {
-	pthread_t thread;
-	uint64_t height;
-	enum ids_found found;
+	struct block_waiter w;
+	unsigned told;
 };
 
-static void *follow(void *arg)
+static void tell(void *ctx)
 {
-	struct follower *f = arg;
-	struct block_ids *ids;
-
-	f->found = node_block_ids(&n, qheight_of(f->height), node_now_ms() + FAR_MS, &ids);
-	if (f->found == IDS_HERE)
-		block_ids_unref(ids);
-	return NULL;
+	((struct follower *)ctx)->told++;
 }
 
-static void follow_begin(struct follower *f, uint64_t height)
+static bool follow_begin(struct follower *f, uint64_t height)
 {
-	unsigned before, now;
-
-	*f = (struct follower){.height = height};
-	pthread_mutex_lock(&n.lock);
-	before = n.waiter_cnt;
-	pthread_mutex_unlock(&n.lock);
-	assert_int_equal(pthread_create(&f->thread, NULL, follow, f), 0);
-	do { /* until it waits */
-		sched_yield();
-		pthread_mutex_lock(&n.lock);
-		now = n.waiter_cnt;
-		pthread_mutex_unlock(&n.lock);
-	} while (now == before);
-}
-
-static enum ids_found follow_end(struct follower *f)
-{
-	pthread_join(f->thread, NULL);
-	return f->found;
+	*f = (struct follower){.w = {.height = {height}, .wake = tell, .ctx = f}};
+	return node_block_wait_begin(&n, &f->w);
 }
 
 static void a_block_wakes_those_that_wait_for_it(void **state)
@@ -166,16 +139,34 @@ static void a_block_wakes_those_that_wait_for_it(void **state)
 	struct follower next[2], later;
 
 	(void)state;
-	follow_begin(&next[0], 1);
-	follow_begin(&later, 3);
-	follow_begin(&next[1], 1);
+	assert_true(follow_begin(&next[0], 1));
+	assert_true(follow_begin(&later, 3));
+	assert_true(follow_begin(&next[1], 1));
+	assert_int_equal(n.waiter_cnt, 3);
 	execute(1, 2);
-	assert_int_equal(follow_end(&next[0]), IDS_HERE);
-	assert_int_equal(follow_end(&next[1]), IDS_HERE);
+	assert_int_equal(next[0].told, 1);
+	assert_int_equal(next[1].told, 1);
+	assert_int_equal(later.told, 0);
+	node_block_wait_end(&n, &next[0].w);
+	node_block_wait_end(&n, &next[1].w);
 	assert_int_equal(n.waiter_cnt, 1);
 	execute(3, 3);
-	assert_int_equal(follow_end(&later), IDS_HERE);
+	assert_int_equal(next[0].told, 1); /* not any more */
+	assert_int_equal(later.told, 1);
+	node_block_wait_end(&n, &later.w);
 	assert_null(n.block_waiters);
+	assert_int_equal(n.waiter_cnt, 0);
+}
+
+static void nobody_waits_for_what_is_there(void **state)
+{
+	struct follower f;
+
+	(void)state;
+	execute(1, 3);
+	assert_false(follow_begin(&f, 3));
+	assert_true(follow_begin(&f, 4));
+	node_block_wait_end(&n, &f.w);
 }
 
 static void who_waits_for_a_transaction_is_told_by_its_block(void **state)
@@ -196,37 +187,27 @@ static void who_waits_for_a_transaction_is_told_by_its_block(void **state)
 
 static void only_so_many_wait(void **state)
 {
-	struct block_ids *ids;
+	struct follower f;
 
 	(void)state;
 	n.waiter_cnt = WAITERS_MAX;
-	assert_int_equal(node_block_ids(&n, qheight_of(1), node_now_ms() + FAR_MS, &ids), IDS_NONE);
+	assert_false(follow_begin(&f, 1));
 	assert_int_equal(n.waiter_cnt, WAITERS_MAX);
 }
 
 static void nobody_waits_for_a_node_that_stops(void **state)
 {
-	struct follower f;
-	struct block_ids *ids;
+	struct follower f, late;
 
 	(void)state;
-	follow_begin(&f, 1);
+	assert_true(follow_begin(&f, 1));
 	pthread_mutex_lock(&n.lock);
 	n.stopping = true;
 	blocks_stop(&n);
 	pthread_mutex_unlock(&n.lock);
-	assert_int_equal(follow_end(&f), IDS_NONE);
-	assert_int_equal(node_block_ids(&n, qheight_of(1), node_now_ms() + FAR_MS, &ids), IDS_NONE);
-}
-
-static void a_deadline_that_passed_ends_the_wait(void **state)
-{
-	struct block_ids *ids;
-
-	(void)state;
-	assert_int_equal(node_block_ids(&n, qheight_of(1), node_now_ms() + 1, &ids), IDS_NONE);
-	assert_int_equal(n.waiter_cnt, 0);
-	assert_null(n.block_waiters);
+	assert_int_equal(f.told, 1);
+	node_block_wait_end(&n, &f.w);
+	assert_false(follow_begin(&late, 1));
 }
 
 int main(void)
@@ -239,8 +220,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(who_waits_for_a_transaction_is_told_by_its_block, begin, end),
 	    cmocka_unit_test_setup_teardown(only_so_many_wait, begin, end),
 	    cmocka_unit_test_setup_teardown(nobody_waits_for_a_node_that_stops, begin, end),
-	    cmocka_unit_test_setup_teardown(a_deadline_that_passed_ends_the_wait, begin, end),
+	    cmocka_unit_test_setup_teardown(nobody_waits_for_what_is_there, begin, end),
 	};
-	alarm(PATIENCE_S);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,6 +19,7 @@
 
 #define BODY_MAX 1000
 #define DEADLINE_S 20
+#define PER_ADDRESS 32
 
 /* ---- the server under test ------------------------------------------------------------- */
 
@@ -139,8 +140,12 @@ static char *base_url(void)
 
 static int setup(void **state)
 {
-	struct http_config c = {
-	    .listen = "127.0.0.1:0", .body_max = BODY_MAX, .nice = 2, .routes = routes, .ctx = ours};
+	struct http_config c = {.listen = "127.0.0.1:0",
+	                        .body_max = BODY_MAX,
+	                        .nice = 2,
+	                        .routes = routes,
+	                        .ctx = ours,
+	                        .per_address = PER_ADDRESS};
 	struct err err = {0};
 
 	(void)state;
@@ -537,7 +542,7 @@ static void handler_that_waits_stalls_nobody_else(void **state)
 
 static void one_address_has_a_bounded_number_of_connections(void **state)
 {
-	enum { MORE = 40 };
+	enum { MORE = PER_ADDRESS + 8 };
 	int fd[MORE], refused = 0;
 	char c;
 
@@ -551,7 +556,7 @@ static void one_address_has_a_bounded_number_of_connections(void **state)
 	}
 	for (int i = 0; i < MORE; i++)
 		close(fd[i]);
-	assert_int_equal(refused, MORE - 32);
+	assert_int_equal(refused, MORE - PER_ADDRESS);
 }
 
 static void address_in_use_is_named(void **state)

@@ -65,7 +65,8 @@ static const char *ask(int fd)
 
 static void connections_beyond_the_limit_are_counted(void **state)
 {
-	struct http_config config = {.listen = "127.0.0.1:0", .body_max = 10, .routes = routes};
+	struct http_config config = {
+	    .listen = "127.0.0.1:0", .body_max = 10, .routes = routes, .per_address = PER_ADDRESS};
 	struct http_server *s = http_start(&config, NULL);
 	int open[PER_ADDRESS];
 	struct http_stats stats;
