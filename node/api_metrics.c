@@ -244,11 +244,20 @@ static void link_sent(FILE *f, const struct family *family, const struct numbers
 				sample_of_replica(f, family, i, n->link[i].field);          \
 	}
 OF_PEER(peer_connected, connected)
+OF_PEER(peer_protocol, version)
 OF_PEER(peer_sent_frames, sent_frames)
 OF_PEER(peer_sent_messages, sent_envelopes)
 OF_PEER(peer_sent_bytes, sent_bytes)
 OF_PEER(peer_dropped, dropped_envelopes)
 OF_PEER(peer_waiting, outbox_bytes)
+
+static void peer_trouble(FILE *f, const struct family *family, const struct numbers *n)
+{
+	for (unsigned i = 0; i < n->g->n; i++)
+		for (enum link_trouble t = LINK_FINE + 1; i != n->self && t < LINK_TROUBLE_CNT; t++)
+			fprintf(f, "%s{replica=\"%u\",trouble=\"%s\"} %d\n", family->name, i,
+			        link_trouble_name(t), n->link[i].trouble == t);
+}
 
 static void link_rejections(FILE *f, const struct family *family, const struct numbers *n)
 {
@@ -421,6 +430,10 @@ static const struct family families[] = {
     {"quorate_link_refused_connections_total", "counter",
      "Connections from peers that were closed for what came on them.", NULL, link_rejections},
     {"quorate_peer_connected", "gauge", "1: the connection to another replica is up.", NULL, peer_connected},
+    {"quorate_peer_protocol", "gauge",
+     "Version of the protocol spoken with another replica; 0: not connected.", NULL, peer_protocol},
+    {"quorate_peer_trouble", "gauge", "1: why there is no connection to another replica.", NULL,
+     peer_trouble},
     {"quorate_peer_sent_frames_total", "counter", "Frames sent to another replica.", NULL, peer_sent_frames},
     {"quorate_peer_sent_messages_total", "counter", "Messages sent to another replica, several in a frame.",
      NULL, peer_sent_messages},

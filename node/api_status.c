@@ -6,6 +6,7 @@
 #include "api_impl.h"
 #include "clock.h"
 #include "jread.h"
+#include "parts.h"
 
 /* ---- status ---------------------------------------------------------------------------------- */
 
@@ -14,6 +15,31 @@ static uint64_t since(uint64_t at_ms)
 {
 	uint64_t now_ms = node_now_ms();
 	return now_ms > at_ms ? now_ms - at_ms : 0;
+}
+
+/* What the last HELLO from a peer's address said; null: there was none. */
+static json_t *said_json(const struct link_said *said)
+{
+	if (!said->known)
+		return json_null();
+	json_t *differs = json_array();
+	for (unsigned i = 0; i < PARTS_CNT; i++)
+		if (said->differs >> i & 1)
+			json_array_append_new(differs, json_string(parts_name[i]));
+	return json_pack("{s:o, s:o, s:s, s:[o, o], s:o}", "chain", API_HEX(said->chain), "replica",
+	                 api_number(said->replica), "program", said->program, "protocols",
+	                 api_number(said->versions.lowest), api_number(said->versions.highest), "differs",
+	                 differs);
+}
+
+static void add_link(struct node *n, unsigned i, const struct link_stats *link, json_t *peer)
+{
+	const char *address = link_address(node_link(n), i), *trouble = link_trouble_name(link->trouble);
+	json_object_set_new(peer, "address", json_string(address));
+	json_object_set_new(peer, "protocol", link->version > 0 ? api_number(link->version) : json_null());
+	json_object_set_new(peer, "trouble", trouble != NULL ? json_string(trouble) : json_null());
+	json_object_set_new(peer, "why", trouble != NULL ? json_string(link->why) : json_null());
+	json_object_set_new(peer, "said", said_json(&link->said));
 }
 
 static json_t *peers_json(struct node *n, const struct engine_status *s)
@@ -27,6 +53,7 @@ static json_t *peers_json(struct node *n, const struct engine_status *s)
 		json_t *peer = json_pack("{s:i, s:s, s:b}", "index", (int)i, "name",
 		                         node_genesis(n)->g.replicas.replicas_val[i].name, "connected",
 		                         (int)link.connected);
+		add_link(n, i, &link, peer);
 		bool seen = s->peer[i].seen_ms > 0;
 		json_object_set_new(peer, "height", seen ? api_number(s->peer[i].executed.n) : json_null());
 		json_object_set_new(peer, "view", seen ? api_number(s->peer[i].entered.n) : json_null());

@@ -75,6 +75,19 @@ static bool set_scrub_s(struct conf *c, const char *value, struct err *err)
 	return set_number(&c->scrub_s, value, CONF_SCRUB_S_MAX, err);
 }
 
+static bool set_protocol(struct conf *c, const char *value, struct err *err)
+{
+	uint64_t n;
+
+	if (!text_u64(value, link_versions.highest, &n) || (n > 0 && n < link_versions.lowest))
+		return err_set(
+		    err, ERR_INPUT,
+		    "\"%.40s\" is no version that this program speaks, which are %u to %u (0: all)", value,
+		    link_versions.lowest, link_versions.highest);
+	c->protocol = (unsigned)n;
+	return true;
+}
+
 static bool set_log(struct conf *c, const char *value, struct err *err)
 {
 	return log_level_parse(value, &c->log) ||
@@ -84,9 +97,10 @@ static bool set_log(struct conf *c, const char *value, struct err *err)
 static const struct {
 	const char *name;
 	bool (*set)(struct conf *c, const char *value, struct err *err);
-} keys[] = {{"http", set_http},       {"listen", set_listen},
-            {"workers", set_workers}, {"mining_threads", set_mining_threads},
-            {"scrub_s", set_scrub_s}, {"log", set_log}};
+} keys[] = {{"http", set_http},        {"listen", set_listen},
+            {"workers", set_workers},  {"mining_threads", set_mining_threads},
+            {"scrub_s", set_scrub_s},  {"log", set_log},
+            {"protocol", set_protocol}};
 #define KEY_CNT (sizeof(keys) / sizeof(keys[0]))
 
 /* ---- lines ---------------------------------------------------------------------------- */
@@ -102,9 +116,10 @@ static bool node_key(struct reading *r, const char *name, const char *value, str
 		r->given |= 1u << i;
 		return keys[i].set(r->conf, value, err) || err_prefix(err, "%s", name);
 	}
-	return err_set(
-	    err, ERR_INPUT,
-	    "there is no key \"%.40s\" in [node]: http, listen, workers, mining_threads, scrub_s, log", name);
+	return err_set(err, ERR_INPUT,
+	               "there is no key \"%.40s\" in [node]: http, listen, workers, mining_threads, scrub_s, "
+	               "log, protocol",
+	               name);
 }
 
 static bool peer_key(struct reading *r, const char *name, const char *value, struct err *err)
@@ -249,13 +264,18 @@ bool conf_write(const char *path, const struct conf *c, struct err *err)
 	    "# Seconds from one check of the whole ledger file to the next, in the background; 0: none.\n"
 	    "scrub_s = %u\n"
 	    "\n"
+	    "# Highest version of the protocol to speak with the other replicas; 0: all that the program "
+	    "speaks.\n"
+	    "# Pin the one that all speak while they are upgraded one by one, and unpin after.\n"
+	    "protocol = %u\n"
+	    "\n"
 	    "# How much is logged: debug, info, warn or error.\n"
 	    "log = %s\n"
 	    "\n"
 	    "[peers]\n"
 	    "# Replicas that are to be dialed elsewhere than genesis.json says: NUMBER = tcp://HOST:PORT.\n",
 	    c->http != NULL ? c->http : HTTP_DEFAULT, c->listen != NULL ? c->listen : LISTEN_DEFAULT,
-	    CONF_WORKERS_MAX, c->workers, CONF_MINING_THREADS_MAX, c->mining_threads, c->scrub_s,
+	    CONF_WORKERS_MAX, c->workers, CONF_MINING_THREADS_MAX, c->mining_threads, c->scrub_s, c->protocol,
 	    log_level_name(c->log));
 	for (unsigned i = 0; i < Q_REPLICAS_MAX; i++)
 		if (c->peer[i] != NULL)

@@ -5,6 +5,7 @@
  *   [node]
  *   http = 127.0.0.1:7480           where clients connect
  *   listen = tcp://127.0.0.1:7580   where the other replicas connect
+ *   protocol = 0                    highest version spoken with the others; 0: all that the program can
  *   workers = 0                     threads that check signatures; 0: one a core
  *   mining_threads = 1              threads that search for seals; 0: one a core
  *   scrub_s = 86400                 seconds from one check of the whole ledger to the next; 0: none
@@ -32,6 +33,7 @@ struct conf {
 	char *http, *listen;
 	unsigned workers, mining_threads; /* 0: one a core */
 	unsigned scrub_s;                 /* 0: never */
+	unsigned protocol;                /* 0: whatever the program speaks */
 	enum log_level log;
 	char *peer[Q_REPLICAS_MAX]; /* by replica; NULL: as the genesis says */
 };

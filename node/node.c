@@ -18,6 +18,7 @@
 #include "log.h"
 #include "log_file.h"
 #include "node_impl.h"
+#include "parts.h"
 #include "pass.h"
 
 #define OUTBOX_BYTES_MAX (64u << 20) /* per peer */
@@ -223,13 +224,24 @@ static bool start_link(struct node *n, struct err *err)
 	for (unsigned i = 0; i < n->genesis->n; i++)
 		address[i] = n->conf->peer[i] != NULL ? n->conf->peer[i]
 		                                      : n->genesis->g.replicas.replicas_val[i].address;
+	struct qhash digest[PARTS_CNT];
+	struct link_part parts[PARTS_CNT];
+	parts_digest(n->genesis, digest);
+	for (unsigned i = 0; i < PARTS_CNT; i++)
+		parts[i] = (struct link_part){parts_name[i], digest[i]};
 	struct link_config config = {
 	    .listen = n->conf->listen,
 	    .self = n->self,
 	    .n = n->genesis->n,
 	    .address = address,
 	    .outbox_bytes_max = OUTBOX_BYTES_MAX,
+	    .hello = {.versions = {link_versions.lowest, n->conf->protocol},
+	              .chain = n->genesis->chain,
+	              .program = "quorate " QUORATE_VERSION,
+	              .part_cnt = PARTS_CNT,
+	              .parts = parts},
 	    .on_frame = inbox_frame,
+	    .log = log_effect,
 	    .ctx = n,
 	};
 	struct link *l = link_start(&config, err);

@@ -3,6 +3,7 @@
  */
 #include "conn.h"
 
+#include <endian.h>
 #include <time.h>
 
 #include "clock.h"
@@ -27,14 +28,19 @@ void conn_free(struct conn *c)
 	pthread_mutex_destroy(&c->mutex);
 }
 
-static void op_begin(struct conn *c, uint64_t timeout_ms)
+static uint64_t until_ms(uint64_t timeout_ms)
 {
 	uint64_t now = conn_now_ms();
 
+	return timeout_ms < CONN_FOREVER - now ? now + timeout_ms : CONN_FOREVER;
+}
+
+static void op_begin(struct conn *c, uint64_t deadline_ms)
+{
 	pthread_mutex_lock(&c->mutex);
 	must(!c->running);
 	c->running = true;
-	c->deadline_ms = timeout_ms < CONN_FOREVER - now ? now + timeout_ms : CONN_FOREVER;
+	c->deadline_ms = deadline_ms;
 	pthread_mutex_unlock(&c->mutex);
 }
 
@@ -71,7 +77,7 @@ int conn_dial(struct conn *c, const char *url, uint64_t timeout_ms)
 	if (rv != 0)
 		return rv;
 	(void)nng_stream_dialer_set_bool(dialer, NNG_OPT_TCP_NODELAY, true); /* not for ipc:// */
-	op_begin(c, timeout_ms);
+	op_begin(c, until_ms(timeout_ms));
 	nng_stream_dialer_dial(dialer, c->aio);
 	rv = op_end(c);
 	if (rv == 0)
@@ -93,10 +99,10 @@ int conn_accept(struct conn *c, nng_stream_listener *listener, nng_stream **out)
 
 /* One operation of nng's, which may move only some of the bytes. */
 static int transfer(struct conn *c, void (*op)(nng_stream *, nng_aio *), nng_iov iov, size_t *moved,
-                    uint64_t timeout_ms)
+                    uint64_t deadline_ms)
 {
 	must(nng_aio_set_iov(c->aio, 1, &iov) == 0);
-	op_begin(c, timeout_ms);
+	op_begin(c, deadline_ms);
 	op(c->stream, c->aio);
 	int rv = op_end(c);
 
@@ -105,13 +111,13 @@ static int transfer(struct conn *c, void (*op)(nng_stream *, nng_aio *), nng_iov
 }
 
 static int transfer_all(struct conn *c, void (*op)(nng_stream *, nng_aio *), void *data, size_t len,
-                        uint64_t timeout_ms)
+                        uint64_t deadline_ms)
 {
 	size_t moved;
 
 	for (size_t at = 0; at < len; at += moved) {
 		nng_iov rest = {.iov_buf = (uint8_t *)data + at, .iov_len = len - at};
-		int rv = transfer(c, op, rest, &moved, timeout_ms);
+		int rv = transfer(c, op, rest, &moved, deadline_ms);
 		if (rv != 0)
 			return rv;
 	}
@@ -120,33 +126,54 @@ static int transfer_all(struct conn *c, void (*op)(nng_stream *, nng_aio *), voi
 
 int conn_read(struct conn *c, void *data, size_t len, uint64_t timeout_ms)
 {
-	return transfer_all(c, nng_stream_recv, data, len, timeout_ms);
+	return transfer_all(c, nng_stream_recv, data, len, until_ms(timeout_ms));
 }
 
 int conn_read_some(struct conn *c, void *data, size_t len, size_t *got, uint64_t timeout_ms)
 {
 	nng_iov iov = {.iov_buf = data, .iov_len = len};
 
-	return transfer(c, nng_stream_recv, iov, got, timeout_ms);
+	return transfer(c, nng_stream_recv, iov, got, until_ms(timeout_ms));
 }
 
 int conn_write(struct conn *c, const void *data, size_t len, uint64_t timeout_ms)
 {
-	return transfer_all(c, nng_stream_send, (void *)(uintptr_t)data /* only read */, len, timeout_ms);
+	return transfer_all(c, nng_stream_send, (void *)(uintptr_t)data /* only read */, len,
+	                    until_ms(timeout_ms));
 }
 
-int conn_hello(struct conn *c, int ours, int theirs, uint64_t timeout_ms)
+static int read_hello(struct conn *c, struct qhello *got, uint64_t deadline_ms)
 {
-	const uint8_t hello[8] = {0, 'S', 'P', 0, 0, (uint8_t)ours, 0, 0};
-	const uint8_t wanted[8] = {0, 'S', 'P', 0, 0, (uint8_t)theirs, 0, 0};
-	uint8_t got[8];
-	int rv = conn_write(c, hello, sizeof(hello), timeout_ms);
+	uint8_t text[Q_HELLO_MAX];
+	uint64_t length;
+	int rv = transfer_all(c, nng_stream_recv, &length, sizeof(length), deadline_ms);
 
-	if (rv == 0)
-		rv = conn_read(c, got, sizeof(got), timeout_ms);
-	if (rv == 0 && memcmp(got, wanted, sizeof(got)) != 0)
+	if (rv != 0)
+		return rv;
+	length = be64toh(length);
+	if (length > sizeof(text))
+		return NNG_EPROTO;
+	rv = transfer_all(c, nng_stream_recv, text, (size_t)length, deadline_ms);
+	if (rv == 0 && !wire_decode(WIRE(qhello), text, (size_t)length, got))
 		rv = NNG_EPROTO;
 	return rv;
+}
+
+int conn_hello(struct conn *c, int ours, int theirs, const struct bytes *message, struct qhello *got,
+               uint64_t timeout_ms)
+{
+	uint8_t header[8] = {0, 'S', 'P', 0, 0, (uint8_t)ours, 0, 0};
+	const uint8_t wanted[8] = {0, 'S', 'P', 0, 0, (uint8_t)theirs, 0, 0};
+	uint64_t deadline_ms = until_ms(timeout_ms);
+	int rv = transfer_all(c, nng_stream_send, header, sizeof(header), deadline_ms);
+
+	if (rv == 0)
+		rv = transfer_all(c, nng_stream_send, message->data, message->len, deadline_ms);
+	if (rv == 0)
+		rv = transfer_all(c, nng_stream_recv, header, sizeof(header), deadline_ms);
+	if (rv == 0 && memcmp(header, wanted, sizeof(wanted)) != 0)
+		rv = NNG_EPROTO;
+	return rv == 0 ? read_hello(c, got, deadline_ms) : rv;
 }
 
 void conn_hang_up(struct conn *c)

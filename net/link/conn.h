@@ -31,15 +31,19 @@ uint64_t conn_now_ms(void); /* monotonic */
 void conn_init(struct conn *c);
 void conn_free(struct conn *c); /* its user has ended */
 
-/* Each returns 0 or nng's error; timeout_ms may be CONN_FOREVER. */
+/* Each returns 0 or nng's error; timeout_ms, of the whole call, may be CONN_FOREVER. */
 int conn_dial(struct conn *c, const char *url, uint64_t timeout_ms);
 int conn_accept(struct conn *c, nng_stream_listener *listener, nng_stream **out);
 int conn_read(struct conn *c, void *data, size_t len, uint64_t timeout_ms);
 /* What has come, at least one byte. NNG_ETIMEDOUT: nothing came, and nothing is lost. */
 int conn_read_some(struct conn *c, void *data, size_t len, size_t *got, uint64_t timeout_ms);
 int conn_write(struct conn *c, const void *data, size_t len, uint64_t timeout_ms);
-/* Exchanges the SP headers; NNG_EPROTO if the other side does not speak `theirs`. */
-int conn_hello(struct conn *c, int ours, int theirs, uint64_t timeout_ms);
+/*
+ * Says our SP header and our HELLO (a message behind its length), and reads theirs, to be freed by
+ * wire_free(). NNG_EPROTO: the other side does not speak `theirs`, or what it says is no HELLO.
+ */
+int conn_hello(struct conn *c, int ours, int theirs, const struct bytes *message, struct qhello *got,
+               uint64_t timeout_ms);
 
 void conn_hang_up(struct conn *c); /* the user thread is done with the stream */
 

@@ -13,6 +13,7 @@
 
 struct link {
 	unsigned self, n;
+	struct peer_common common;
 	struct pipes *pipes;
 	pthread_t checker;
 	pthread_mutex_t mutex; /* covers stopping */
@@ -88,7 +89,7 @@ static bool start_threads(struct link *l, const struct link_config *config)
 {
 	for (; l->peers < l->n; l->peers++) {
 		unsigned i = l->peers;
-		if (i != l->self && !peer_start(&l->peer[i], config->address[i], config->outbox_bytes_max))
+		if (i != l->self && !peer_start(&l->peer[i], i, config->address[i], &l->common))
 			return false;
 	}
 	l->checking = thread_start(&l->checker, "link-check", checker_run, l);
@@ -97,6 +98,7 @@ static bool start_threads(struct link *l, const struct link_config *config)
 
 static void link_free(struct link *l)
 {
+	hello_free(l->common.hello);
 	pthread_cond_destroy(&l->cond);
 	pthread_mutex_destroy(&l->mutex);
 	free(l);
@@ -114,7 +116,13 @@ struct link *link_start(const struct link_config *config, struct err *err)
 	l->n = config->n;
 	must(pthread_mutex_init(&l->mutex, NULL) == 0);
 	cond_init(&l->cond);
-	l->pipes = pipes_open(config->listen, 4 * config->n + 16, config->on_frame, config->ctx, err);
+	l->common = (struct peer_common){
+	    .hello = hello_new(config),
+	    .outbox_bytes_max = config->outbox_bytes_max,
+	    .log = config->log,
+	    .ctx = config->ctx,
+	};
+	l->pipes = pipes_open(config, l->common.hello, 4 * config->n + 16, err);
 	if (l->pipes == NULL) {
 		link_free(l);
 		return NULL;
@@ -190,6 +198,23 @@ void link_stats(struct link *l, unsigned peer, struct link_stats *out)
 	*out = (struct link_stats){0};
 	if (peer != l->self)
 		peer_stats(&l->peer[peer], out);
+}
+
+const char *link_trouble_name(enum link_trouble trouble)
+{
+	static const char *const names[LINK_TROUBLE_CNT] = {
+	    [LINK_UNREACHABLE] = "unreachable",     [LINK_NO_REPLICA] = "no_replica",
+	    [LINK_OTHER_CHAIN] = "other_chain",     [LINK_OTHER_PROTOCOL] = "other_protocol",
+	    [LINK_OTHER_REPLICA] = "other_replica",
+	};
+
+	return names[trouble];
+}
+
+const char *link_address(const struct link *l, unsigned peer)
+{
+	must(peer < l->n);
+	return l->peer[peer].url; /* NULL of oneself */
 }
 
 uint64_t link_rejected(struct link *l)

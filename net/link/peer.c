@@ -7,16 +7,16 @@
  *
  * The receiver answers every frame with an empty message, several at a time, so that a connection that leads
  * nowhere (power loss, a partition) is noticed after STALL_MS and replaced, instead of waiting for TCP's own
- * time-outs, which grow to minutes. (A plain nng PUSH socket discards such answers, so it can still talk to a
- * pipe.)
+ * time-outs, which grow to minutes.
  */
 #include "peer.h"
 
 #include <endian.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#define CONNECT_MS 5000     /* dialing, and the other side's header */
+#define CONNECT_MS 5000     /* dialing, and again for the other side's HELLO */
 #define STALL_MS 10000      /* no progress in writing, or no answer to the oldest frame */
 #define RECONNECT_MIN_MS 50 /* doubles ... */
 #define RECONNECT_MAX_MS 2000
@@ -152,14 +152,70 @@ static void on_acks(void *arg)
 
 /* ---- the peer's thread --------------------------------------------------------- */
 
+/* Why it does not come to a HELLO. */
+static enum link_trouble no_hello(int rv, char why[LINK_WHY_MAX])
+{
+	const char *what = rv == NNG_EPROTO      ? "no replica answers there, or one of an older program"
+	                   : rv == NNG_ETIMEDOUT ? "somebody takes the call there and says nothing"
+	                                         : "somebody takes the call there and hangs up";
+	snprintf(why, LINK_WHY_MAX, "%s (%s)", what, nng_strerror(rv));
+	return LINK_NO_REPLICA;
+}
+
+static enum link_trouble greet(struct peer *p, unsigned *version, struct link_said *said,
+                               char why[LINK_WHY_MAX])
+{
+	struct qhello theirs;
+	const struct hello *ours = p->common->hello;
+	int rv = conn_dial(&p->conn, p->url, CONNECT_MS);
+
+	if (rv != 0) {
+		snprintf(why, LINK_WHY_MAX, "cannot connect: %s; is it running, and is its address right?",
+		         nng_strerror(rv));
+		return LINK_UNREACHABLE;
+	}
+	rv = conn_hello(&p->conn, CONN_PUSH, CONN_PULL, hello_message(ours), &theirs, CONNECT_MS);
+	if (rv != 0)
+		return no_hello(rv, why);
+	enum link_trouble trouble = hello_judge(ours, &theirs, p->index, said, version, why);
+	wire_free(WIRE(qhello), &theirs);
+	return trouble;
+}
+
+/* A line when something has changed, and not at each try. */
+static void tell(const struct peer *p, bool changed, const struct link_stats *now)
+{
+	const struct peer_common *c = p->common;
+
+	if (!changed || c->log == NULL)
+		return;
+	if (now->trouble == LINK_FINE)
+		c->log(c->ctx, "info", "peer_connected replica=%u address=%s protocol=%u program=%s",
+		       p->index, p->url, now->version, now->said.program);
+	else
+		c->log(c->ctx, "warn", "peer_trouble replica=%u address=%s trouble=%s why=%s", p->index,
+		       p->url, link_trouble_name(now->trouble), now->why);
+}
+
 static bool connect_peer(struct peer *p)
 {
-	if (conn_dial(&p->conn, p->url, CONNECT_MS) != 0)
-		return false;
-	if (conn_hello(&p->conn, CONN_PUSH, CONN_PULL, CONNECT_MS) != 0) {
+	struct link_stats now = p->stats; /* what is written here, this thread alone writes */
+
+	now.why[0] = '\0';
+	now.trouble = greet(p, &now.version, &now.said, now.why);
+	if (now.trouble != LINK_FINE)
 		conn_hang_up(&p->conn);
+	pthread_mutex_lock(&p->mutex);
+	bool changed = now.trouble != p->stats.trouble || now.version != p->stats.version ||
+	               strcmp(now.why, p->stats.why) != 0;
+	p->stats.said = now.said;
+	p->stats.version = now.version;
+	p->stats.trouble = now.trouble;
+	memcpy(p->stats.why, now.why, sizeof(now.why));
+	pthread_mutex_unlock(&p->mutex);
+	tell(p, changed && !p->stopping, &now);
+	if (now.trouble != LINK_FINE)
 		return false;
-	}
 	must(nng_aio_alloc(&p->ack_aio, on_acks, p) == 0); /* fails only when memory is out */
 	must(nng_aio_alloc(&p->send_aio, on_written, p) == 0);
 	acks_receive(p);
@@ -176,6 +232,7 @@ static void wait_broken(struct peer *p)
 	while (!p->stopping && !p->broken)
 		pthread_cond_wait(&p->cond, &p->mutex);
 	p->stats.connected = false; /* nobody begins to write any more */
+	p->stats.version = 0;
 	pthread_mutex_unlock(&p->mutex);
 }
 
@@ -238,13 +295,13 @@ static void peer_free(struct peer *p)
 	free(p->url);
 }
 
-bool peer_start(struct peer *p, const char *url, size_t outbox_bytes_max)
+bool peer_start(struct peer *p, unsigned index, const char *url, const struct peer_common *common)
 {
-	*p = (struct peer){.url = xstrdup(url)};
+	*p = (struct peer){.common = common, .index = index, .url = xstrdup(url)};
 	conn_init(&p->conn);
 	must(pthread_mutex_init(&p->mutex, NULL) == 0);
 	cond_init(&p->cond);
-	outbox_init(&p->outbox, outbox_bytes_max);
+	outbox_init(&p->outbox, common->outbox_bytes_max);
 	if (thread_start(&p->thread, "link-send", run, p))
 		return true;
 	peer_free(p);

@@ -6,10 +6,21 @@
 #define QUORATE_PEER_H
 
 #include "conn.h"
+#include "hello.h"
 #include "link.h"
 #include "outbox.h"
 
+/* What the peers of a link have in common; outlives them. */
+struct peer_common {
+	struct hello *hello;
+	size_t outbox_bytes_max;
+	void (*log)(void *ctx, const char *level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+	void *ctx;
+};
+
 struct peer {
+	const struct peer_common *common;
+	unsigned index;
 	char *url;
 	pthread_t thread;
 	struct conn conn;
@@ -34,7 +45,7 @@ struct peer {
 };
 
 /* False: no thread to be had; nothing to stop. */
-bool peer_start(struct peer *p, const char *url, size_t outbox_bytes_max);
+bool peer_start(struct peer *p, unsigned index, const char *url, const struct peer_common *common);
 void peer_send(struct peer *p, struct posting *posting); /* into the outbox, with a reference of its own */
 void peer_flush(struct peer *p);                         /* what waits is to leave */
 void peer_stats(struct peer *p, struct link_stats *out);

@@ -4,11 +4,12 @@
 #include "pipes.h"
 
 #include <endian.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "peer.h"
 
-#define HELLO_MS 5000   /* for the SP header */
+#define HELLO_MS 5000   /* for the HELLO */
 #define ANSWER_MS 10000 /* for taking our answer */
 #define BUFFER_BYTES ((size_t)16 << 10)
 #define FIRST_BYTES ((size_t)64 << 10)
@@ -17,6 +18,7 @@
 #define ANSWER_BYTES 8     /* an empty message */
 #define PROVEN_PER_PEER 2
 #define SLOW_PAUSE_MS 100
+#define TELL_AGAIN_MS 60000 /* until the same refusal is logged again */
 #define ACCEPT_PAUSE_MS 100 /* when the process is out of file descriptors */
 
 enum pipe_state {
@@ -47,7 +49,9 @@ struct pipes {
 	pthread_t thread;
 	bool running;                /* the thread */
 	pthread_mutex_t frame_mutex; /* one on_frame() at a time; taken before `mutex`, never after */
+	const struct hello *hello;
 	void (*on_frame)(void *ctx, uint32_t pipe, const uint8_t *data, size_t len);
+	void (*log)(void *ctx, const char *level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 	void *ctx;
 
 	pthread_mutex_t mutex; /* covers what follows, and is taken before a conn's */
@@ -55,6 +59,8 @@ struct pipes {
 	bool stopping;
 	uint32_t last_id;
 	uint64_t rejected;
+	char refusal[LINK_WHY_MAX]; /* the last one told, */
+	uint64_t told_ms;           /* and when */
 	unsigned max;
 	struct pipe pipe[];
 };
@@ -181,9 +187,47 @@ static void pause_if_slow(struct pipe *p)
 	pthread_mutex_unlock(&t->mutex);
 }
 
+/* LK2: the table's memory is for the log alone. Who is refused tries again, for ever: the log has it once in
+ * a while. */
+static void tell_refusal(struct pipes *t, const struct link_said *said, enum link_trouble trouble,
+                         const char *why)
+{
+	uint64_t now = conn_now_ms();
+
+	pthread_mutex_lock(&t->mutex);
+	bool news = strcmp(t->refusal, why) != 0 || now >= t->told_ms + TELL_AGAIN_MS;
+	if (news) {
+		snprintf(t->refusal, sizeof(t->refusal), "%s", why);
+		t->told_ms = now;
+	}
+	pthread_mutex_unlock(&t->mutex);
+	if (news && t->log != NULL)
+		t->log(t->ctx, "warn", "caller_refused says_it_is=%u trouble=%s why=%s", said->replica,
+		       link_trouble_name(trouble), why);
+}
+
+static int greet(struct pipe *p)
+{
+	struct pipes *t = p->table;
+	struct qhello theirs;
+	struct link_said said;
+	unsigned version;
+	char why[LINK_WHY_MAX];
+	int rv = conn_hello(&p->conn, CONN_PULL, CONN_PUSH, hello_message(t->hello), &theirs, HELLO_MS);
+
+	if (rv != 0)
+		return rv;
+	enum link_trouble trouble = hello_judge(t->hello, &theirs, HELLO_ANYBODY, &said, &version, why);
+	wire_free(WIRE(qhello), &theirs);
+	if (trouble == LINK_FINE)
+		return 0;
+	tell_refusal(t, &said, trouble, why);
+	return NNG_EPROTO;
+}
+
 static int receive_frames(struct pipe *p)
 {
-	int rv = conn_hello(&p->conn, CONN_PULL, CONN_PUSH, HELLO_MS);
+	int rv = greet(p);
 
 	while (rv == 0) {
 		rv = read_message(p);
@@ -322,20 +366,21 @@ static void pipes_free(struct pipes *t)
 	free(t);
 }
 
-struct pipes *pipes_open(const char *url, unsigned max,
-                         void (*on_frame)(void *ctx, uint32_t pipe, const uint8_t *data, size_t len),
-                         void *ctx, struct err *err)
+struct pipes *pipes_open(const struct link_config *config, const struct hello *hello, unsigned max,
+                         struct err *err)
 {
 	struct pipes *t = xcalloc(1, sizeof(*t) + max * sizeof(t->pipe[0]));
 
-	t->on_frame = on_frame;
-	t->ctx = ctx;
+	t->hello = hello;
+	t->on_frame = config->on_frame;
+	t->log = config->log;
+	t->ctx = config->ctx;
 	t->max = max;
 	conn_init(&t->acceptor);
 	must(pthread_mutex_init(&t->mutex, NULL) == 0);
 	must(pthread_mutex_init(&t->frame_mutex, NULL) == 0);
 	cond_init(&t->ended);
-	if (listen_on(t, url, err))
+	if (listen_on(t, config->listen, err))
 		return t;
 	pipes_free(t);
 	return NULL;

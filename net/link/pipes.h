@@ -2,20 +2,20 @@
  * pipes.h: the receiving half: a table of at most `max` connections from outside, one thread each.
  *
  * When the table is full, a new connection displaces the oldest unproven one, or is refused if all are
- * proven. Half-open ones (no SP header yet) count like any other.
+ * proven. Half-open ones (no HELLO yet) count like any other.
  */
 #ifndef QUORATE_PIPES_H
 #define QUORATE_PIPES_H
 
 #include "conn.h"
+#include "hello.h"
 #include "link.h"
 
 struct pipes;
 
-/* Listens. NULL with *err: the address is taken or wrong. */
-struct pipes *pipes_open(const char *url, unsigned max,
-                         void (*on_frame)(void *ctx, uint32_t pipe, const uint8_t *data, size_t len),
-                         void *ctx, struct err *err);
+/* Listens. NULL with *err: the address is taken or wrong. hello outlives it; the rest is copied. */
+struct pipes *pipes_open(const struct link_config *config, const struct hello *hello, unsigned max,
+                         struct err *err);
 /* Begins to accept. False: there is no thread to be had. */
 bool pipes_run(struct pipes *t);
 /* Also without pipes_run(). */

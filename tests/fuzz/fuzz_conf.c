@@ -11,6 +11,7 @@
 
 #include "conf.h"
 #include "fuzz.h"
+#include "link.h"
 
 static int file = -1;
 static char path[64], dir[] = "/tmp/quorate-fuzz-XXXXXX", written[64];
@@ -58,6 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	must(same(c->http, again->http) && same(c->listen, again->listen));
 	must(c->workers == again->workers && c->workers <= CONF_WORKERS_MAX && c->log == again->log);
 	must(c->scrub_s == again->scrub_s && c->scrub_s <= CONF_SCRUB_S_MAX);
+	must(c->protocol == again->protocol && c->protocol <= link_versions.highest);
 	for (size_t i = 0; i < Q_REPLICAS_MAX; i++)
 		must(same(c->peer[i], again->peer[i]));
 	conf_free(c);

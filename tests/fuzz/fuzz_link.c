@@ -1,7 +1,7 @@
 /*
  * fuzz_link.c: bytes on a connection between replicas (net/link), in both directions.  The first byte
- * selects: whether the input comes from one who dials this replica, or from one whom it dials; and in how
- * many pieces.
+ * selects: whether the input comes from one who dials this replica, or from one whom it dials; whether a
+ * right HELLO of his goes before it; and in how many pieces.
  *
  * Who dials: the owner is handed just the frames that a plain reader finds in the input, each is answered,
  * and nonsense is counted.  Who is dialled: he gets a header, and, if his own was right, one frame that holds
@@ -21,14 +21,16 @@
 
 #include "err.h"
 #include "fuzz.h"
+#include "hellos.h"
 #include "link.h"
 
-#define HELLO "\0SP\0\0"
 #define PATIENCE_MS 25000
 #define DIALLED 0x80 /* in the first byte */
+#define GREETED 0x40
 #define FRAMES_MAX 64
 
-static const uint8_t push[8] = HELLO "\x50\0", pull[8] = HELLO "\x51\0";
+/* Header and HELLO of replica 1, of either direction; those of replica 0, whom the test talks to. */
+static struct bytes push, pull, its_push, its_pull;
 static struct link *receiver;
 static int listening = -1;
 static char url[64];
@@ -98,13 +100,39 @@ static size_t read_all(int fd, uint8_t *buf, size_t cap, size_t enough, bool *re
 
 /* ---- who dials ----------------------------------------------------------------------------------------- */
 
-/* The frames in the input, as the header says: SP, then lengths of 64 bits. *nonsense: it ends with some. */
-static size_t naive_frames(const uint8_t *data, size_t len, struct bytes out[FRAMES_MAX], bool *nonsense)
+/* Is this header and HELLO of somebody to whom this link would talk? *nonsense: it can be neither. */
+static size_t greeting(const uint8_t *data, size_t len, const struct bytes *right, bool *nonsense)
 {
-	size_t cnt = 0, at = 8;
+	struct qhello hello;
+	uint64_t length = 0;
 
-	*nonsense = len >= 8 && memcmp(data, push, 8) != 0;
-	if (len < 8 || *nonsense)
+	*nonsense = len >= 8 && memcmp(data, right->data, 8) != 0;
+	if (len < 16 || *nonsense)
+		return 0;
+	for (size_t i = 8; i < 16; i++)
+		length = length << 8 | data[i];
+	*nonsense = length > Q_HELLO_MAX;
+	if (*nonsense || length > len - 16)
+		return 0;
+	*nonsense = !wire_decode(WIRE(qhello), data + 16, (size_t)length, &hello);
+	if (*nonsense)
+		return 0;
+	*nonsense = !qhash_is_zero(&hello.chain) || hello.lowest > hello.highest ||
+	            hello.lowest > link_versions.highest || hello.highest < link_versions.lowest ||
+	            (right == &pull && hello.replica != 1);
+	wire_free(WIRE(qhello), &hello);
+	return *nonsense ? 0 : 16 + (size_t)length;
+}
+
+/* The frames in the input, as the header says: a greeting, then lengths of 64 bits. *nonsense: it ends with
+ * some. *greeted: it begins as it should. */
+static size_t naive_frames(const uint8_t *data, size_t len, struct bytes out[FRAMES_MAX], bool *greeted,
+                           bool *nonsense)
+{
+	size_t cnt = 0, at = greeting(data, len, &push, nonsense);
+
+	*greeted = at > 0;
+	if (!*greeted)
 		return 0;
 	while (len - at >= 8 && !*nonsense) {
 		uint64_t length = 0;
@@ -124,7 +152,7 @@ static bool too_many(const uint8_t *data, size_t len)
 {
 	size_t zeros = 0;
 
-	for (size_t i = 8; i + 8 <= len; i += 8)
+	for (size_t i = 0; i + 8 <= len; i += 8)
 		zeros += memcmp(data + i, (uint8_t[7]){0}, 7) == 0;
 	return zeros >= FRAMES_MAX || len > 8 * FRAMES_MAX * 16;
 }
@@ -133,11 +161,11 @@ static void dial_in(const uint8_t *data, size_t len, unsigned pieces)
 {
 	struct sockaddr_in to;
 	struct bytes want[FRAMES_MAX];
-	uint8_t answer[8 * FRAMES_MAX + 64], zero[8] = {0};
+	uint8_t answer[8 * FRAMES_MAX + HELLO_BYTES_MAX], zero[8] = {0};
 	uint64_t rejected = link_rejected(receiver);
 	struct linger none = {.l_onoff = 1};
-	bool nonsense, reset;
-	size_t cnt = naive_frames(data, len, want, &nonsense);
+	bool greeted, nonsense, reset;
+	size_t cnt = naive_frames(data, len, want, &greeted, &nonsense), hello = its_pull.len;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	loopback(&to, link_port(receiver));
@@ -149,8 +177,8 @@ static void dial_in(const uint8_t *data, size_t len, unsigned pieces)
 	close(fd);
 	must(link_rejected(receiver) ==
 	     rejected + nonsense); /* counted before the link hangs up, which was seen */
-	must(reset || (got == 8 + 8 * cnt && memcmp(answer, pull, 8) == 0));
-	for (size_t i = 8; i + 8 <= got; i += 8)
+	must(reset || (got == hello + 8 * cnt && memcmp(answer, its_pull.data, hello) == 0));
+	for (size_t i = hello; i + 8 <= got; i += 8)
 		must(memcmp(answer + i, zero, 8) == 0);
 	pthread_mutex_lock(&lock);
 	must(frame_cnt == cnt);
@@ -183,9 +211,9 @@ static void be_dialled(const uint8_t *data, size_t len, unsigned pieces)
 	                             .on_frame = on_frame};
 	struct qenvelope env = {.sender = 1};
 	struct qframe frame = {.envelopes = {1, &env}};
-	uint8_t got[1024];
-	size_t frame_len = wire_size(WIRE(qframe), &frame);
-	bool right = len >= 8 && memcmp(data, pull, 8) == 0, reset;
+	uint8_t got[2 * HELLO_BYTES_MAX];
+	size_t frame_len = wire_size(WIRE(qframe), &frame), hello = its_push.len;
+	bool nonsense, right = greeting(data, len, &pull, &nonsense) > 0, reset;
 	struct err err = {0};
 	struct link_stats stats;
 
@@ -198,13 +226,13 @@ static void be_dialled(const uint8_t *data, size_t len, unsigned pieces)
 	send_pieces(fd, data, len, pieces);
 	if (!right)
 		shutdown(fd, SHUT_WR);
-	size_t enough = right ? 8 + 8 + frame_len : SIZE_MAX;
+	size_t enough = right ? hello + 8 + frame_len : SIZE_MAX;
 	size_t have = read_all(fd, got, sizeof got, enough, &reset);
-	must(have < 8 || memcmp(got, push, 8) == 0);
-	must(right || have <= 8);
+	must(memcmp(got, its_push.data, have < hello ? have : hello) == 0);
+	must(right || have <= hello);
 	must(!right || reset || have == enough);
 	if (have == enough)
-		check_frame(got + 16, frame_len, &env);
+		check_frame(got + hello + 8, frame_len, &env);
 	link_stats(l, 1, &stats);
 	must(stats.dropped_envelopes == 0);
 	close(fd);
@@ -214,18 +242,41 @@ static void be_dialled(const uint8_t *data, size_t len, unsigned pieces)
 /* ---- the test -------------------------------------------------------------------------------------------
  */
 
-static void add_frames(uint8_t selector, const uint8_t hello[8], const char *lengths, size_t cnt)
+static void add_frames(uint8_t selector, const char *lengths, size_t cnt)
 {
 	uint8_t buf[4096] = {0};
-	size_t len = 8;
+	size_t len = 0;
 
-	memcpy(buf, hello, 8);
 	for (size_t i = 0; i < cnt; i++) {
 		buf[len + 7] = (uint8_t)lengths[i];
 		memset(buf + len + 8, lengths[i], (uint8_t)lengths[i]);
 		len += 8 + (uint8_t)lengths[i];
 	}
-	fuzz_seed_as(selector, buf, len);
+	fuzz_seed_as(selector | GREETED, buf, len);
+}
+
+static struct bytes greeting_of(int protocol, unsigned replica)
+{
+	struct qhello hello = hello_of(&(struct qhash){{0}}, replica);
+	struct bytes b = {.data = xcalloc(1, HELLO_BYTES_MAX)};
+
+	hello.software = (char[]){""};
+	b.len = hello_bytes(b.data, protocol, &hello);
+	return b;
+}
+
+static void add_greetings(uint8_t selector, const struct bytes *right, const struct bytes *wrong)
+{
+	struct bytes other = greeting_of(right == &push ? 0x50 : 0x51, 3);
+
+	fuzz_seed_as(selector, right->data, right->len);
+	fuzz_seed_as(selector | 3, right->data, right->len - 1);
+	fuzz_seed_as(selector, right->data, 3);
+	fuzz_seed_as(selector, wrong->data, wrong->len);
+	fuzz_seed_as(selector, other.data, other.len);
+	other.data[8] = 0xff; /* how long it says that it is */
+	fuzz_seed_as(selector, other.data, other.len);
+	bytes_free(&other);
 }
 
 static void setup(void)
@@ -240,6 +291,10 @@ static void setup(void)
 	socklen_t len = sizeof here;
 	struct err err = {0};
 
+	push = greeting_of(0x50, 1);
+	pull = greeting_of(0x51, 1);
+	its_push = greeting_of(0x50, 0);
+	its_pull = greeting_of(0x51, 0);
 	receiver = link_start(&config, &err);
 	must(receiver != NULL);
 	loopback(&here, 0);
@@ -248,20 +303,17 @@ static void setup(void)
 	must(listen(listening, 16) == 0 && getsockname(listening, (struct sockaddr *)&here, &len) == 0);
 	snprintf(url, sizeof url, "tcp://127.0.0.1:%u", ntohs(here.sin_port));
 
-	add_frames(0, push, "", 0);
-	add_frames(0, push, "\0", 1);
-	add_frames(1, push, "\4\0\20", 3);
-	add_frames(5, push, "\200\177\1\1\1", 5);
-	add_frames(0, pull, "\1", 1);
-	fuzz_seed_as(0, push, 3);
-	fuzz_seed_as(0, HELLO "\x50\0\0\0\0\0\0\x80\0\1", 16);
-	fuzz_seed_as(0, HELLO "\x50\0\0\0\0\0\0\x80\0\0", 16);
-	fuzz_seed_as(0, HELLO "\x50\0\xff\xff\xff\xff\xff\xff\xff\xff", 16);
-	add_frames(DIALLED, pull, "", 0);
-	add_frames(DIALLED | 2, pull, "\0\0\0", 3);
-	add_frames(DIALLED, pull, "\1\2", 2);
-	add_frames(DIALLED, push, "\0", 1);
-	fuzz_seed_as(DIALLED, pull, 5);
+	add_greetings(0, &push, &pull);
+	add_greetings(DIALLED, &pull, &push);
+	add_frames(0, "\0", 1);
+	add_frames(1, "\4\0\20", 3);
+	add_frames(5, "\200\177\1\1\1", 5);
+	fuzz_seed_as(GREETED, "\0\0\0\0\0\x80\0\1", 8);
+	fuzz_seed_as(GREETED, "\0\0\0\0\0\x80\0\0", 8);
+	fuzz_seed_as(GREETED, "\xff\xff\xff\xff\xff\xff\xff\xff", 8);
+	add_frames(DIALLED, "", 0);
+	add_frames(DIALLED | 2, "\0\0\0", 3);
+	add_frames(DIALLED, "\1\2", 2);
 }
 
 static void teardown(void)
@@ -269,16 +321,27 @@ static void teardown(void)
 	link_stop(receiver);
 	close(listening);
 	forget_frames();
+	bytes_free(&push);
+	bytes_free(&pull);
+	bytes_free(&its_push);
+	bytes_free(&its_pull);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	if (len == 0 || too_many(data + 1, len - 1))
 		return 0;
+	const struct bytes *hello = data[0] & DIALLED ? &pull : &push;
+	size_t before = data[0] & GREETED ? hello->len : 0;
+	struct bytes all = {.data = xcalloc(1, before + len), .len = before + len - 1};
+
+	memcpy(all.data, hello->data, before);
+	memcpy(all.data + before, data + 1, len - 1);
 	if (data[0] & DIALLED)
-		be_dialled(data + 1, len - 1, 1 + data[0] % 8);
+		be_dialled(all.data, all.len, 1 + data[0] % 8);
 	else
-		dial_in(data + 1, len - 1, 1 + data[0] % 8);
+		dial_in(all.data, all.len, 1 + data[0] % 8);
+	bytes_free(&all);
 	return 0;
 }
 

@@ -15,7 +15,7 @@ static const struct wire_type types[] = {
     WIRE_INIT(qtx), WIRE_INIT(qtx_body), WIRE_INIT(qwitness), WIRE_INIT(qoutpoint), WIRE_INIT(qoutput),
     WIRE_INIT(qheader), WIRE_INIT(qblock), WIRE_INIT(qmessage), WIRE_INIT(qvote), WIRE_INIT(qproposal),
     WIRE_INIT(qcert), WIRE_INIT(qprepared), WIRE_INIT(qview_change), WIRE_INIT(qnew_view),
-    WIRE_INIT(qenvelope), WIRE_INIT(qframe), WIRE_INIT(qstatus), WIRE_INIT(qtxs), WIRE_INIT(qget_txs),
+    WIRE_INIT(qenvelope), WIRE_INIT(qframe), WIRE_INIT(qhello), WIRE_INIT(qstatus), WIRE_INIT(qtxs), WIRE_INIT(qget_txs),
     WIRE_INIT(qget_chain), WIRE_INIT(qchain), WIRE_INIT(qget_bodies), WIRE_INIT(qbody),
     WIRE_INIT(qevidence), WIRE_INIT(qjournal), WIRE_INIT(qreceipt), WIRE_INIT(qgenesis), WIRE_INIT(qsuccessor),
     WIRE_INIT(qreplica), WIRE_INIT(qparams), WIRE_INIT(qlock), WIRE_INIT(qoffence), WIRE_INIT(qseal),

@@ -796,9 +796,16 @@ struct qenvelope chain_forge(struct chain *c, unsigned replica, uint64_t height,
 	return env;
 }
 
+size_t chain_hello(struct chain *c, unsigned replica, uint8_t bytes[HELLO_BYTES_MAX])
+{
+	struct qhello hello = hello_of(&c->genesis->chain, replica);
+	return hello_bytes(bytes, 0x50, &hello);
+}
+
 void chain_tell(struct chain *c, unsigned node, struct qenvelope *envelopes, unsigned cnt)
 {
-	static const uint8_t push[8] = {0, 'S', 'P', 0, 0, 0x50, 0, 0};
+	uint8_t hello[HELLO_BYTES_MAX];
+	size_t hello_len = chain_hello(c, (node + 1) % c->n, hello);
 	struct qframe frame = {.envelopes = {cnt, envelopes}};
 	struct sockaddr_in a = {.sin_family = AF_INET};
 	struct bytes out;
@@ -809,7 +816,7 @@ void chain_tell(struct chain *c, unsigned node, struct qenvelope *envelopes, uns
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	a.sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1));
 	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
-	assert_int_equal(send(fd, push, sizeof push, MSG_NOSIGNAL), sizeof push);
+	assert_int_equal(send(fd, hello, hello_len, MSG_NOSIGNAL), hello_len);
 	assert_int_equal(send(fd, &len, sizeof len, MSG_NOSIGNAL), sizeof len);
 	assert_int_equal(send(fd, out.data, out.len, MSG_NOSIGNAL), out.len);
 	bytes_free(&out);

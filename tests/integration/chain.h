@@ -14,6 +14,7 @@
 
 #include "account.h"
 #include "genesis.h"
+#include "hellos.h"
 #include "http.h"
 #include "keyfile.h"
 #include "tx.h"
@@ -106,6 +107,8 @@ void chain_check_votes(struct chain *c);
 
 /* A PREPARE of `replica`, signed with the key in its home: block `which` at (view 0, height); wire_free(). */
 struct qenvelope chain_forge(struct chain *c, unsigned replica, uint64_t height, uint8_t which);
+/* What a replica that calls says first (hellos.h). */
+size_t chain_hello(struct chain *c, unsigned replica, uint8_t bytes[HELLO_BYTES_MAX]);
 /* Envelopes to the peers' port of a node, as a peer would send them. */
 void chain_tell(struct chain *c, unsigned node, struct qenvelope *envelopes, unsigned cnt);
 

@@ -286,13 +286,12 @@ static void assert_logged(unsigned node, const char *text)
 
 /* ---- the peers' port --------------------------------------------------------------------- */
 
-static const uint8_t push[8] = {0, 'S', 'P', 0, 0, 0x50, 0, 0};
-
 /* Calls as a peer does. */
 static int dial_peer(unsigned node, unsigned from)
 {
+	uint8_t hello[HELLO_BYTES_MAX];
 	int fd = dial(peer_port_of(node), from);
-	say(fd, push, sizeof push);
+	say(fd, hello, chain_hello(siege.c, (node + 1) % 4, hello));
 	return fd;
 }
 

@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "link.h"
+
 static char dir[] = "/tmp/quorate-conf-XXXXXX";
 static char path[64];
 
@@ -145,6 +147,8 @@ static void bad_values_are_refused(void **state)
 	               "mining_threads is given twice");
 	assert_refused("[node]\nscrub_s = 31622401\n", 2, "from 0 to 31622400");
 	assert_refused("[node]\nscrub_s = daily\n", 2, "scrub_s");
+	assert_refused("[node]\nprotocol = 99\n", 2, "no version that this program speaks");
+	assert_refused("[node]\nprotocol = new\n", 2, "protocol");
 	assert_refused("[node]\nlog = loud\n", 2, "\"loud\"");
 	assert_refused("[peers]\n1 = tcp://*:1\n", 2, "replica 1");
 }
@@ -202,6 +206,7 @@ static void what_is_written_can_be_read(void **state)
 	                      .workers = 2,
 	                      .mining_threads = 0,
 	                      .scrub_s = 7,
+	                      .protocol = link_versions.highest,
 	                      .log = LOG_ERROR,
 	                      .peer = {[3] = peer}};
 	struct err err = {0};
@@ -217,6 +222,7 @@ static void what_is_written_can_be_read(void **state)
 	assert_int_equal(c->workers, 2);
 	assert_int_equal(c->mining_threads, 0);
 	assert_int_equal(c->scrub_s, 7);
+	assert_int_equal(c->protocol, link_versions.highest);
 	assert_int_equal(c->log, LOG_ERROR);
 	assert_string_equal(c->peer[3], peer);
 	conf_free(c);

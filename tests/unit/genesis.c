@@ -20,6 +20,7 @@
 #include "genesis.h"
 #include "hash.h"
 #include "ident.h"
+#include "parts.h"
 
 /* The document that the tests change in one place each. */
 static char document[4096];
@@ -159,32 +160,53 @@ static void the_chain_id_is_of_the_meaning_not_of_the_text(void **state)
 	genesis_free(g);
 }
 
-static void every_value_changes_the_chain_id(void **state)
+/* The part that differs, alone; -1: none or several. */
+static int differing_part(const struct genesis *a, const struct genesis *b)
+{
+	struct qhash of_a[PARTS_CNT], of_b[PARTS_CNT];
+	int part = -1;
+	parts_digest(a, of_a);
+	parts_digest(b, of_b);
+	for (int i = 0; i < PARTS_CNT; i++) {
+		if (qhash_eq(&of_a[i], &of_b[i]))
+			continue;
+		if (part >= 0)
+			return -1;
+		part = i;
+	}
+	return part;
+}
+
+static void every_value_changes_the_chain_id_and_the_part_it_is_in(void **state)
 {
 	(void)state;
-	static const char *const changes[][2] = {
-	    {"test chain", "best chain"},
-	    {"1700000000000", "1700000000001"},
-	    {"\"checkpoint_interval\": 32", "\"checkpoint_interval\": 33"},
-	    {"\"window\": 8", "\"window\": 9"},
-	    {"\"block_txs_max\": 100", "\"block_txs_max\": 101"},
-	    {"\"block_bytes_max\": 200000", "\"block_bytes_max\": 200001"},
-	    {"\"timeout_ms\": 500", "\"timeout_ms\": 501"},
-	    {"\"timeout_cap_ms\": 9000", "\"timeout_cap_ms\": 9001"},
-	    {"\"drift_ms\": 1000", "\"drift_ms\": 1001"},
-	    {"\"pool_source_max\": 300", "\"pool_source_max\": 301"},
-	    {"\"pool_owner_max\": 200", "\"pool_owner_max\": 201"},
-	    {"\"name\": \"a\"", "\"name\": \"A\""},
-	    {keys[0], other_key},
-	    {"127.0.0.1:7401", "127.0.0.1:7402"},
-	    {addresses[0], addresses[1]},
-	    {"\"1000\"", "\"1001\""},
+	static const char *const changes[][3] = {
+	    {"test chain", "best chain", "name"},
+	    {"1700000000000", "1700000000001", "time_ms"},
+	    {"\"checkpoint_interval\": 32", "\"checkpoint_interval\": 33", "params"},
+	    {"\"window\": 8", "\"window\": 9", "params"},
+	    {"\"block_txs_max\": 100", "\"block_txs_max\": 101", "params"},
+	    {"\"block_bytes_max\": 200000", "\"block_bytes_max\": 200001", "params"},
+	    {"\"timeout_ms\": 500", "\"timeout_ms\": 501", "params"},
+	    {"\"timeout_cap_ms\": 9000", "\"timeout_cap_ms\": 9001", "params"},
+	    {"\"drift_ms\": 1000", "\"drift_ms\": 1001", "params"},
+	    {"\"pool_source_max\": 300", "\"pool_source_max\": 301", "params"},
+	    {"\"pool_owner_max\": 200", "\"pool_owner_max\": 201", "params"},
+	    {"\"name\": \"a\"", "\"name\": \"A\"", "replicas"},
+	    {keys[0], other_key, "replicas"},
+	    {"127.0.0.1:7401", "127.0.0.1:7402", "address"},
+	    {addresses[0], addresses[1], "allocations"},
+	    {"\"1000\"", "\"1001\"", "allocations"},
 	};
 	struct genesis *g = parsed(document);
+	assert_int_equal(differing_part(g, g), -1);
 	for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
 		char *text = changed(changes[i][0], changes[i][1]);
 		struct genesis *other = parsed(text);
 		assert_memory_not_equal(&g->chain, &other->chain, 32);
+		int part = differing_part(g, other);
+		assert_true(part >= 0);
+		assert_string_equal(parts_name[part], changes[i][2]);
 		genesis_free(other);
 		free(text);
 	}
@@ -233,6 +255,7 @@ static void the_chain_id_of_a_successor_covers_its_parent(void **state)
 	assert_int_equal(genesis_parent(g)->block.b[0], 0x11);
 	assert_int_equal(genesis_parent(g)->state.b[0], 0x21);
 	assert_memory_not_equal(&g->chain, &first->chain, 32);
+	assert_int_equal(differing_part(g, first), PARTS_CNT - 1);
 	assert_string_equal(hex_encode(hex, g->chain.b, 32),
 	                    "10cf471bdd125a308c3e4094c6d8201bb8ed2ca98a2ba59999e9541e06180416");
 
@@ -567,7 +590,7 @@ int main(void)
 	    cmocka_unit_test(finds_replicas_by_key),
 	    cmocka_unit_test(formats_and_reads_back_the_same),
 	    cmocka_unit_test(the_chain_id_is_of_the_meaning_not_of_the_text),
-	    cmocka_unit_test(every_value_changes_the_chain_id),
+	    cmocka_unit_test(every_value_changes_the_chain_id_and_the_part_it_is_in),
 	    cmocka_unit_test(a_successor_has_a_parent_and_nobody_else),
 	    cmocka_unit_test(the_chain_id_of_a_successor_covers_its_parent),
 	    cmocka_unit_test(keeps_its_recorded_chain_id),

@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "hellos.h"
 #include "outbox.h"
 
 #define DEADLINE_S 20 /* how long an event may take on a busy machine before the test fails */
@@ -114,6 +115,7 @@ static unsigned inbox_read(struct inbox *in, const unsigned *counter)
 
 #define N_MAX 4
 static unsigned port_of[N_MAX]; /* 0: choose one */
+static struct link_hello hello_from[N_MAX];
 static struct inbox *inbox[N_MAX];
 static struct link *node[N_MAX];
 
@@ -133,6 +135,7 @@ static struct link *start(unsigned self, unsigned n)
 	    .n = n,
 	    .address = address,
 	    .outbox_bytes_max = OUTBOX,
+	    .hello = hello_from[self],
 	    .on_frame = on_frame,
 	    .ctx = inbox[self],
 	};
@@ -171,6 +174,7 @@ static int setup(void **state)
 	(void)state;
 	for (unsigned i = 0; i < N_MAX; i++) {
 		inbox[i] = inbox_new();
+		hello_from[i] = (struct link_hello){0};
 		port_of[i] = free_port();
 		node[i] = NULL;
 	}
@@ -217,8 +221,9 @@ static void send_one(unsigned from, unsigned to)
 
 /* ---- the other end of a hostile connection ------------------------------------------- */
 
-static const uint8_t sp_push[8] = {0, 'S', 'P', 0, 0, 0x50, 0, 0};
-static const uint8_t sp_pull[8] = {0, 'S', 'P', 0, 0, 0x51, 0, 0};
+enum { PUSH = 0x50, PULL = 0x51 };
+static const uint8_t sp_push[8] = {0, 'S', 'P', 0, 0, PUSH, 0, 0};
+static const uint8_t sp_pull[8] = {0, 'S', 'P', 0, 0, PULL, 0, 0};
 
 static int raw_connect(unsigned port)
 {
@@ -236,6 +241,41 @@ static int raw_connect(unsigned port)
 static void raw_send(int fd, const void *data, size_t len)
 {
 	(void)!send(fd, data, len, MSG_NOSIGNAL);
+}
+
+/* As replica 1 does. */
+static void raw_hello(int fd, int protocol)
+{
+	uint8_t bytes[HELLO_BYTES_MAX];
+	struct qhello hello = hello_of(&(struct qhash){{0}}, 1);
+
+	raw_send(fd, bytes, hello_bytes(bytes, protocol, &hello));
+}
+
+/* What a link says first; false: it hung up. */
+static bool raw_read_hello(int fd, int protocol, struct qhello *hello)
+{
+	const uint8_t wanted[8] = {0, 'S', 'P', 0, 0, (uint8_t)protocol, 0, 0};
+	uint8_t header[16], text[Q_HELLO_MAX];
+	uint64_t length;
+
+	if (recv(fd, header, sizeof(header), MSG_WAITALL) != (ssize_t)sizeof(header))
+		return false;
+	assert_memory_equal(header, wanted, sizeof(wanted));
+	memcpy(&length, header + 8, sizeof(length));
+	length = be64toh(length);
+	assert_true(length <= sizeof(text));
+	assert_int_equal(recv(fd, text, length, MSG_WAITALL), length);
+	assert_true(wire_decode(WIRE(qhello), text, length, hello));
+	return true;
+}
+
+static void raw_pass_hello(int fd, int protocol)
+{
+	struct qhello hello;
+
+	assert_true(raw_read_hello(fd, protocol, &hello));
+	wire_free(WIRE(qhello), &hello);
 }
 
 /* Reads until the other side closes; fails if it does not. */
@@ -502,6 +542,146 @@ static void peer_that_restarts_is_found_again(void **state)
 	}
 }
 
+static void assert_reaches(unsigned from, unsigned to);
+static int raw_listen(unsigned port);
+
+/* ---- who does not fit -------------------------------------------------------------------- */
+
+/* What a link thinks of a peer, once it is connected or in some trouble but `passing` ones. */
+static struct link_stats opinion_but(unsigned of, unsigned about, unsigned passing)
+{
+	struct timespec until = deadline(), now;
+	struct link_stats stats;
+
+	do {
+		sched_yield();
+		link_stats(node[of], about, &stats);
+		clock_gettime(CLOCK_REALTIME, &now);
+	} while (!stats.connected && passing >> stats.trouble & 1 && now.tv_sec < until.tv_sec);
+	return stats;
+}
+
+/* Once the other has started. */
+static struct link_stats opinion(unsigned of, unsigned about)
+{
+	return opinion_but(of, about, 1u << LINK_FINE | 1u << LINK_UNREACHABLE);
+}
+
+/* LK1: a node of the next version works with those of this one, and with others of its own. */
+static void nodes_of_neighbouring_versions_work_together(void **state)
+{
+	const struct link_versions versions[4] = {{1, 1}, {1, 2}, {2, 3}, {1, 3}};
+	const unsigned spoken[4][4] = {{0, 1, 0, 1}, {1, 0, 2, 2}, {0, 2, 0, 3}, {1, 2, 3, 0}};
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		hello_from[i].versions = versions[i];
+		start(i, 4);
+	}
+	for (unsigned from = 0; from < 4; from++) {
+		for (unsigned to = 0; to < 4; to++) {
+			if (spoken[from][to] > 0) {
+				send_one(from, to);
+				inbox_wait(inbox[to], &inbox[to]->from_of[from], 1);
+			}
+			if (from == to)
+				continue;
+			struct link_stats stats = opinion(from, to);
+			assert_int_equal(stats.version, spoken[from][to]);
+			assert_int_equal(stats.connected, spoken[from][to] > 0);
+			assert_int_equal(stats.trouble,
+			                 spoken[from][to] > 0 ? LINK_FINE : LINK_OTHER_PROTOCOL);
+		}
+	}
+	struct link_stats stats = opinion(0, 2);
+	assert_non_null(strstr(stats.why, "speaks protocol 2 to 3"));
+	assert_non_null(strstr(stats.why, "1 to 1; upgrade this node"));
+}
+
+/* LK2, LK3: both sides know why, and talk to the others as before. */
+static void replica_of_another_chain_is_named_and_harms_no_other(void **state)
+{
+	const struct link_part mine = {"params", {{1}}}, its = {"params", {{2}}};
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		hello_from[i] = (struct link_hello){
+		    .chain = {{i == 2 ? 0xbb : 0xaa}}, .part_cnt = 1, .parts = i == 2 ? &its : &mine};
+		start(i, 3);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		struct link_stats stats = opinion(i, 2);
+		assert_int_equal(stats.trouble, LINK_OTHER_CHAIN);
+		assert_false(stats.connected);
+		assert_non_null(strstr(stats.why, "what differs: params"));
+		assert_int_equal(opinion(2, i).trouble, LINK_OTHER_CHAIN);
+	}
+	send_one(2, 0);
+	send_one(0, 1);
+	send_one(1, 0);
+	inbox_wait(inbox[1], &inbox[1]->from_of[0], 1);
+	inbox_wait(inbox[0], &inbox[0]->from_of[1], 1);
+	assert_int_equal(inbox_read(inbox[0], &inbox[0]->from_of[2]), 0);
+}
+
+/* LK2: what a stranger says of itself when it calls is held against nobody else. */
+static void callers_lies_are_not_believed(void **state)
+{
+	(void)state;
+	start(0, 2);
+	start(1, 2);
+	send_one(0, 1);
+	inbox_wait(inbox[1], &inbox[1]->envelopes, 1);
+	for (int i = 0; i < 3; i++) {
+		uint8_t bytes[HELLO_BYTES_MAX];
+		struct qhello lie = hello_of(&(struct qhash){{i == 0}}, 1);
+		int fd = raw_connect(port_of[0]);
+
+		lie.lowest = lie.highest = i == 1 ? 99 : lie.lowest;
+		lie.replica = i == 2 ? 77 : 1;
+		raw_send(fd, bytes, hello_bytes(bytes, PUSH, &lie));
+		if (i < 2)
+			raw_wait_closed(fd);
+		else
+			close(fd);
+	}
+	struct link_stats stats;
+	link_stats(node[0], 1, &stats);
+	assert_true(stats.connected);
+	assert_int_equal(stats.trouble, LINK_FINE);
+	assert_int_equal(stats.said.replica, 1);
+	assert_int_equal(link_rejected(node[0]), 2);
+	assert_reaches(1, 0);
+	assert_reaches(0, 1);
+}
+
+/* LK4 */
+static void address_of_another_replica_is_named(void **state)
+{
+	(void)state;
+	start(2, 3);
+	port_of[1] = port_of[2];
+	start(0, 3);
+	struct link_stats stats = opinion(0, 1);
+	assert_int_equal(stats.trouble, LINK_OTHER_REPLICA);
+	assert_non_null(strstr(stats.why, "replica 2 answers there"));
+}
+
+static void who_is_no_replica_is_told_from_who_is_away(void **state)
+{
+	(void)state;
+	start(0, 2);
+	struct link_stats stats = opinion_but(0, 1, 1u << LINK_FINE);
+	assert_int_equal(stats.trouble, LINK_UNREACHABLE);
+	assert_non_null(strstr(stats.why, "refused"));
+	int listener = raw_listen(port_of[1]);
+	int fd = accept(listener, NULL, NULL);
+	raw_send(fd, "HTTP/1.1 400 Bad Request\r\n\r\n", 28);
+	assert_int_equal(opinion(0, 1).trouble, LINK_NO_REPLICA);
+	close(fd);
+	close(listener);
+}
+
 /* ---- hostile connections ----------------------------------------------------------------- */
 
 /* Envelopes may be lost with a connection that ends; one of many arrives. */
@@ -544,7 +724,7 @@ static void huge_length_prefix_closes_the_pipe(void **state)
 		uint64_t length = htobe64(lengths[i]);
 		int fd = raw_connect(port_of[0]);
 
-		raw_send(fd, sp_push, sizeof(sp_push));
+		raw_hello(fd, PUSH);
 		raw_send(fd, &length, sizeof(length));
 		raw_wait_closed(fd);
 	}
@@ -613,18 +793,18 @@ static void frame_split_into_bytes_arrives_whole(void **state)
 	start(0, 2);
 	int fd = raw_connect(port_of[0]);
 	uint64_t length;
-	uint8_t answer[sizeof(sp_pull) + sizeof(length)];
+	uint8_t answer[sizeof(length)];
 
 	assert_true(wire_encode(WIRE(qframe), &frame, &b));
 	length = htobe64(b.len);
-	raw_send(fd, sp_push, sizeof(sp_push));
+	raw_hello(fd, PUSH);
+	raw_pass_hello(fd, PULL);
 	raw_send(fd, &length, sizeof(length));
 	for (size_t i = 0; i < b.len; i++)
 		raw_send(fd, b.data + i, 1);
 	inbox_wait(inbox[0], &inbox[0]->envelopes, 1);
 	assert_int_equal(recv(fd, answer, sizeof(answer), MSG_WAITALL), sizeof(answer));
-	assert_memory_equal(answer, sp_pull, sizeof(sp_pull));
-	assert_memory_equal(answer + sizeof(sp_pull), ((uint8_t[8]){0}), 8); /* an empty message */
+	assert_memory_equal(answer, ((uint8_t[8]){0}), 8); /* an empty message */
 	bytes_free(&b);
 	close(fd);
 }
@@ -632,11 +812,10 @@ static void frame_split_into_bytes_arrives_whole(void **state)
 /* A stranger that has said hello and nothing else. */
 static int raw_stranger(void)
 {
-	uint8_t hello[8];
 	int fd = raw_connect(port_of[0]);
 
-	raw_send(fd, sp_push, sizeof(sp_push));
-	assert_int_equal(recv(fd, hello, sizeof(hello), MSG_WAITALL), sizeof(hello));
+	raw_hello(fd, PUSH);
+	raw_pass_hello(fd, PULL);
 	return fd;
 }
 
@@ -674,7 +853,7 @@ static void rejected_pipe_is_closed_and_counted_once(void **state)
 	inbox[0]->reject = node[0];
 	int fd = raw_connect(port_of[0]);
 
-	raw_send(fd, sp_push, sizeof(sp_push));
+	raw_hello(fd, PUSH);
 	raw_send(fd, nonsense, sizeof(nonsense));
 	raw_wait_closed(fd);
 	link_reject(node[0], inbox_read(inbox[0], &inbox[0]->pipe)); /* gone: nothing happens */
@@ -721,7 +900,7 @@ static void newest_two_pipes_of_a_peer_are_kept(void **state)
 	uint64_t length = htobe64(b.len);
 	for (unsigned i = 0; i < 3; i++) {
 		fd[i] = raw_connect(port_of[0]);
-		raw_send(fd[i], sp_push, sizeof(sp_push));
+		raw_hello(fd[i], PUSH);
 		raw_send(fd[i], &length, sizeof(length));
 		raw_send(fd[i], b.data, b.len);
 		inbox_wait(inbox[0], &inbox[0]->envelopes, i + 1);
@@ -753,13 +932,11 @@ static int raw_listen(unsigned port)
 static int raw_accept(int listener)
 {
 	struct timeval limit = {.tv_sec = DEADLINE_S};
-	uint8_t hello[8];
 	int fd = accept(listener, NULL, NULL);
 
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
-	assert_int_equal(recv(fd, hello, sizeof(hello), MSG_WAITALL), sizeof(hello));
-	assert_memory_equal(hello, sp_push, sizeof(hello));
-	raw_send(fd, sp_pull, sizeof(sp_pull));
+	raw_pass_hello(fd, PUSH);
+	raw_hello(fd, PULL);
 	return fd;
 }
 
@@ -921,6 +1098,11 @@ int main(void)
 	    TEST(peer_that_does_not_read_stops_the_sender_only),
 	    TEST(slowed_pipe_delivers_all_and_ends_when_it_must),
 	    TEST(peer_that_restarts_is_found_again),
+	    TEST(nodes_of_neighbouring_versions_work_together),
+	    TEST(replica_of_another_chain_is_named_and_harms_no_other),
+	    TEST(callers_lies_are_not_believed),
+	    TEST(address_of_another_replica_is_named),
+	    TEST(who_is_no_replica_is_told_from_who_is_away),
 	    TEST(huge_length_prefix_closes_the_pipe),
 	    TEST(random_bytes_close_the_pipe),
 	    TEST(wrong_protocol_closes_the_pipe),

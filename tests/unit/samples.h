@@ -66,6 +66,9 @@ static struct qstake sample_stakes[] = {{9223372036854775806, 1}, {0, 7}};
 static struct qheight sample_convicted[] = {{0}, {300}};
 static struct qtable sample_tables[] = {{{0}, {2, sample_stakes}}, {{256}, {1, sample_stakes + 1}}};
 
+static struct qintroduction sample_introduction[] = {
+    {{Q_CERTIFICATE, 3, 1700000000003, 1700000600003, {2, (unsigned char[]){7, 8}}}, SIG(0xe4)}};
+
 /* clang-format off */
 #define VOTE {{9}, {300}, HASH(0x90), HASH(0)}
 #define PROPOSAL {{7}, {1, {6}, HASH(0x61), HASH(0x62), 2, 1, 1700000000002, {QSEAL_NONE}}, \
@@ -102,6 +105,14 @@ static const struct sample samples[] = {
         {{{2, sample_inputs}, {4, sample_outputs}, {2, (unsigned char *)"hi"}, {1000}, {1, sample_offences}},
          {1, sample_witnesses}}),
     RECORD(qframe, {{2, sample_envelopes}}),
+    RECORD(qhello, {1,
+                    2,
+                    HASH(0x94),
+                    3,
+                    "quorate 0.1.0",
+                    {2, sample_hashes},
+                    {1, sample_introduction},
+                    {1, (unsigned char[]){9}}}),
     RECORD(qblock, {{1, {6}, HASH(0x61), HASH(0x62), 3, 0, 1700000000002, {QSEAL_NONE}}, {3, sample_txs}}),
     RECORD(qjournal,
            {QJ_EVIDENCE,
