@@ -111,12 +111,16 @@ static void secp_start(void)
 	sodium_memzero(blind, sizeof blind);
 }
 
-/* Plain key files pass through jansson, whose memory is not guarded: it is at least wiped. */
 static void wiping_free(void *p)
 {
 	if (p != NULL)
 		sodium_memzero(p, malloc_usable_size(p));
 	free(p);
+}
+
+void crypto_wipe_json(void)
+{
+	json_set_alloc_funcs(malloc, wiping_free);
 }
 
 static struct err failure; /* written once, by start() */
@@ -127,7 +131,6 @@ static void start(void)
 		err_set(&failure, ERR_WORLD, "libsodium does not start: no source of random numbers?");
 		return;
 	}
-	json_set_alloc_funcs(malloc, wiping_free);
 	hash_short_key();
 	sha_lanes_init();
 	secp_start();

@@ -14,4 +14,11 @@
  */
 bool crypto_init(struct err *err);
 
+/*
+ * Plain key files pass through jansson, whose memory is not guarded: from now on it is at least wiped when it
+ * is given back.  For the beginning of a program: it is a setting of the whole process, so no library may do
+ * it.
+ */
+void crypto_wipe_json(void);
+
 #endif

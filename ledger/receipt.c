@@ -123,3 +123,24 @@ bool receipt_verify(const struct genesis *g, const struct qreceipt *r, struct qt
 	tx_unref(tx);
 	return ok;
 }
+
+static bool is_of(const struct qreceipt *r, const struct qtxid *id, struct err *err)
+{
+	enum tx_verdict verdict;
+	if (r->headers.headers_len == 0)
+		return err_set(err, ERR_NO, "the receipt holds no block header");
+	struct tx *tx = tx_parse(&r->chain, r->tx.qtx_bytes_val, r->tx.qtx_bytes_len, &verdict);
+	bool ok = tx != NULL && qtxid_eq(&tx->id, id);
+	tx_unref(tx);
+	return ok || err_set(err, ERR_NO, "the receipt is of another transaction");
+}
+
+bool receipt_proves(const struct genesis *g, const struct qtxid *id, const struct qreceipt *receipt,
+                    struct err *err)
+{
+	struct qtxid its_id;
+	struct qheight height;
+	if (g != NULL && !receipt_verify(g, receipt, &its_id, &height, err))
+		return false;
+	return is_of(receipt, id, err);
+}

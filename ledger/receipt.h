@@ -15,4 +15,8 @@
 bool receipt_verify(const struct genesis *g, const struct qreceipt *r, struct qtxid *id,
                     struct qheight *height, struct err *err);
 
+/* Does it hold against the genesis (NULL: only whose it is, is looked at), and is it this transaction's? */
+bool receipt_proves(const struct genesis *g, const struct qtxid *id, const struct qreceipt *receipt,
+                    struct err *err);
+
 #endif

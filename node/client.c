@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "clean.h"
 #include "http.h"
 #include "jread.h"
-#include "out.h"
 #include "receipt_file.h"
 #include "schedule.h"
 #include "text.h"
@@ -128,7 +128,7 @@ static const char *field_text(const json_t *object, const char *key)
 static void copy_clean(char *to, size_t cap, const char *from)
 {
 	snprintf(to, cap, "%s", from);
-	out_clean(to);
+	clean_text(to);
 }
 
 static void set_refusal(struct client *c, const char *path, int status, const json_t *json, struct err *err)
@@ -519,6 +519,8 @@ bool client_wait(struct client *c, const struct qtxid *id, unsigned wait_ms, str
                  struct err *err)
 {
 	char hex[QHASH_HEX], path[128];
+	if (wait_ms > c->timeout_ms / 2)
+		wait_ms = c->timeout_ms / 2; /* a node that waits as it was asked to is not late */
 	snprintf(path, sizeof path, "/v1/transactions/%s?wait=%u", hex_encode(hex, id->b, sizeof id->b),
 	         wait_ms);
 	struct err why = {0};

@@ -117,7 +117,8 @@ bool client_submit(struct client *c, const struct bytes *raw, size_t cnt, struct
 bool client_wait(struct client *c, const struct qtxid *id, unsigned wait_ms, struct client_fate *out,
                  struct err *err);
 
-/* A receipt from the current node; proof_holds() is the caller's business. wire_free(WIRE(qreceipt), ...). */
+/* A receipt from the current node; receipt_proves() is the caller's business. wire_free(WIRE(qreceipt), ...).
+ */
 bool client_receipt_here(struct client *c, const struct qtxid *id, struct qreceipt *out, struct err *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clean.h"
 #include "out.h"
 #include "text.h"
 
@@ -24,7 +25,7 @@ int cmd_error(enum err_kind kind, const char *fmt, ...)
 int cmd_fail(const struct err *err)
 {
 	struct err said = *err;
-	out_clean(said.text); /* it may quote what others wrote */
+	clean_text(said.text); /* it may quote what others wrote */
 	fprintf(stderr, "%squorate:%s %s\n", out_style(stderr, OUT_BAD), out_style(stderr, OUT_PLAIN),
 	        said.text);
 	return err->kind == ERR_NONE ? EXIT_WORLD : (int)err->kind;

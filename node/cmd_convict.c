@@ -299,11 +299,11 @@ static bool lost_by(struct settle *s, unsigned replica, uint64_t *lost)
 {
 	const struct qaddress *owner = s->genesis->g.replicas.replicas_val[replica].account.account_val;
 	struct loss l = {.replica = replica};
-	if (!client_coins(s->client, owner, add_loss, &l, &s->trouble))
+	if (!client_coins(s->client, owner, add_loss, &l, &s->f.trouble))
 		return false;
 	*lost = l.lost;
 	return l.total <= LOST_COINS_MAX ||
-	       err_set(&s->trouble, ERR_NO, "its account holds %llu outputs", (unsigned long long)l.total);
+	       err_set(&s->f.trouble, ERR_NO, "its account holds %llu outputs", (unsigned long long)l.total);
 }
 
 static bool accuse(struct settle *s, const struct account *a, const struct qoffence *o, struct err *err)
@@ -336,8 +336,8 @@ static bool tell_loss(struct settle *s, const struct brief *b, unsigned replica,
 	struct client_stakes now;
 	uint64_t after;
 	const struct qstake_rules *rules = stake_rules(s->genesis);
-	while (!client_stakes(s->client, &now, &s->trouble) || now.height < s->fate.height) {
-		if (access_now_ms() >= s->deadline_ms)
+	while (!client_stakes(s->client, &now, &s->f.trouble) || now.height < s->f.fate.height) {
+		if (access_now_ms() >= s->f.deadline_ms)
 			return false;
 		client_next(s->client);
 		access_nap_ms(20);
@@ -371,7 +371,7 @@ static bool convict(struct settle *s, const struct brief *b, const struct accoun
 	                         s->genesis->g.replicas.replicas_val[replica].name, "vote",
 	                         vote_name(o->kind), "vote_height", (json_int_t)o->first.height.n);
 	if (outcome == COMMITTED && !tell_loss(s, b, replica, known ? &before : NULL, more))
-		out_note("what was lost could not be learnt: %s", s->trouble.text);
+		out_note("what was lost could not be learnt: %s", s->f.trouble.text);
 	if (s->args->common.json) {
 		json_t *json = settle_json(s, outcome);
 		json_object_update(json, more);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "access.h"
+#include "clean.h"
 #include "out.h"
 #include "text.h"
 
@@ -236,7 +237,7 @@ static void print_piece(const struct genesis *g, const char *name, const struct 
 {
 	char *words = evidence_words(g, &p->ev);
 	char *text = text_format("%s", name);
-	out_clean(text);
+	clean_text(text);
 	printf("%s: %sholds%s: %s\n", text, out_style(stdout, OUT_GOOD), out_style(stdout, OUT_PLAIN),
 	       words == NULL ? "" : words);
 	free(text);

@@ -197,10 +197,10 @@ static int move_settle(struct move *m, const char *what, bool releases)
 	enum outcome o = settle_wait(s);
 	json_t *more = move_more(m, o, what);
 	if (o == COMMITTED && !releases)
-		set_height(more, "counts_from", counts_from(s->genesis, s->fate.height));
+		set_height(more, "counts_from", counts_from(s->genesis, s->f.fate.height));
 	if (o == COMMITTED && releases) {
-		set_height(more, "counts_until", counts_from(s->genesis, s->fate.height) - 1);
-		set_height(more, "free_at", s->fate.height + stake_rules(s->genesis)->unbonding);
+		set_height(more, "counts_until", counts_from(s->genesis, s->f.fate.height) - 1);
+		set_height(more, "free_at", s->f.fate.height + stake_rules(s->genesis)->unbonding);
 	}
 	stake_say(s, o, more);
 	return settle_end(s, o);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clean.h"
 #include "cmd_tx.h"
 #include "out.h"
 #include "proof.h"
@@ -372,7 +373,7 @@ static void print_attempts(const json_t *attempts, const char *txid, const char 
 	if (json_array_size(attempts) == 0)
 		return;
 	char *name = xstrdup(source);
-	out_clean(name);
+	clean_text(name);
 	printf("\ndouble spends, says %s (`quorate evidence` has the proof)\n", name);
 	free(name);
 	struct out_table *t = out_table_new(

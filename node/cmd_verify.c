@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "access.h"
+#include "clean.h"
 #include "out.h"
 #include "receipt_file.h"
 #include "story.h"
@@ -172,7 +173,7 @@ static void print(const struct genesis *g, const struct checked *c, bool *printe
 		print_proven(g, c->file, &c->receipt, c->tx);
 	} else if (!unreadable) {
 		struct err said = c->err;
-		out_clean(said.text);
+		clean_text(said.text);
 		printf("%sdoes not hold%s: %s\n", out_style(stdout, OUT_BAD), out_style(stdout, OUT_PLAIN),
 		       said.text);
 	} else {
@@ -184,7 +185,7 @@ static void print(const struct genesis *g, const struct checked *c, bool *printe
 static json_t *text_json(const char *text)
 {
 	char *copy = xstrdup(text);
-	out_clean(copy);
+	clean_text(copy);
 	json_t *json = json_string(copy);
 	if (json == NULL) {
 		for (char *p = copy; *p != '\0'; p++)

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "api_impl.h"
-#include "out.h"
+#include "clean.h"
 #include "story.h"
 
 #define LEVELS_SHOWN 40 /* of indentation */
@@ -29,7 +29,7 @@ static char *memo_line(const struct tx *tx)
 		line = xstrdup("");
 	} else if (json_is_string(text)) {
 		line = json_dumps(text, JSON_ENCODE_ANY);
-		out_clean(line);
+		clean_text(line);
 	} else {
 		line = xcalloc(1, 2 * len + 3);
 		memcpy(line, "0x", 2);

@@ -60,6 +60,7 @@ static void check_at_exit(void)
 int main(int argc, char **argv)
 {
 	struct err err = {0};
+	crypto_wipe_json();
 	if (!crypto_init(&err))
 		return cmd_fail(&err);
 	atexit(check_at_exit);

@@ -8,31 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clean.h"
 #include "err.h"
-
-/*
- * How many bytes of UTF-8 are a character that a terminal acts on rather than shows, and which one; 0: none.
- * Beside the control characters those that change the order of what is read, with which a memo could make an
- * amount look like another.
- */
-static unsigned active(const unsigned char *p, unsigned *which)
-{
-	if (p[0] < 0x20 || p[0] == 0x7f) {
-		*which = p[0];
-		return p[0] == '\0' ? 0 : 1;
-	}
-	if (p[0] >= 0xc2 && p[0] < 0xe0 && (p[1] & 0xc0) == 0x80) {
-		*which = (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu);
-		return *which < 0xa0 || *which == 0x61c ? 2 : 0;
-	}
-	if (p[0] == 0xe2 && (p[1] & 0xc0) == 0x80 && (p[2] & 0xc0) == 0x80) {
-		*which = 0x2000u | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
-		bool order = *which == 0x200e || *which == 0x200f || (*which >= 0x2028 && *which <= 0x202e) ||
-		             (*which >= 0x2066 && *which <= 0x2069);
-		return order ? 3 : 0;
-	}
-	return 0;
-}
 
 void out_json_take(json_t *value)
 {
@@ -40,7 +17,7 @@ void out_json_take(json_t *value)
 	char *text = json_dumps(value, JSON_INDENT(2) | JSON_REAL_PRECISION(15)); /* 0.1 is 0.1 */
 	must(text != NULL);
 	for (const char *p = text; *p != '\0';) {
-		unsigned which, len = active((const unsigned char *)p, &which);
+		unsigned which, len = clean_active(p, &which);
 		if (len > 0 && which >= 0x7f) /* below, Jansson has escaped them */
 			printf("\\u%04x", which), p += len;
 		else
@@ -80,22 +57,11 @@ void out_note(const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
-void out_clean(char *text)
-{
-	for (char *p = text; *p != '\0'; p++) {
-		unsigned which;
-		for (unsigned len = active((unsigned char *)p, &which); len > 0; len--) {
-			*p = '?';
-			p += len > 1;
-		}
-	}
-}
-
 static char *clean_format(const char *fmt, va_list ap)
 {
 	char *text = NULL;
 	must(vasprintf(&text, fmt, ap) >= 0);
-	out_clean(text);
+	clean_text(text);
 	return text;
 }
 

@@ -12,7 +12,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Prints one JSON value and a newline on stdout, what out_clean() removes as escapes; takes the reference. */
+/* Prints one JSON value and a newline on stdout, what clean_text() removes as escapes; takes the reference.
+ */
 void out_json_take(json_t *value);
 
 enum out_style { OUT_PLAIN, OUT_GOOD, OUT_BAD, OUT_DIM, OUT_BOLD };
@@ -21,10 +22,6 @@ const char *out_style(FILE *to, enum out_style style);
 
 /* A line about what is going on, on stderr. */
 void out_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-/* Text of others goes to a terminal: every byte of a control character, or of one that changes the order of
- * what is read, becomes a '?'. */
-void out_clean(char *text);
 
 /* "name   value" on stdout, names aligned in a column of `width`; cleaned. */
 void out_field(int width, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

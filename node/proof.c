@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "access.h"
+#include "finality.h"
 #include "receipt.h"
 
 /* ---- options ------------------------------------------------------------------- */
@@ -91,32 +92,11 @@ bool proof_ledger_fails(const struct proof *p, struct err *err)
 
 /* ---- receipts ------------------------------------------------------------------ */
 
-static bool is_of(const struct qreceipt *r, const struct qtxid *id, struct err *err)
-{
-	enum tx_verdict verdict;
-	if (r->headers.headers_len == 0)
-		return err_set(err, ERR_NO, "the receipt holds no block header");
-	struct tx *tx = tx_parse(&r->chain, r->tx.qtx_bytes_val, r->tx.qtx_bytes_len, &verdict);
-	bool ok = tx != NULL && qtxid_eq(&tx->id, id);
-	tx_unref(tx);
-	return ok || err_set(err, ERR_NO, "the receipt is of another transaction");
-}
-
-bool proof_holds(const struct genesis *g, const struct qtxid *id, const struct qreceipt *receipt,
-                 struct err *err)
-{
-	struct qtxid its_id;
-	struct qheight height;
-	if (g != NULL && !receipt_verify(g, receipt, &its_id, &height, err))
-		return false;
-	return is_of(receipt, id, err);
-}
-
 static bool from_ledger(struct proof *p, const struct qtxid *id, struct qreceipt *out, struct err *err)
 {
 	switch (reader_receipt(p->reader, id, out, err)) {
 	case FOUND:
-		if (proof_holds(p->genesis, id, out, err))
+		if (receipt_proves(p->genesis, id, out, err))
 			return true;
 		wire_free(WIRE(qreceipt), out);
 		return err_prefix(err, "%s: its receipt does not hold", p->ledger);
@@ -128,40 +108,10 @@ static bool from_ledger(struct proof *p, const struct qtxid *id, struct qreceipt
 	return proof_ledger_fails(p, err);
 }
 
-/* Of the current node. */
-static bool from_node(struct proof *p, const struct qtxid *id, struct qreceipt *out, bool *lie,
-                      struct err *err)
-{
-	if (!client_receipt_here(p->client, id, out, err))
-		return false;
-	if (proof_holds(p->genesis, id, out, err))
-		return true;
-	wire_free(WIRE(qreceipt), out);
-	*lie = true;
-	return err_prefix(err, "%s gave a receipt that does not hold", client_url(p->client));
-}
-
-/* Who lies is told before who does not know it, and that before who does not answer. */
-static bool from_nodes(struct proof *p, const struct qtxid *id, struct qreceipt *out, struct err *err)
-{
-	struct err worst = {0};
-	bool lied = false;
-	for (size_t tried = 0; tried < client_nodes(p->client); tried++) {
-		struct err why = {0};
-		bool lie = false;
-		if (from_node(p, id, out, &lie, &why))
-			return true;
-		if (worst.kind == ERR_NONE || (lie && !lied) || (why.kind == ERR_NO && worst.kind != ERR_NO))
-			worst = why;
-		lied = lied || lie;
-		client_next(p->client);
-	}
-	return err_set(err, worst.kind, "%s", worst.text);
-}
-
 bool proof_receipt(struct proof *p, const struct qtxid *id, struct qreceipt *out, struct err *err)
 {
-	return p->reader != NULL ? from_ledger(p, id, out, err) : from_nodes(p, id, out, err);
+	return p->reader != NULL ? from_ledger(p, id, out, err)
+	                         : finality_receipt(p->client, p->genesis, id, out, err);
 }
 
 struct tx *proof_tx(struct proof *p, const struct qtxid *id, struct tx_place *place, struct err *err)

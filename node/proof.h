@@ -37,12 +37,8 @@ void proof_close(struct proof *p);
  */
 bool proof_ledger_fails(const struct proof *p, struct err *err);
 
-/* Does it hold against the genesis (NULL: only whose it is, is looked at), and is it this transaction's? */
-bool proof_holds(const struct genesis *g, const struct qtxid *id, const struct qreceipt *receipt,
-                 struct err *err);
-
 /*
- * The receipt of a final transaction: proof_holds() for it, and it has a header. Nodes are asked in turn
+ * The receipt of a final transaction: receipt_proves() for it, and it has a header. Nodes are asked in turn
  * until one gives such a receipt. wire_free(WIRE(qreceipt), out). False with *err: ERR_NO, it is not known
  * there, or what was given proves nothing, a damaged ledger included; ERR_WORLD: no answer; ERR_INPUT: the
  * ledger cannot be read.  err is not NULL.

@@ -1,30 +1,19 @@
 /*
  * settle.h: a transaction from its maker to proof: what `send` and `stake` share.
  *
- *     settle_open()   the genesis that receipts are checked against
- *     settle_begin()  a client, the chain's height; from here on the time runs
- *     settle_sign()   a draft becomes the transaction
- *     settle_wait()   submits it and waits for its outcome
+ *     settle_open()       the genesis that receipts are checked against
+ *     settle_begin()      a client, the chain's height; from here on the time runs
+ *     settle_sign_take()  a draft becomes the transaction
+ *     settle_wait()       submits it and waits for its outcome (finality.h)
  *     settle_json(), settle_print(), settle_end()
  *
- * The transaction is made and signed once; from then on it may be handed to any node, any number of
- * times, for at most one copy can become final.
- *
- * A node may lie, and who believes a false "rejected" pays twice. So no node's word ends the waiting:
- *   committed          a receipt of the transaction holds against the genesis;
- *   rejected           double_spend: a receipt of another transaction holds against the genesis, and that one
- *                      spends one of the inputs;
- *   rejected, expired  for another reason, of which there is no proof: f+1 of the nodes that the user named
- *                      give it. One of them is honest, and what an honest one refuses for good never becomes
- *                      final.
- * Everything else is tried again, here and elsewhere, until the time is over: then the outcome is unknown.
- * What can be judged without a ledger (form, signatures) is judged here, before anything is submitted. Only
- * with --no-wait a node's word is passed on, as that.
+ * What can be judged without a ledger (form, signatures) is judged here, before anything is submitted.
  */
 #ifndef QUORATE_SETTLE_H
 #define QUORATE_SETTLE_H
 
 #include "cmd.h"
+#include "finality.h"
 #include "wallet.h"
 
 /* Options of every command that makes a transaction and waits for it. */
@@ -41,10 +30,6 @@ extern const struct argp settle_argp;
 /* The same without --no-wait. */
 extern const struct argp settle_wait_argp;
 
-enum outcome { COMMITTED, REJECTED, EXPIRED, SUBMITTED, UNKNOWN };
-
-#define SETTLE_CODE_MAX sizeof(((struct client_fate *)0)->code)
-
 struct settle {
 	const struct settle_args *args; /* borrowed */
 	struct genesis *genesis;        /* NULL with --no-wait and none at hand */
@@ -52,12 +37,8 @@ struct settle {
 	struct wallet_view view; /* of the chain, as a node told it */
 	uint64_t expiry;         /* of the transaction to make */
 	struct tx *tx;
-	uint64_t begun_ms, deadline_ms;
-	char (*refused)[SETTLE_CODE_MAX]; /* by node: why it refused the transaction for good; "": it did not
-	                                   */
-	size_t refused_cnt;               /* so many said what the last one said */
-	struct client_fate fate;          /* the last that a node said; .height is proven where COMMITTED */
-	struct err trouble;               /* the last that went wrong on the way */
+	uint64_t begun_ms;
+	struct finality f;
 };
 
 /* Zeroes *s; settle_free() it, also where this fails. False with *err: no genesis is at hand and one is

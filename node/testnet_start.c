@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "access.h"
+#include "clean.h"
 #include "out.h"
 #include "testnet_look.h"
 
@@ -30,7 +31,7 @@ static void show_log(const struct testnet_node *node, long from)
 	fclose(f);
 	for (size_t i = cnt > LINES ? cnt - LINES : 0; i < cnt; i++) {
 		lines[i % LINES][strcspn(lines[i % LINES], "\n")] = '\0';
-		out_clean(lines[i % LINES]);
+		clean_text(lines[i % LINES]);
 		out_note("  %s", lines[i % LINES]);
 	}
 	for (size_t i = 0; i < LINES; i++)
