@@ -6,6 +6,7 @@
 # A source may have these lines; all others stay as they are:
 #   @page node@   NAME to OPTIONS of a command and of its subcommands, from their --help
 #   @commands@    the table of commands
+#   @header@      the library's header (-v header=FILE), a section for each of its own
 # and @version@ anywhere.
 
 /^@page [a-z]+@$/ {
@@ -15,6 +16,10 @@
 }
 /^@commands@$/ {
 	commands()
+	next
+}
+/^@header@$/ {
+	library()
 	next
 }
 {
@@ -161,4 +166,38 @@ function commands(    lines, n, i, name) {
 			sub(/ .*/, "", name)
 			printf "*%s*\n\t%s; see *quorate-%s*(1)\n\n", name, plain(substr(lines[i], RLENGTH + 1)), name
 		}
+}
+
+# The header: its first comment as prose, then its comments and declarations as they are, without what is for the
+# preprocessor alone.
+function library(    line, word, code) {
+	while ((getline line < header) > 0 && line != " */")
+		if (line != "/*")
+			code = prose(substr(line, 4), code)
+	code = literal(0, code)
+	print ""
+	while ((getline line < header) > 0) {
+		gsub(/\t/, "        ", line)
+		if (line ~ /^\/\* ---- [a-z]+ -+ \*\/$/) {
+			split(line, word, " ")
+			code = literal(0, code)
+			printf "# %s\n\n", toupper(word[3])
+		} else if (line !~ /^(#(ifn?def|if|else|endif|pragma|include|define (QUORATE_H|QUORATE_CHECKED))|extern "C"|}$)/ && (line != "" || code)) {
+			code = literal(1, code)
+			print line
+		}
+	}
+	literal(0, code)
+}
+function prose(text, code) {
+	if (text != "")
+		code = literal(text ~ /^    /, code)
+	print code ? substr(text, 5) : plain(text)
+	return code
+}
+# Begins or ends a block that is shown as it is.
+function literal(want, is) {
+	if (want != is)
+		print want ? "```" : "```\n"
+	return want
 }

@@ -1,44 +1,37 @@
 /*
- * is_final.c: is a payment final?  A whole program that asks nobody.
+ * is_final.c: is a payment final?  A whole program that asks nobody: no node, no network, no ledger.
  *
- *     is_final GENESIS RECEIPT
+ *     cc -o is_final is_final.c $(pkg-config --cflags --libs quorate)
+ *     ./is_final genesis.json receipt.json
  *
- * It links q_ledger alone: no server, no network, no database is touched.  crypto_init() is called once a
- * process; then three calls answer.
+ * Exit code: 0 it is, 1 the receipt proves nothing, 2 it is no receipt, or that is no genesis.
  */
 #include <stdio.h>
 
-#include "crypto.h"
-#include "receipt_file.h"
-
-static int say(const struct err *err)
-{
-	fprintf(stderr, "%s\n", err->text);
-	return err->kind == ERR_NO ? 1 : 2;
-}
+#include <quorate.h>
 
 int main(int argc, char **argv)
 {
-	struct err err = {0};
-	struct qreceipt receipt;
-	struct qtxid txid;
-	struct qheight height;
-	char text[QHASH_HEX];
+	struct quorate_error error;
+	struct quorate_genesis *genesis = NULL;
+	struct quorate_receipt *receipt = NULL;
+	struct quorate_block block;
 
 	if (argc != 3) {
 		fputs("usage: is_final GENESIS RECEIPT\n", stderr);
 		return 2;
 	}
-	struct genesis *genesis = crypto_init(&err) ? genesis_load(argv[1], &err) : NULL;
-	bool final = genesis != NULL && receipt_read(argv[2], &receipt, &err);
-	if (final) {
-		final = receipt_verify(genesis, &receipt, &txid, &height, &err);
-		wire_free(WIRE(qreceipt), &receipt);
+	int code = quorate_genesis_load(argv[1], &genesis, &error);
+	if (code == QUORATE_OK)
+		code = quorate_receipt_load(genesis, argv[2], &receipt, &error);
+	if (code == QUORATE_OK) {
+		quorate_receipt_block(receipt, &block);
+		printf("%s is final in block %llu\n", quorate_tx_id(quorate_receipt_tx(receipt)),
+		       (unsigned long long)block.height);
+	} else {
+		fprintf(stderr, "%s\n", error.text);
 	}
-	genesis_free(genesis);
-	if (!final)
-		return say(&err);
-	printf("%s is final in block %llu\n", hex_encode(text, txid.b, sizeof txid.b),
-	       (unsigned long long)height.n);
-	return 0;
+	quorate_receipt_free(receipt);
+	quorate_genesis_free(genesis);
+	return code;
 }
