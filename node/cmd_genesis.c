@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "account.h"
 #include "clock.h"
@@ -185,6 +186,9 @@ static bool keys_are_new(const struct new_args *args, struct err *err)
 static bool begin_successor(struct new_args *args)
 {
 	struct err *err = &args->err;
+	if (args->out != NULL && access(args->out, F_OK) == 0) /* known before a long audit */
+		return err_set(err, ERR_INPUT, "%s: is there already; choose another name or remove it",
+		               args->out);
 	if (args->genesis.g.allocations.allocations_len > 0 || args->stake_cnt > 0)
 		return err_set(
 		    err, ERR_INPUT,
