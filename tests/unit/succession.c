@@ -88,6 +88,24 @@ static void stake_goes_on_and_what_is_owed_stays_behind(void **state)
 	succession_free(&s);
 }
 
+/* A ledger that has just grown to that height has its outputs in memory in another order than one that was
+ * loaded. */
+static void the_order_is_the_chains_and_not_the_memorys(void **state)
+{
+	struct fixture *f = *state;
+	struct succession s;
+	struct err err = {0};
+	struct ledger *l = open_ledger(&f->other);
+
+	append_run(l, &f->chain, 1, STORY_HEIGHT, commit_at(&f->other.rules, &f->chain, STORY_HEIGHT));
+	assert_true(succession_make(l, &f->other.rules.g, &f->other.rules.g.g, Q_ALLOCS_MAX, &s, &err));
+	assert_int_equal(s.cnt, STORY_LEFT);
+	for (size_t i = 0; i < STORY_LEFT; i++)
+		assert_output(&s.list[i].out, &story_left[i]);
+	succession_free(&s);
+	ledger_close(l);
+}
+
 static void it_names_the_end_of_the_old_chain(void **state)
 {
 	struct fixture *f = *state;
@@ -261,6 +279,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(stake_goes_on_and_what_is_owed_stays_behind),
+	    TEST(the_order_is_the_chains_and_not_the_memorys),
 	    TEST(it_names_the_end_of_the_old_chain),
 	    TEST(without_proposers_by_stake_all_is_free),
 	    TEST(stake_follows_the_name_of_its_replica),
