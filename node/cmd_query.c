@@ -14,6 +14,7 @@ struct query_args {
 	struct cmd_common common;
 	const char *what; /* the argument's name in messages; NULL: the command takes none */
 	const char *arg;
+	bool healthy;
 };
 
 static error_t parse_query(int key, char *arg, struct argp_state *state)
@@ -313,16 +314,41 @@ static void print_status(const json_t *s)
 	           (const char *const[]){"index", "name", "connected", "height", "view"});
 }
 
+static void print_health(const json_t *health)
+{
+	print_field(health, "status", "status");
+	print_field(health, "height", "height");
+	print_field(health, "view", "view");
+}
+
+enum { OPT_HEALTHY = 0x100 };
+
+static error_t parse_status(int key, char *arg, struct argp_state *state)
+{
+	struct query_args *args = state->input;
+	if (key != OPT_HEALTHY)
+		return parse_query(key, arg, state);
+	args->healthy = true;
+	return 0;
+}
+
 int cmd_status(int argc, char **argv)
 {
+	static const struct argp_option options[] = {
+	    {"healthy", OPT_HEALTHY, NULL, 0,
+	     "Only whether payments can be made there: exit code 0, else 3 and why not"},
+	    {0},
+	};
 	static const struct argp argp = {
-	    .parser = parse_query,
+	    .options = options,
+	    .parser = parse_status,
 	    .doc = "What a node says of itself, of the chain's tip and of its peers.",
 	    .children = children,
 	};
 	struct query_args args = {0};
 	cmd_parse(&argp, argc, argv, &args);
-	return answer(&args, "/v1/status", print_status);
+	return args.healthy ? answer(&args, "/healthz", print_health)
+	                    : answer(&args, "/v1/status", print_status);
 }
 
 /* ---- block show ---------------------------------------------------------------------- */

@@ -291,6 +291,16 @@ static bool muted(struct chain *c, unsigned node)
 	return is;
 }
 
+/* The same by the command's exit code, for health checks. */
+static void assert_healthy(struct chain *c, unsigned node, bool healthy)
+{
+	char *said;
+	assert_int_equal(quorate(NULL, &said, "status", "--healthy", "--node", c->http[node], NULL),
+	                 healthy ? 0 : 3);
+	assert_true(healthy || strstr(said, "does not vote: its vote log was lost") != NULL);
+	free(said);
+}
+
 static void a_replica_without_its_vote_log_is_silent_until_it_cannot_contradict_itself(void **state)
 {
 	struct chain *c = chain_up_edited(4, checkpoint_often);
@@ -303,6 +313,8 @@ static void a_replica_without_its_vote_log_is_silent_until_it_cannot_contradict_
 	chain_signal(c, "start", 2);
 	chain_wait_height(c, 4, lost_at);
 	assert_true(muted(c, 2));
+	assert_healthy(c, 0, true);
+	assert_healthy(c, 2, false);
 	height = chain_pay(c, 2, 2); /* follows the chain and serves clients */
 	chain_wait_height(c, 0xf, height);
 
