@@ -166,6 +166,8 @@ struct engine_status {
 	struct qheight tip, executed, stable;
 	struct qhash tip_hash;
 	uint64_t view_changes; /* entered since the start */
+	uint64_t timer_ms; /* when it loses patience with the view that it is in, or asks for; 0: nothing is
+	                      overdue */
 	struct {
 		struct qheight tip, executed;
 		struct qview entered;

@@ -17,6 +17,12 @@ static uint64_t since(uint64_t at_ms)
 	return now_ms > at_ms ? now_ms - at_ms : 0;
 }
 
+static json_t *until(uint64_t at_ms)
+{
+	uint64_t now_ms = node_now_ms();
+	return at_ms == 0 ? json_null() : api_number(at_ms > now_ms ? at_ms - now_ms : 0);
+}
+
 /* What the last HELLO from a peer's address said; null: there was none. */
 static json_t *said_json(const struct link_said *said)
 {
@@ -153,11 +159,13 @@ static json_t *status_json(struct node *n, const struct call *c)
 	json_object_set_new(json, "primary", api_number(s->engine.primary));
 	add_proposer(n, s, json);
 	json_object_set_new(json, "view_changes", api_number(s->engine.view_changes));
+	json_object_set_new(json, "timer_ms", until(s->engine.timer_ms));
 	json_object_set_new(json, "block_hash", API_HEX(s->block_hash));
 	if (c->kind == CALL_DIGEST)
 		json_object_set_new(json, "state_digest", API_HEX(c->digest));
 	json_object_set_new(json, "time_ms", api_number(s->tip_time_ms));
 	json_object_set_new(json, "now_ms", api_number(clock_ms(CLOCK_REALTIME)));
+	json_object_set_new(json, "started_ms", api_number(disk.process.started_ms));
 	json_object_set_new(json, "disk_free_bytes",
 	                    disk.disk_bytes > 0 ? api_number(disk.disk_free) : json_null());
 	json_object_set_new(json, "transactions", api_number(s->transactions));

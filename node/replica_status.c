@@ -59,6 +59,7 @@ void replica_status(const struct replica *r, struct replica_status *out)
 	r->ops->status(r->engine, &out->engine);
 	for (unsigned i = 0; i < r->g->n; i++)
 		out->engine.peer[i].seen_ms += out->engine.peer[i].seen_ms ? r->slept_ms : 0;
+	out->engine.timer_ms += out->engine.timer_ms ? r->slept_ms : 0;
 	out->height = ledger_height(r->ledger);
 	out->block_hash = *ledger_tip(r->ledger);
 	out->tip_time_ms = below.time_ms;

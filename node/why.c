@@ -1,32 +1,13 @@
 /*
  * why.c: the diagnosis of `quorate why`: a table of questions, each of which may add a finding.
  */
-#include "why.h"
+#include "why_impl.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-enum {
-	SILENT_MS = 5000,      /* unheard for so long: it is away */
-	DISK_FEW = 256u << 20, /* bytes */
-};
-
-/* What is known of a replica. */
-struct replica_view {
-	const struct why_node *node; /* its own word; NULL: not asked, or no answer */
-	const struct why_node *seen_by;
-	const struct why_peer *peer; /* of seen_by: who heard it last; NULL: nobody says */
-	bool votes;
-};
-
-struct judging {
-	const struct why_view *v;
-	struct why_answer *out;
-	struct replica_view replicas[Q_REPLICAS_MAX];
-	const struct why_node *best; /* the highest that answers */
-	bool all_asked;              /* so who has not answered is away, whatever others heard a moment ago */
-};
+enum { DISK_FEW = 256u << 20 }; /* bytes */
 
 static const char *name_of(const struct judging *j, unsigned replica)
 {
@@ -52,73 +33,69 @@ __attribute__((format(printf, 2, 3))) static void put(char text[512], const char
 	va_end(ap);
 }
 
-static bool same_chain(const struct judging *j, const struct why_node *n)
+static void put_time(char text[512], uint64_t ms)
 {
-	return n->answers && qhash_eq(&n->chain, &j->v->g->chain) && n->replica < j->v->g->n;
-}
-
-/* ---- what is seen ------------------------------------------------------------------------------ */
-
-static void look_at_peers(struct judging *j, const struct why_node *n)
-{
-	for (unsigned i = 0; i < j->v->g->n; i++) {
-		struct replica_view *r = &j->replicas[i];
-		const struct why_peer *p = &n->peer[i];
-		if (i == n->replica)
-			continue;
-		if (r->peer == NULL || (p->heard && (!r->peer->heard || p->silent_ms < r->peer->silent_ms))) {
-			r->peer = p;
-			r->seen_by = n;
-		}
-	}
-}
-
-/* By its own word; else by that of whoever heard it last, unless all nodes were asked and it did not answer.
- */
-static bool can_vote(const struct judging *j, const struct replica_view *r)
-{
-	if (r->node != NULL)
-		return r->node->muted[0] == '\0';
-	return !j->all_asked && r->peer != NULL && r->peer->heard && r->peer->connected &&
-	       r->peer->silent_ms < SILENT_MS;
-}
-
-/* A node that is named twice is one; one that does not answer, or for another chain, may be any. */
-static bool all_asked(const struct judging *j)
-{
-	unsigned cnt = 0;
-	for (unsigned i = 0; i < j->v->g->n; i++)
-		cnt += j->replicas[i].node != NULL;
-	for (size_t i = 0; i < j->v->cnt; i++)
-		cnt += !same_chain(j, &j->v->nodes[i]);
-	return cnt >= j->v->g->n;
-}
-
-static void look(struct judging *j)
-{
-	for (size_t i = 0; i < j->v->cnt; i++) {
-		const struct why_node *n = &j->v->nodes[i];
-		if (!same_chain(j, n))
-			continue;
-		j->replicas[n->replica].node = n;
-		if (j->best == NULL || n->height > j->best->height)
-			j->best = n;
-		look_at_peers(j, n);
-	}
-	j->all_asked = all_asked(j);
-	for (unsigned i = 0; i < j->v->g->n; i++) {
-		j->replicas[i].votes = can_vote(j, &j->replicas[i]);
-		j->out->voters += j->replicas[i].votes;
-	}
+	if (ms < 5000)
+		put(text, "%llu ms", (unsigned long long)ms);
+	else if (ms < 2 * 3600 * 1000)
+		put(text, "%llu s", (unsigned long long)(ms / 1000));
+	else
+		put(text, "%llu h", (unsigned long long)(ms / 3600000));
 }
 
 /* ---- questions ---------------------------------------------------------------------------------- */
+
+/* Its home tells more. */
+static bool is_told(const struct judging *j, const char *url)
+{
+	for (size_t i = 0; i < j->v->home_cnt; i++)
+		if (j->v->homes[i].code != NULL && strcmp(j->v->homes[i].url, url) == 0)
+			return true;
+	return false;
+}
+
+static void homes(struct judging *j)
+{
+	for (size_t i = 0; i < j->v->home_cnt; i++) {
+		const struct why_home *h = &j->v->homes[i];
+		struct why_finding *f = h->code == NULL ? NULL : find(j, h->code, false);
+		if (f == NULL)
+			continue;
+		if (h->replica >= 0)
+			put(f->text, "%s: ", name_of(j, (unsigned)h->replica));
+		put(f->text, "%s", h->text);
+		put(f->action, "%s", h->action);
+	}
+}
+
+/* One process has two addresses; two processes have two starts. */
+static bool are_two(const struct why_node *a, const struct why_node *b)
+{
+	return a->started_ms != 0 && b->started_ms != 0 && a->started_ms != b->started_ms;
+}
+
+static void twins(struct judging *j)
+{
+	for (size_t i = 0; i < j->v->cnt; i++) {
+		const struct why_node *n = &j->v->nodes[i];
+		const struct why_node *last = why_same_chain(j, n) ? j->replicas[n->replica].node : NULL;
+		struct why_finding *f =
+		    last == NULL || last == n || !are_two(last, n) ? NULL : find(j, "twins", false);
+		if (f == NULL)
+			continue;
+		put(f->text, "%s answers at %.100s and at %.100s, and these are two processes with one key",
+		    name_of(j, n->replica), n->url, last->url);
+		put(f->action,
+		    "stop one of them now, and never start it again: what two of them sign contradicts "
+		    "itself, and whoever holds both convicts the replica");
+	}
+}
 
 static void silent_nodes(struct judging *j)
 {
 	for (size_t i = 0; i < j->v->cnt; i++) {
 		const struct why_node *n = &j->v->nodes[i];
-		struct why_finding *f = n->answers ? NULL : find(j, "no_answer", false);
+		struct why_finding *f = n->answers || is_told(j, n->url) ? NULL : find(j, "no_answer", false);
 		if (f == NULL)
 			continue;
 		put(f->text, "%.200s", n->silence);
@@ -152,12 +129,15 @@ static void put_absence(struct judging *j, char text[512], unsigned replica)
 {
 	const struct replica_view *r = &j->replicas[replica];
 	put(text, "%s", name_of(j, replica));
-	if (r->node != NULL)
-		put(text, " (does not vote)");
-	else if (r->peer != NULL && r->peer->heard)
-		put(text, " (last heard %llu s ago)", (unsigned long long)(r->peer->silent_ms / 1000));
-	else
+	if (r->node != NULL) {
+		put(text, r->node->muted[0] != '\0' ? " (does not vote)" : " (its clock is wrong)");
+	} else if (r->peer != NULL && r->peer->heard) {
+		put(text, " (last heard ");
+		put_time(text, r->peer->silent_ms);
+		put(text, " ago)");
+	} else {
 		put(text, " (never heard)");
+	}
 }
 
 static void quorum(struct judging *j)
@@ -203,24 +183,86 @@ static void muted(struct judging *j)
 	}
 }
 
-static void connections(struct judging *j)
+/* What the others say of their connection to this one; NULL: all have one, or nobody tells. */
+static const struct why_peer *cut_off(const struct judging *j, unsigned replica, char who[512], unsigned *one)
 {
+	const struct why_peer *first = NULL;
 	for (unsigned i = 0; i < j->v->g->n; i++) {
 		const struct why_node *n = j->replicas[i].node;
-		for (unsigned k = 0; n != NULL && k < j->v->g->n; k++) {
-			/* One that answers us, but not its peer. */
-			if (k == i || n->peer[k].connected || j->replicas[k].node == NULL)
-				continue;
-			struct why_finding *f = find(j, "not_connected", false);
-			if (f == NULL)
-				return;
-			put(f->text, "%s runs, but %s cannot connect to it at %.150s", name_of(j, k),
-			    name_of(j, i), j->v->g->g.replicas.replicas_val[k].address);
-			put(f->action,
-			    "compare that address with [node] listen in the node.conf of %s and with "
-			    "[peers] in that of %s; look at firewalls between them",
-			    name_of(j, k), name_of(j, i));
-		}
+		const struct why_peer *p = n != NULL && i != replica ? &n->peer[replica] : NULL;
+		if (p == NULL || p->connected)
+			continue;
+		put(who, "%s%s", first == NULL ? "" : ", ", name_of(j, i));
+		*one = first == NULL ? i : *one;
+		first = first == NULL || first->trouble[0] == '\0' ? p : first;
+	}
+	return first;
+}
+
+/* Somebody is there, but is no peer: net/link tells why (/v1/status, peers[].trouble), and this what to do.
+ */
+static const struct {
+	const char *trouble, *action;
+} strangers[] = {
+    {"other_chain",
+     "give every node the same genesis.json, byte for byte (`quorate genesis check`); a home that "
+     "has run on another one needs a new ledger"},
+    {"other_protocol", "bring the older program up to the version of the other"},
+    {"other_replica", "look at [peers] and [node] listen of both: that address leads to another replica"},
+    {"no_replica", "look at [peers] and [node] listen of both: that address leads to another program"},
+    {"certificate",
+     "have that replica's operator make its certificate anew, with the key that is in the genesis"},
+};
+enum { STRANGERS = sizeof strangers / sizeof *strangers };
+
+static size_t stranger(const struct why_peer *p)
+{
+	size_t i = 0;
+	while (i < STRANGERS && strcmp(strangers[i].trouble, p->trouble) != 0)
+		i++;
+	return i;
+}
+
+static void put_stranger(struct judging *j, size_t kind, unsigned replica, const struct why_peer *p,
+                         const char *who)
+{
+	struct why_finding *f = find(j, strangers[kind].trouble, false);
+	if (f == NULL)
+		return;
+	put(f->text, "who is at %.150s, the address of %s, is no peer to %.100s: %s",
+	    j->v->g->g.replicas.replicas_val[replica].address, name_of(j, replica), who, p->because);
+	put(f->action, "%s", strangers[kind].action);
+}
+
+static void put_cut_off(struct judging *j, unsigned replica, const struct why_peer *p, const char *who,
+                        unsigned one)
+{
+	struct why_finding *f = find(j, "not_connected", false);
+	if (f == NULL)
+		return;
+	put(f->text, "%s runs, but %.200s cannot connect to it at %.150s", name_of(j, replica), who,
+	    j->v->g->g.replicas.replicas_val[replica].address);
+	if (p->because[0] != '\0')
+		put(f->text, ": %s", p->because);
+	put(f->action,
+	    "compare that address with [node] listen in the node.conf of %s and with [peers] in that of %s; "
+	    "look at firewalls between them",
+	    name_of(j, replica), name_of(j, one));
+}
+
+/* One that answers us, but not its peers; or who is there, but not as a replica of this chain. Who is just
+ * not there is the quorum's business. */
+static void connections(struct judging *j)
+{
+	for (unsigned k = 0; k < j->v->g->n; k++) {
+		char who[512] = "";
+		unsigned one = 0;
+		const struct why_peer *p = cut_off(j, k, who, &one);
+		size_t kind = p != NULL ? stranger(p) : STRANGERS;
+		if (kind < STRANGERS)
+			put_stranger(j, kind, k, p, who);
+		else if (p != NULL && j->replicas[k].node != NULL)
+			put_cut_off(j, k, p, who, one);
 	}
 }
 
@@ -278,16 +320,17 @@ static void clocks(struct judging *j)
 {
 	int64_t most = (int64_t)j->v->g->g.params.drift_ms;
 	for (unsigned i = 0; i < j->v->g->n; i++) {
-		const struct why_node *n = j->replicas[i].node;
-		struct why_finding *f = n == NULL || (n->clock_ms <= most && n->clock_ms >= -most)
-		                            ? NULL
-		                            : find(j, "clock", false);
+		int64_t off = j->replicas[i].clock_ms;
+		struct why_finding *f = off <= most && off >= -most ? NULL : find(j, "clock", false);
 		if (f == NULL)
 			continue;
-		put(f->text, "the clock of %s is %lld ms %s this machine's; the chain bears %lld ms",
-		    name_of(j, i), (long long)(n->clock_ms < 0 ? -n->clock_ms : n->clock_ms),
-		    n->clock_ms < 0 ? "behind" : "ahead of", (long long)most);
-		put(f->action, "set both clocks by NTP (timedatectl)");
+		put(f->text, "the clock of %s is ", name_of(j, i));
+		put_time(f->text, (uint64_t)(off < 0 ? -off : off));
+		put(f->text, "%s; the chain bears ", off < 0 ? " behind" : " ahead");
+		put_time(f->text, (uint64_t)most);
+		put(f->text, off < 0 ? ": every proposal is of the future to it, and it votes for none"
+		                     : ": the others take what it proposes for something of the future");
+		put(f->action, "set its clock, and keep it set by NTP (timedatectl)");
 	}
 }
 
@@ -307,7 +350,8 @@ static void disks(struct judging *j)
 }
 
 static void (*const questions[])(struct judging *j) = {
-    other_chains, quorum, muted, watermark, connections, views, lagging, clocks, disks, silent_nodes,
+    other_chains, quorum, muted, watermark, connections, views,
+    lagging,      clocks, disks, twins,     homes,       silent_nodes,
 };
 
 /* ---- the answer ---------------------------------------------------------------------------------- */
@@ -315,7 +359,7 @@ static void (*const questions[])(struct judging *j) = {
 static bool waits(const struct judging *j)
 {
 	for (size_t i = 0; i < j->v->cnt; i++) {
-		if (same_chain(j, &j->v->nodes[i]) && j->v->nodes[i].waiting > 0)
+		if (why_same_chain(j, &j->v->nodes[i]) && j->v->nodes[i].waiting > 0)
 			return true;
 	}
 	return false;
@@ -346,7 +390,7 @@ void why_judge(const struct why_view *v, struct why_answer *out)
 {
 	struct judging j = {.v = v, .out = out};
 	*out = (struct why_answer){.quorum = v->g->quorum};
-	look(&j);
+	why_look(&j);
 	for (size_t i = 0; i < sizeof questions / sizeof *questions; i++)
 		questions[i](&j);
 	out->idle = !waits(&j);

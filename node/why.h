@@ -4,7 +4,7 @@
 #ifndef QUORATE_WHY_H
 #define QUORATE_WHY_H
 
-#include "genesis.h"
+#include "why_home.h"
 
 /* What one node says; all of it is that node's word. */
 struct why_node {
@@ -19,11 +19,15 @@ struct why_node {
 	bool active;                                       /* it is in that view; else it asks for it */
 	char muted[256];                                   /* why it does not vote; "": it does */
 	int64_t clock_ms;                                  /* its clock, less ours */
-	uint64_t disk_free; /* bytes, where its ledger is; UINT64_MAX: it does not tell */
+	uint64_t started_ms; /* its process, by its clock; 0: it does not tell */
+	uint64_t timer_ms;   /* until it loses patience with its view; UINT64_MAX: nothing is overdue */
+	uint64_t disk_free;  /* bytes, where its ledger is; UINT64_MAX: it does not tell */
 	struct why_peer {
 		bool connected, heard;
 		uint64_t height;
 		uint64_t silent_ms; /* since it was heard last */
+		char trouble[24];   /* why there is no connection, in a word; "": not told */
+		char because[256];  /* and for people */
 	} peer[Q_REPLICAS_MAX];     /* the others; its own place is empty */
 };
 
@@ -31,6 +35,8 @@ struct why_view {
 	const struct genesis *g;
 	const struct why_node *nodes;
 	size_t cnt;
+	const struct why_home *homes; /* of nodes on this machine; code NULL: it answers */
+	size_t home_cnt;
 	bool moved; /* a block was made while we looked */
 };
 

@@ -223,7 +223,8 @@ static void pbft_status(const struct engine *e, struct engine_status *out)
 	                              .executed = e->executed,
 	                              .stable = e->stable,
 	                              .tip_hash = e->tip_hash,
-	                              .view_changes = e->view_changes};
+	                              .view_changes = e->view_changes,
+	                              .timer_ms = e->timer_ms};
 	for (unsigned i = 0; i < e->n; i++) {
 		out->peer[i].tip = e->peers[i].tip;
 		out->peer[i].executed = e->peers[i].executed;

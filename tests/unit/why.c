@@ -233,6 +233,74 @@ static void a_clock_that_is_wrong(void **state)
 	found("clock", "behind");
 }
 
+/* Most are right: it is ours that is off, or one of theirs. */
+static void a_clock_is_wrong_by_those_of_most(void **state)
+{
+	int64_t hours = 3 * 3600 * 1000;
+	(void)state;
+	for (unsigned i = 0; i < N; i++)
+		nodes[i].clock_ms = hours;
+	judge(N, false);
+	assert_int_equal(answer.cnt, 0);
+	nodes[2].clock_ms = 0;
+	judge(N, false);
+	found("clock", "the clock of replica-2 is 3 h behind");
+	found("replica_away", "missing replica-2 (its clock is wrong)"); /* PP9: it takes no proposal */
+	assert_int_equal(answer.voters, 3);
+	nodes[2].clock_ms = 2 * hours;
+	judge(N, false);
+	found("clock", "the clock of replica-2 is 3 h ahead");
+	assert_int_equal(answer.voters, 4);
+	assert_int_equal(answer.cnt, 1);
+}
+
+static void two_processes_with_one_key(void **state)
+{
+	(void)state;
+	nodes[N] = nodes[3];
+	nodes[3].started_ms = nodes[N].started_ms = 1000;
+	judge(N + 1, false);
+	assert_int_equal(answer.cnt, 0); /* one that is named twice */
+	nodes[N].started_ms = 2000;
+	judge(N + 1, false);
+	found("twins", "replica-3 answers at ");
+	assert_int_equal(answer.cnt, 1);
+}
+
+static void a_connection_that_fails_says_why(void **state)
+{
+	(void)state;
+	silence(3);
+	nodes[0].peer[3].connected = false;
+	snprintf(nodes[0].peer[3].trouble, sizeof nodes[0].peer[3].trouble, "unreachable");
+	judge(N, false);
+	assert_int_equal(answer.cnt, 2); /* it is away: no more than that */
+	snprintf(nodes[0].peer[3].trouble, sizeof nodes[0].peer[3].trouble, "other_chain");
+	snprintf(nodes[0].peer[3].because, sizeof nodes[0].peer[3].because, "it differs in params");
+	nodes[1].peer[3].connected = false;
+	judge(N, false);
+	found("other_chain",
+	      "the address of replica-3, is no peer to replica-0, replica-1: it differs in params");
+	assert_int_equal(answer.cnt, 3);
+}
+
+static void what_its_home_tells_is_told_once(void **state)
+{
+	struct why_home home = {.url = "http://127.0.0.1:1", .code = "disk", .replica = 3};
+	(void)state;
+	snprintf(home.text, sizeof home.text, "the disk is full");
+	snprintf(home.action, sizeof home.action, "make room");
+	silence(3);
+	why_judge(&(struct why_view){.g = &rules.g, .nodes = nodes, .cnt = N, .homes = &home, .home_cnt = 1},
+	          &answer);
+	found("disk", "replica-3: the disk is full");
+	assert_int_equal(answer.cnt, 2); /* that it is away, and why; not that it does not answer */
+	home.code = NULL;
+	why_judge(&(struct why_view){.g = &rules.g, .nodes = nodes, .cnt = N, .homes = &home, .home_cnt = 1},
+	          &answer);
+	found("no_answer", "no answer from it");
+}
+
 static void a_disk_that_is_nearly_full(void **state)
 {
 	(void)state;
@@ -259,6 +327,10 @@ int main(void)
 	    WHOLE(one_that_is_behind),
 	    WHOLE(a_log_that_is_full_up_to_its_watermark),
 	    WHOLE(a_clock_that_is_wrong),
+	    WHOLE(a_clock_is_wrong_by_those_of_most),
+	    WHOLE(two_processes_with_one_key),
+	    WHOLE(a_connection_that_fails_says_why),
+	    WHOLE(what_its_home_tells_is_told_once),
 	    WHOLE(a_disk_that_is_nearly_full),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
