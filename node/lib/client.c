@@ -107,8 +107,12 @@ static bool has_block(struct quorate_client *client, uint64_t height, uint64_t w
 	snprintf(path, sizeof path, "/v1/blocks/%llu/transactions?wait=%llu", (unsigned long long)height,
 	         (unsigned long long)wait_ms);
 	json_t *json = client_get(client->nodes, path, err);
+	bool ok = json != NULL;
+	if (ok && json_integer_value(json_object_get(json, "height")) != (json_int_t)height)
+		ok = err_set(err, ERR_WORLD, "%s%s: the answer is not of that block",
+		             client_url(client->nodes), path);
 	json_decref(json);
-	return json != NULL;
+	return ok;
 }
 
 int quorate_client_wait(struct quorate_client *client, uint64_t height, uint64_t timeout_ms,
