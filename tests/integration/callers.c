@@ -111,6 +111,12 @@ static void keys_are_kept_and_opened_with_their_passphrase_alone(void **state)
 	ASSERT_SAYS(QUORATE_INPUT, "exists already", quorate_key_save(key, "sealed.key", NULL, &e));
 	ASSERT_SAYS(QUORATE_INPUT, "1 to 1023 bytes", quorate_key_save(key, "other.key", too_long, &e));
 	ASSERT_SAYS(QUORATE_INPUT, "1 to 1023 bytes", quorate_key_save(key, "other.key", "", &e));
+	too_long[1023] = '\0';
+	ASSERT_OK(quorate_key_save(key, "longest.key", too_long, &e));
+	ASSERT_OK(quorate_key_load("longest.key", too_long, &again, &e));
+	quorate_key_free(again);
+	too_long[1023] = 'x'; /* begins with the right one */
+	ASSERT_SAYS(QUORATE_INPUT, "wrong passphrase", quorate_key_load("longest.key", too_long, &again, &e));
 	ASSERT_OK(quorate_key_save(key, "plain.key", NULL, &e));
 	assert_int_equal(chmod("plain.key", 0640), 0);
 	ASSERT_SAYS(QUORATE_INPUT, "plain.key", quorate_key_load("plain.key", NULL, &again, &e));
@@ -304,6 +310,47 @@ static void a_stranger_cannot_sign(void **state)
 	ASSERT_SAYS(QUORATE_INPUT, "owns none of the transaction's inputs",
 	            quorate_tx_sign(tx, stranger, &e));
 	quorate_key_free(stranger);
+	quorate_tx_free(tx);
+}
+
+static void what_was_changed_or_is_of_another_chain_is_not_read(void **state)
+{
+	struct quorate_genesis *other;
+	struct quorate_client *elsewhere;
+	struct quorate_tx *none;
+	char *hex, *document;
+	size_t len;
+	const char *url = c->http[0];
+	(void)state;
+	struct quorate_tx *tx = payment(1);
+	ASSERT_OK(quorate_tx_write(tx, QUORATE_HEX, &hex, &len, &e));
+	ASSERT_OK(quorate_tx_write(tx, QUORATE_DOCUMENT, &document, NULL, &e));
+	assert_int_equal(quorate(NULL, NULL, "testnet", "new", "--dir", "other", "--base-port", "0", NULL),
+	                 0);
+	ASSERT_OK(quorate_genesis_load("other/genesis.json", &other, &e));
+	ASSERT_SAYS(QUORATE_INPUT, "chain: is another one",
+	            quorate_tx_read(other, document, strlen(document), &none, &e));
+	ASSERT_SAYS(QUORATE_INPUT, "a signature does not hold", quorate_tx_read(other, hex, len, &none, &e));
+	ASSERT_OK(quorate_client_new(other, &url, 1, 0, &elsewhere, &e));
+	ASSERT_SAYS(QUORATE_INPUT, "of another chain than the client",
+	            quorate_client_submit(elsewhere, tx, &e));
+	ASSERT_SAYS(QUORATE_INPUT, "which is not that of the genesis",
+	            quorate_client_status(elsewhere, &(struct quorate_status){0}, &e));
+
+	hex[len - 1] = hex[len - 1] == '0' ? '1' : '0'; /* of the signature */
+	ASSERT_SAYS(QUORATE_INPUT, "a signature does not hold",
+	            quorate_tx_read(genesis, hex, len, &none, &e));
+	assert_null(none);
+	ASSERT_SAYS(QUORATE_INPUT, "even number", quorate_tx_read(genesis, hex, len - 1, &none, &e));
+	ASSERT_SAYS(QUORATE_INPUT, "canonical", quorate_tx_read(genesis, hex, len - 2, &none, &e));
+	ASSERT_SAYS(QUORATE_INPUT, "canonical", quorate_tx_read(genesis, "", 0, &none, &e));
+	*strchr(strstr(document, "\"amount\": \"1\"") + 10, '1') = '2';
+	ASSERT_SAYS(QUORATE_INPUT, "it was edited",
+	            quorate_tx_read(genesis, document, strlen(document), &none, &e));
+	free(hex);
+	free(document);
+	quorate_client_free(elsewhere);
+	quorate_genesis_free(other);
 	quorate_tx_free(tx);
 }
 
@@ -542,6 +589,7 @@ int main(void)
 	    cmocka_unit_test(a_refusal_without_proof_takes_more_nodes_than_may_lie),
 	    cmocka_unit_test(two_owners_sign_one_transaction_apart),
 	    cmocka_unit_test(a_stranger_cannot_sign),
+	    cmocka_unit_test(what_was_changed_or_is_of_another_chain_is_not_read),
 	    cmocka_unit_test(what_cannot_be_a_payment_is_not_made),
 	    cmocka_unit_test(a_broken_rule_is_named_before_anything_is_sent),
 	    cmocka_unit_test(null_is_no_file_key_genesis_or_receipt),
