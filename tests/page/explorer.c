@@ -46,13 +46,19 @@ static struct tx *pay_more(const char *memo)
 	return tx;
 }
 
+/* It succeeds a chain, of which nothing is known but zeros. */
+static void succeed(struct qgenesis *g)
+{
+	g->format = GENESIS_SUCCESSOR;
+}
+
 static int setup(void **state)
 {
 	if (chain_setup(state) != 0)
 		return -1;
 	if (!browser_there())
 		return 0;
-	chain = chain_up(4, NULL, 0);
+	chain = chain_up_edited(4, succeed);
 	struct account *alice = chain_account(chain, "alice"), *other = chain_account(chain, "bob");
 	struct qaccount_key key = account_key(alice), other_key = account_key(other);
 	struct qaddress from = account_address(&key), to = account_address(&other_key);
@@ -129,6 +135,8 @@ static void shows_the_chain_and_its_replicas(void **state)
 	open_page("");
 	wait_text("#blocks tbody", "replica0");
 	wait_text("#now", "Height");
+	wait_text("#page", "Succeeds");
+	wait_text("#page", "0000 at height 0");
 	for (unsigned i = 0; i < 4; i++)
 		wait_text("#replicas", chain->genesis->g.replicas.replicas_val[i].name);
 	browser_wait(browser, "byId('replicas').querySelectorAll('.good').length === 4");
