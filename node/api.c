@@ -94,6 +94,7 @@ static void api_genesis(void *ctx, const struct http_request *r, struct http_rep
 {
 	(void)r;
 	reply->status = 200;
+	reply->cache = HTTP_CHECK;
 	reply->content_type = "application/json";
 	reply->body = genesis_format(node_genesis(ctx));
 	reply->body_len = strlen(reply->body);
@@ -185,6 +186,7 @@ static void api_block(void *ctx, const struct http_request *r, struct http_reply
 	enum found found = latest ? reader_height(reader, &h, &err) : FOUND;
 	if (found == FOUND)
 		found = h.n == 0 ? NOT_FOUND : read_block(n, reader, h, &json, &err);
+	reply->cache = latest ? HTTP_FRESH : HTTP_CHECK; /* a path does not name its chain */
 	if (found == FOUND)
 		api_json(reply, 200, json);
 	else if (found == FOUND_ERROR)
@@ -260,6 +262,7 @@ static void receipt_reply(struct http_reply *reply, const struct qtxid *id, cons
 	char hex[QHASH_HEX];
 	struct err err = {0};
 	reply->status = 200;
+	reply->cache = HTTP_FOREVER; /* an id names its chain, too */
 	reply->content_type = "application/json";
 	reply->body = receipt_format(receipt, &reply->body_len);
 	if (reply->body != NULL)

@@ -106,6 +106,7 @@ static void send_file(const struct genesis *g, const struct qevidence *ev, struc
 		return;
 	}
 	reply->status = 200;
+	reply->cache = HTTP_CHECK;
 	reply->content_type = "application/json";
 	reply->body = text;
 }

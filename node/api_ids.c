@@ -45,6 +45,9 @@ static void say_json(const struct block_ids *b, struct http_reply *reply)
 static void say(const struct http_request *r, const struct block_ids *b, struct http_reply *reply)
 {
 	const char *accept = http_header(r, "Accept");
+	reply->cache = HTTP_CHECK;
+	reply->header[0].name = "Vary";
+	snprintf(reply->header[0].value, sizeof reply->header[0].value, "Accept");
 	if (accept != NULL && http_type_is(accept, "application/octet-stream"))
 		say_binary(b, reply);
 	else

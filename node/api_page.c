@@ -17,12 +17,12 @@ static void header(struct http_reply *reply, unsigned i, const char *name, const
 	must(len >= 0 && (size_t)len < sizeof reply->header[i].value);
 }
 
-static void page(struct http_reply *reply, const unsigned char *text, size_t len, const char *policy)
+static void page(struct http_reply *reply, struct http_fixed *text, const char *policy)
 {
 	reply->status = 200;
 	reply->content_type = "text/html; charset=utf-8";
-	reply->body = xmemdup(text, len + 1);
-	reply->body_len = len;
+	reply->fixed = text;
+	reply->cache = HTTP_CHECK;
 	/* The page has its policy in itself; only here can it say that no other page may frame it. */
 	header(reply, 0, "Content-Security-Policy", policy, "; frame-ancestors 'none'");
 	header(reply, 1, "Referrer-Policy", "no-referrer", "");
@@ -30,14 +30,16 @@ static void page(struct http_reply *reply, const unsigned char *text, size_t len
 
 void api_page(void *ctx, const struct http_request *r, struct http_reply *reply)
 {
+	static struct http_fixed text = {.text = page_verify, .len = &page_verify_len};
 	(void)ctx;
 	(void)r;
-	page(reply, page_verify, page_verify_len, page_verify_policy);
+	page(reply, &text, page_verify_policy);
 }
 
 void api_explorer(void *ctx, const struct http_request *r, struct http_reply *reply)
 {
+	static struct http_fixed text = {.text = page_explorer, .len = &page_explorer_len};
 	(void)ctx;
 	(void)r;
-	page(reply, page_explorer, page_explorer_len, page_explorer_policy);
+	page(reply, &text, page_explorer_policy);
 }

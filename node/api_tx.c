@@ -105,6 +105,7 @@ static bool answer_settled(struct node *n, const struct qtxid *id, struct http_r
 	switch (read_story(n, id, &json, &agreed, &err)) {
 	case FOUND:
 		if (agreed != AGREED_BUSY) {
+			reply->cache = HTTP_CHECK; /* final, but who spends its outputs is not */
 			api_json(reply, 200, json);
 			return true;
 		}

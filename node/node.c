@@ -259,6 +259,7 @@ static bool start_http(struct node *n, struct err *err)
 	    .nice = HTTP_NICE,
 	    .routes = api_routes,
 	    .news = api_news,
+	    .guard_host = true,
 	    .ctx = n,
 	};
 	n->http = http_start(&config, err);

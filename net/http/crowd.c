@@ -18,7 +18,7 @@
 enum {
 	PATIENCE_S = 30,
 	BYTES_PER_MS = 16,      /* at least; 16 KiB a second */
-	LOOK_MS = 30,          /* from one look to the next at least, */
+	LOOK_MS = 30,           /* from one look to the next at least, */
 	LOOK_MAX_MS = 1000,     /* and as many ms as there are connections */
 	SEND_BYTES = 128 << 10, /* the kernel's memory for what a client does not take; it counts twice */
 	FILES_FOR_OTHERS = 256, /* of all that the process may open: ledgers, peers */

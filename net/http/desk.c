@@ -135,6 +135,8 @@ static void run(struct incoming *in)
 	else
 		in->route->handle(in->server->config.ctx, r, &in->reply);
 	must(r->parked == NULL || in->reply.park_ms == 0);
+	if (in->reply.park_ms == 0)
+		variant_choose(r, &in->reply, &in->variant);
 }
 
 static void *serve(void *arg)

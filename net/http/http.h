@@ -21,7 +21,7 @@
  *
  * A body has one framing, Content-Length, given once: any Transfer-Encoding is refused, since two
  * readers of a request that disagree on its end can be played off against each other.  HEAD is answered as
- * GET without its body.
+ * GET without its body.  Texts are compressed where the client takes gzip.
  */
 #ifndef QUORATE_HTTP_H
 #define QUORATE_HTTP_H
@@ -53,12 +53,30 @@ const char *http_header(const struct http_request *r, const char *key);
 /* Is this media type, as Content-Type or first in Accept has it, that one (and perhaps its parameters)? */
 bool http_type_is(const char *header, const char *type);
 
+/* A body that is the same for as long as the process lives: compressed once. Static. */
+struct http_fixed {
+	const unsigned char *text;
+	const unsigned long *len;
+	struct {
+		char tag[33], *gzip;
+		size_t gzip_len;
+	} made; /* by the server */
+};
+
+enum http_cache {
+	HTTP_FRESH,  /* Cache-Control: no-store */
+	HTTP_CHECK,  /* no-cache: kept, but asked for again, by its entity tag */
+	HTTP_FOREVER /* immutable: only where the path alone says for good what comes, on whatever chain */
+};
+
 struct http_reply {
 	int status;
 	const char *content_type; /* static text */
 	char *body;               /* malloc'd, taken by the server */
 	size_t body_len;
-	bool follow; /* instead of a body: http_config.news, for as long as the client listens */
+	struct http_fixed *fixed; /* instead of a body */
+	enum http_cache cache;    /* of a 200 to GET; with an entity tag, unless it is HTTP_FRESH */
+	bool follow;              /* instead of a body: http_config.news, for as long as the client listens */
 	/* Instead of all that: there is no answer yet, and no thread waits for it.  The handler is called
 	 * once more, with `parked` in its request, and has to answer then: when http_wake() was called (it
 	 * may have been already), after this time, or when the server stops. */
@@ -67,7 +85,7 @@ struct http_reply {
 	struct {
 		const char *name; /* static text; NULL ends the list */
 		char value[320];
-	} header[4]; /* extra; Cache-Control: no-store unless given here */
+	} header[4]; /* extra */
 };
 /* Any thread, under any lock of its own; for as long as the second call has not begun. */
 void http_wake(void *wake);
@@ -104,6 +122,10 @@ struct http_config {
 	 * its own, and 0 where nobody followed before: then the piece is to come at once.  NULL: that was the
 	 * end for those who follow now. */
 	char *(*news)(void *ctx, uint64_t *place, size_t *len);
+	/* Pages of these origins may read answers and hand things in; ends with NULL, borrowed. NULL: no
+	 * other page than this server's own. */
+	const char *const *origins;
+	bool guard_host;      /* on loopback: answer to its own names only, see origin.c */
 	unsigned per_address; /* connections; 0: HTTP_PER_ADDRESS */
 	unsigned patience_s;  /* 0: 30 */
 };
@@ -124,6 +146,8 @@ void http_stats(const struct http_server *s, struct http_stats *out);
 unsigned http_port(const struct http_server *s);
 /* Has it the form HOST:PORT? */
 bool http_listen_check(const char *listen, struct err *err);
+/* Has it the form of an origin, https://HOST[:PORT], or is it "*"? */
+bool http_origin_check(const char *origin, struct err *err);
 
 /* {"error": {"code", "message", "detail": {}}} with the status; text is copied. */
 void http_error(struct http_reply *reply, int status, const char *code, const char *fmt, ...)

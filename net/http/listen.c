@@ -71,15 +71,32 @@ int listen_on(const char *address, struct err *err)
 	return fd;
 }
 
-unsigned listen_port(int fd)
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+static union address bound(int fd)
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} a = {.v6 = {.sin6_family = AF_INET6}};
+	union address a = {.v6 = {.sin6_family = AF_INET6}};
 	socklen_t len = sizeof(a);
 
 	must(getsockname(fd, &a.any, &len) == 0);
+	return a;
+}
+
+unsigned listen_port(int fd)
+{
+	union address a = bound(fd);
+
 	return ntohs(a.any.sa_family == AF_INET6 ? a.v6.sin6_port : a.v4.sin_port);
+}
+
+bool listen_is_loopback(int fd)
+{
+	union address a = bound(fd);
+
+	return a.any.sa_family == AF_INET6 ? IN6_IS_ADDR_LOOPBACK(&a.v6.sin6_addr)
+	                                   : ntohl(a.v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 }

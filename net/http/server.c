@@ -168,9 +168,16 @@ static struct MHD_Response *make_response(struct http_server *s, struct incoming
 		say_busy(reply,
 		         "as many follow this node as it can serve; ask now and then, or another node");
 	}
-	if (!answer_fits(s, in, reply->body_len))
+	if (in->variant.fixed == NULL && !answer_fits(s, in, reply->body_len)) {
+		in->variant = (struct variant){0};
 		say_busy(reply, "the answers that others do not take fill this node's memory");
-	response = MHD_create_response_from_buffer(reply->body_len, reply->body, MHD_RESPMEM_MUST_FREE);
+	}
+	if (in->variant.fixed != NULL)
+		response = MHD_create_response_from_buffer(
+		    reply->body_len, (void *)(uintptr_t)in->variant.fixed, MHD_RESPMEM_PERSISTENT);
+	else
+		response =
+		    MHD_create_response_from_buffer(reply->body_len, reply->body, MHD_RESPMEM_MUST_FREE);
 	reply->body = NULL;
 	must(response != NULL); /* fails only when memory is out */
 	return response;
@@ -180,7 +187,6 @@ static struct MHD_Response *make_response(struct http_server *s, struct incoming
 static enum MHD_Result answer(struct incoming *in, struct http_reply *reply, bool hang_up)
 {
 	struct http_server *s = in->server;
-	bool cache = false;
 
 	must(reply->status >= 200 && reply->status <= 599);
 	struct MHD_Response *response = make_response(s, in, reply);
@@ -188,12 +194,11 @@ static enum MHD_Result answer(struct incoming *in, struct http_reply *reply, boo
 		if (reply->header[i].name == NULL)
 			break;
 		add_header(response, reply->header[i].name, reply->header[i].value);
-		cache = cache || strcmp(reply->header[i].name, MHD_HTTP_HEADER_CACHE_CONTROL) == 0;
 	}
 	if (reply->content_type != NULL)
 		add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
-	if (!cache)
-		add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	variant_headers(reply, &in->variant, response);
+	origin_headers(s, in->connection, response);
 	add_header(response, "X-Content-Type-Options", "nosniff");
 	if (hang_up)
 		add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
@@ -307,6 +312,8 @@ static const struct http_route *ask(struct incoming *in, const char *method, con
 	a->r.content_type = http_header(&a->r, MHD_HTTP_HEADER_CONTENT_TYPE);
 	if (a->r.content_type == NULL)
 		a->r.content_type = "";
+	if (origin_refuses(in->server, &a->r, reply) || origin_preflight(in->server, &a->r, reply))
+		return NULL;
 	return route_find(in->server, a, reply);
 }
 
@@ -468,6 +475,7 @@ struct http_server *http_start(const struct http_config *config, struct err *err
 	s->config = *config;
 	s->config.listen = NULL; /* borrowed for the call only */
 	s->port = listen_port(fd);
+	s->guards_host = config->guard_host && listen_is_loopback(fd);
 	crowd_start(s, config->patience_s);
 	desk_start(s);
 	feed_start(s);

@@ -53,6 +53,39 @@ enum crowd_await { CROWD_SENDS, CROWD_TAKES, CROWD_WAITS /* for us */ };
 void crowd_await(struct http_server *s, struct MHD_Connection *connection, enum crowd_await what,
                  size_t bytes);
 
+/* ---- encode.c: gzip ------------------------------------------------------------------------ */
+
+enum encoding { ENCODE_NOT, ENCODE_IF_WORTH, ENCODE_ALWAYS };
+/* What an Accept-Encoding (NULL: there is none) asks for. */
+enum encoding encode_wanted(const char *accept);
+/* Is this media type worth a try? */
+bool encode_is_text(const char *type);
+/* False: it stays as it is. */
+bool encode_gzip(struct http_reply *reply, enum encoding wanted);
+bool encode_gzip_fixed(struct http_fixed *f);
+
+/* ---- variant.c: which form of an answer ---------------------------------------------------- */
+
+#define TAG_TEXT 33
+struct variant {
+	bool encodable;       /* it may come compressed, or not */
+	const char *encoding; /* static text; NULL: none */
+	const char *fixed;    /* instead of reply.body; borrowed */
+	char tag[TAG_TEXT + 8];
+};
+/* Any thread. */
+void variant_choose(const struct http_request *r, struct http_reply *reply, struct variant *v);
+void variant_headers(const struct http_reply *reply, const struct variant *v, struct MHD_Response *response);
+
+/* ---- origin.c: pages from elsewhere ----------------------------------------------------------- */
+
+/* True: *reply says why. */
+bool origin_refuses(const struct http_server *s, const struct http_request *r, struct http_reply *reply);
+/* True: a browser asks what it may ask; *reply says it. */
+bool origin_preflight(const struct http_server *s, const struct http_request *r, struct http_reply *reply);
+void origin_headers(const struct http_server *s, struct MHD_Connection *connection,
+                    struct MHD_Response *response);
+
 /* ---- desk.c: threads that run handlers ---------------------------------------------------- */
 
 /* A request, as far as it is in. */
@@ -72,6 +105,7 @@ struct incoming {
 	bool too_large;
 	bool no_room;            /* others' bodies fill the memory there is for them */
 	struct http_reply reply; /* status not 0: the answer, though the body may still be coming */
+	struct variant variant;  /* of the reply */
 	struct bytes body;
 	size_t cap;
 	size_t answer; /* bytes of a large one */
@@ -141,11 +175,13 @@ const struct http_route *route_find(const struct http_server *s, struct asked *a
 /* A listening socket, or -1 with *err. */
 int listen_on(const char *address, struct err *err);
 unsigned listen_port(int fd);
+bool listen_is_loopback(int fd);
 
 struct http_server {
 	struct MHD_Daemon *daemon;
 	struct http_config config;
 	unsigned port;
+	bool guards_host;              /* it listens on loopback */
 	atomic_size_t bodies, answers; /* bytes allocated for them */
 	struct crowd crowd;
 	struct desk desk;

@@ -533,7 +533,7 @@ static void odd_requests_get_an_answer_that_says_what_is_wrong(void **state)
 		free(filler);
 		if (star)
 			say(fd, star + 1, strlen(star + 1));
-		static const char rest[] = "\r\nHost: x\r\nConnection: close\r\n\r\n";
+		static const char rest[] = "\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 		say(fd, rest, strlen(rest));
 		shutdown(fd, SHUT_WR);
 		hear(fd, answer, sizeof answer);
@@ -551,7 +551,7 @@ static void odd_requests_get_an_answer_that_says_what_is_wrong(void **state)
 /* Asks node 0 on a new connection from this address. */
 static bool is_healthy(unsigned from)
 {
-	static const char request[] = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+	static const char request[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 	char answer[4096];
 	int fd = dial(http_port_of(0), from);
 	say(fd, request, strlen(request));
@@ -561,7 +561,7 @@ static bool is_healthy(unsigned from)
 
 static void connections_held_over_http_shut_out_only_their_own_address(void **state)
 {
-	static const char head[] = "GET /v1/status HTTP/1.1\r\nHost: x\r\nX-Slow: ";
+	static const char head[] = "GET /v1/status HTTP/1.1\r\nHost: localhost\r\nX-Slow: ";
 	int fds[HELD];
 	(void)state;
 	for (size_t i = 0; i < HELD; i++) {
@@ -589,7 +589,7 @@ static void large_bodies_that_never_end_are_bounded(void **state)
 	char *body = xcalloc(1, BODY);
 	int fds[HELD_BODIES];
 	(void)state;
-	snprintf(head, sizeof head, "POST /v1/transactions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n",
+	snprintf(head, sizeof head, "POST /v1/transactions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n",
 	         BODY);
 	for (size_t i = 0; i < HELD_BODIES; i++) {
 		fds[i] = dial(http_port_of(2), 4);

@@ -205,7 +205,7 @@ static void is_the_same_from_both(void **state)
 static void has_a_policy_that_allows_itself_alone(void **state)
 {
 	(void)state;
-	static const char request[] = "GET /verify HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n";
+	static const char request[] = "GET /verify HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	char head[8192];
 	size_t len = 0;
