@@ -104,7 +104,7 @@ void cmd_parse(const struct argp *argp, int argc, char **argv, void *input)
 
 /* ---- options that many commands have ------------------------------------ */
 
-enum { KEY_JSON = 0x100, KEY_NODE, KEY_GENESIS };
+enum { KEY_JSON = 0x100, KEY_NODE, KEY_GENESIS, KEY_CACERT };
 
 static error_t parse_common(int key, char *arg, struct argp_state *state)
 {
@@ -115,6 +115,9 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_GENESIS:
 		common->genesis = arg;
+		return 0;
+	case KEY_CACERT:
+		must(setenv("QUORATE_CACERT", arg, 1) == 0); /* for all that connect: http_client_new() */
 		return 0;
 	case KEY_NODE:
 		if (common->node_cnt == CMD_NODES_MAX)
@@ -136,6 +139,11 @@ static const struct argp_option chain_options[] = {
      "A node to ask (repeat it for several; the next is tried where one does not answer). Default: "
      "QUORATE_NODE "
      "(separated by commas), else the testnet in ./testnet, else http://127.0.0.1:7480",
+     9},
+    {"cacert", KEY_CACERT, "FILE", 0,
+     "Certificates (PEM) that those of https:// nodes have to be signed by. Default: QUORATE_CACERT, else "
+     "those that "
+     "the system trusts",
      9},
     {"genesis", KEY_GENESIS, "FILE", 0, "The chain's genesis. Default: ./testnet/genesis.json if it is there",
      9},

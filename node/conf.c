@@ -41,6 +41,45 @@ static bool set_http(struct conf *c, const char *value, struct err *err)
 	return true;
 }
 
+static bool set_path(char **out, const char *value, struct err *err)
+{
+	if (*value == '\0')
+		return err_set(err, ERR_INPUT, "a file is missing");
+	free(*out);
+	*out = xstrdup(value);
+	return true;
+}
+
+static bool set_http_cert(struct conf *c, const char *value, struct err *err)
+{
+	return set_path(&c->http_cert, value, err);
+}
+
+static bool set_http_key(struct conf *c, const char *value, struct err *err)
+{
+	return set_path(&c->http_key, value, err);
+}
+
+/* One or several, with commas between. */
+static bool set_cors(struct conf *c, const char *value, struct err *err)
+{
+	for (unsigned cnt = 0;; cnt++) {
+		value += strspn(value, " \t");
+		size_t len = strcspn(value, ", \t");
+		if (cnt == CONF_ORIGINS_MAX)
+			return err_set(err, ERR_INPUT, "at most %d origins", CONF_ORIGINS_MAX);
+		c->cors[cnt] = strndup(value, len);
+		must(c->cors[cnt] != NULL);
+		if (!http_origin_check(c->cors[cnt], err))
+			return false;
+		value += len + strspn(value + len, " \t");
+		if (*value == '\0')
+			return true;
+		if (*value++ != ',')
+			return err_set(err, ERR_INPUT, "write commas between origins");
+	}
+}
+
 static bool set_listen(struct conf *c, const char *value, struct err *err)
 {
 	if (!link_url_check(value, true, err))
@@ -58,6 +97,12 @@ static bool set_number(unsigned *out, const char *value, unsigned max, struct er
 		return err_set(err, ERR_INPUT, "\"%.40s\" is no number from 0 to %u", value, max);
 	*out = (unsigned)n;
 	return true;
+}
+
+static bool set_http_per_address(struct conf *c, const char *value, struct err *err)
+{
+	return set_number(&c->http_per_address, value, HTTP_CONNECTIONS_MAX, err) &&
+	       (c->http_per_address > 0 || err_set(err, ERR_INPUT, "nobody could connect"));
 }
 
 static bool set_workers(struct conf *c, const char *value, struct err *err)
@@ -97,10 +142,12 @@ static bool set_log(struct conf *c, const char *value, struct err *err)
 static const struct {
 	const char *name;
 	bool (*set)(struct conf *c, const char *value, struct err *err);
-} keys[] = {{"http", set_http},        {"listen", set_listen},
-            {"workers", set_workers},  {"mining_threads", set_mining_threads},
-            {"scrub_s", set_scrub_s},  {"log", set_log},
-            {"protocol", set_protocol}};
+} keys[] = {{"http", set_http},         {"listen", set_listen},
+            {"workers", set_workers},   {"mining_threads", set_mining_threads},
+            {"scrub_s", set_scrub_s},   {"log", set_log},
+            {"protocol", set_protocol}, {"http_cert", set_http_cert},
+            {"http_key", set_http_key}, {"http_per_address", set_http_per_address},
+            {"cors", set_cors}};
 #define KEY_CNT (sizeof(keys) / sizeof(keys[0]))
 
 /* ---- lines ---------------------------------------------------------------------------- */
@@ -118,7 +165,7 @@ static bool node_key(struct reading *r, const char *name, const char *value, str
 	}
 	return err_set(err, ERR_INPUT,
 	               "there is no key \"%.40s\" in [node]: http, listen, workers, mining_threads, scrub_s, "
-	               "log, protocol",
+	               "log, protocol, http_cert, http_key, http_per_address, cors",
 	               name);
 }
 
@@ -201,6 +248,7 @@ struct conf *conf_load(const char *path, struct err *err)
 	c->mining_threads = CONF_MINING_THREADS;
 	c->scrub_s = CONF_SCRUB_S;
 	c->log = LOG_INFO;
+	c->http_per_address = HTTP_PER_ADDRESS;
 
 	struct reading r = {.path = path, .next = text, .conf = c};
 	int syntax = ini_parse_stream(read_line, &r, on_key, &r); /* 0, or the first bad line */
@@ -227,6 +275,10 @@ void conf_free(struct conf *c)
 		return;
 	for (unsigned i = 0; i < Q_REPLICAS_MAX; i++)
 		free(c->peer[i]);
+	for (unsigned i = 0; i < CONF_ORIGINS_MAX; i++)
+		free(c->cors[i]);
+	free(c->http_cert);
+	free(c->http_key);
 	free(c->http);
 	free(c->listen);
 	free(c);
@@ -234,10 +286,35 @@ void conf_free(struct conf *c)
 
 /* ---- writing ---------------------------------------------------------------------------- */
 
+/* Those without a default: set, or as examples. */
+static char *optional_keys(const struct conf *c)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	must(f != NULL);
+	fprintf(f,
+	        "# TLS for clients: certificate (then those that signed it) and key, in PEM; both or none.\n"
+	        "%shttp_cert = %s\n%shttp_key = %s\n\n"
+	        "# Origins whose pages may read answers in a browser, with commas between; *: all.\n"
+	        "%scors = %s",
+	        c->http_cert != NULL ? "" : "# ",
+	        c->http_cert != NULL ? c->http_cert : "/etc/quorate/http.crt",
+	        c->http_key != NULL ? "" : "# ", c->http_key != NULL ? c->http_key : "/etc/quorate/http.key",
+	        c->cors[0] != NULL ? "" : "# ", c->cors[0] != NULL ? c->cors[0] : "https://explorer.example");
+	for (unsigned i = 1; i < CONF_ORIGINS_MAX && c->cors[i] != NULL; i++)
+		fprintf(f, ", %s", c->cors[i]);
+	fputs("\n", f);
+	must(fclose(f) == 0);
+	return text;
+}
+
 bool conf_write(const char *path, const struct conf *c, struct err *err)
 {
 	char *text = NULL;
 	size_t len = 0;
+	char *optional = optional_keys(c);
 	FILE *f = open_memstream(&text, &len);
 
 	must(f != NULL);
@@ -248,6 +325,13 @@ bool conf_write(const char *path, const struct conf *c, struct err *err)
 	    "[node]\n"
 	    "# Where clients connect (HTTP): HOST:PORT.\n"
 	    "http = %s\n"
+	    "\n"
+	    "# Behind a proxy, where all of them come from one address: as many connections from one as "
+	    "there "
+	    "may be, %u.\n"
+	    "http_per_address = %u\n"
+	    "\n"
+	    "%s"
 	    "\n"
 	    "# Where the other replicas connect: tcp://HOST:PORT, or tcp://*:PORT for all interfaces.\n"
 	    "# They dial the address that genesis.json gives, which must lead here.\n"
@@ -274,14 +358,16 @@ bool conf_write(const char *path, const struct conf *c, struct err *err)
 	    "\n"
 	    "[peers]\n"
 	    "# Replicas that are to be dialed elsewhere than genesis.json says: NUMBER = tcp://HOST:PORT.\n",
-	    c->http != NULL ? c->http : HTTP_DEFAULT, c->listen != NULL ? c->listen : LISTEN_DEFAULT,
-	    CONF_WORKERS_MAX, c->workers, CONF_MINING_THREADS_MAX, c->mining_threads, c->scrub_s, c->protocol,
-	    log_level_name(c->log));
+	    c->http != NULL ? c->http : HTTP_DEFAULT, HTTP_CONNECTIONS_MAX,
+	    c->http_per_address > 0 ? c->http_per_address : HTTP_PER_ADDRESS, optional,
+	    c->listen != NULL ? c->listen : LISTEN_DEFAULT, CONF_WORKERS_MAX, c->workers,
+	    CONF_MINING_THREADS_MAX, c->mining_threads, c->scrub_s, c->protocol, log_level_name(c->log));
 	for (unsigned i = 0; i < Q_REPLICAS_MAX; i++)
 		if (c->peer[i] != NULL)
 			fprintf(f, "%u = %s\n", i, c->peer[i]);
 	must(fclose(f) == 0);
 	bool good = text_write_new(path, 0644, text, len, err);
 	free(text);
+	free(optional);
 	return good;
 }

@@ -10,6 +10,9 @@
  *   mining_threads = 1              threads that search for seals; 0: one a core
  *   scrub_s = 86400                 seconds from one check of the whole ledger to the next; 0: none
  *   log = info                      debug, info, warn or error
+ *   http_cert = FILE, http_key = FILE  serve TLS with these, in PEM; both or none
+ *   http_per_address = 128          connections of clients from one address at most
+ *   cors = https://a.example, ...   origins whose pages may read answers and hand transactions in; *: all
  *   [peers]
  *   2 = tcp://10.0.0.3:7580         dial replica 2 there and not at its address in the genesis
  *
@@ -24,6 +27,7 @@
 #include "wire.h"
 
 #define CONF_WORKERS_MAX 64
+#define CONF_ORIGINS_MAX 8
 #define CONF_MINING_THREADS_MAX 1024
 #define CONF_SCRUB_S_MAX (366 * 86400)
 #define CONF_MINING_THREADS 1 /* unless the file says otherwise */
@@ -31,6 +35,9 @@
 
 struct conf {
 	char *http, *listen;
+	char *http_cert, *http_key; /* NULL: none */
+	unsigned http_per_address;
+	char *cors[CONF_ORIGINS_MAX + 1]; /* ends with NULL */
 	unsigned workers, mining_threads; /* 0: one a core */
 	unsigned scrub_s;                 /* 0: never */
 	unsigned protocol;                /* 0: whatever the program speaks */

@@ -260,6 +260,10 @@ static bool start_http(struct node *n, struct err *err)
 	    .routes = api_routes,
 	    .news = api_news,
 	    .guard_host = true,
+	    .origins = n->conf->cors[0] != NULL ? (const char *const *)n->conf->cors : NULL,
+	    .cert = n->conf->http_cert,
+	    .key = n->conf->http_key,
+	    .per_address = n->conf->http_per_address,
 	    .ctx = n,
 	};
 	n->http = http_start(&config, err);

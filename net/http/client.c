@@ -8,7 +8,10 @@
 #include <strings.h>
 
 #include "http.h"
+#include "wholefile.h"
 
+#define CACERT "QUORATE_CACERT"
+#define CACERT_MAX ((size_t)16 << 20)
 #define ANSWER_MAX ((size_t)64 << 20)
 
 struct http_client {
@@ -63,15 +66,31 @@ static bool base_check(const char *base, struct err *err)
 	curl_free(query);
 	curl_url_cleanup(url);
 	return good ||
-	       err_set(err, ERR_INPUT, "\"%.200s\" is no URL of a node: write http://HOST:PORT", base);
+	       err_set(err, ERR_INPUT,
+	               "\"%.200s\" is no URL of a node: write http://HOST:PORT or https://HOST:PORT", base);
+}
+
+/* libcurl tells only when it connects, and then not what is wrong with the file. */
+static bool cacert_check(const char *path, struct err *err)
+{
+	if (path == NULL)
+		return true;
+	char *text = wholefile_read(path, CACERT_MAX, NULL, err);
+	if (text == NULL)
+		return err_prefix(err, CACERT " (--cacert)");
+	bool good = strstr(text, "-----BEGIN CERTIFICATE-----") != NULL;
+	free(text);
+	return good || err_set(err, ERR_INPUT, CACERT " (--cacert): %s holds no certificate in PEM", path);
 }
 
 struct http_client *http_client_new(const char *base_url, unsigned timeout_ms, struct err *err)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+	const char *cacert = getenv(CACERT);
+
 	pthread_once(&once, init_curl);
-	if (!base_check(base_url, err))
+	if (!base_check(base_url, err) || !cacert_check(cacert, err))
 		return NULL;
 
 	struct http_client *c = xcalloc(1, sizeof(*c));
@@ -87,6 +106,9 @@ struct http_client *http_client_new(const char *base_url, unsigned timeout_ms, s
 	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
 	curl_easy_setopt(c->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)timeout_ms);
 	curl_easy_setopt(c->curl, CURLOPT_USERAGENT, "quorate");
+	curl_easy_setopt(c->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (cacert != NULL)
+		curl_easy_setopt(c->curl, CURLOPT_CAINFO, cacert);
 	curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, c->why);
 	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_data);
 	return c;
@@ -136,6 +158,13 @@ static struct curl_slist *set_request(struct http_client *c, const char *content
 	return headers;
 }
 
+/* What a TLS server says to plain text is no HTTP, or nothing. */
+static bool is_tls_alert(const struct http_client *c, CURLcode rv)
+{
+	return strncmp(c->base, "http:", 5) == 0 &&
+	       (rv == CURLE_UNSUPPORTED_PROTOCOL || rv == CURLE_WEIRD_SERVER_REPLY);
+}
+
 static bool explain(const struct http_client *c, CURLcode rv, const struct incoming *in, struct err *err)
 {
 	if (in->too_large)
@@ -147,6 +176,18 @@ static bool explain(const struct http_client *c, CURLcode rv, const struct incom
 		return err_set(err, ERR_WORLD, "no answer from %s: %s; is the node running?", c->base,
 		               number != 0 ? strerror((int)number) : "cannot connect");
 	}
+	if (rv == CURLE_PEER_FAILED_VERIFICATION)
+		return err_set(
+		    err, ERR_WORLD,
+		    "%s is not who its certificate should say that it is: %s; if it was signed by an "
+		    "authority of your own, give that one's certificate (--cacert FILE, or " CACERT ")",
+		    c->base, c->why);
+	if (rv == CURLE_SSL_CONNECT_ERROR)
+		return err_set(err, ERR_WORLD, "%s: no TLS there: %s; does this node serve http:// only?",
+		               c->base, c->why);
+	if (is_tls_alert(c, rv))
+		return err_set(err, ERR_WORLD, "%s does not answer in HTTP, but as TLS does: write https://",
+		               c->base);
 	return err_set(err, ERR_WORLD, "no answer from %s: %s", c->base,
 	               *c->why != '\0' ? c->why : curl_easy_strerror(rv));
 }

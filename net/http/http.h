@@ -125,9 +125,10 @@ struct http_config {
 	/* Pages of these origins may read answers and hand things in; ends with NULL, borrowed. NULL: no
 	 * other page than this server's own. */
 	const char *const *origins;
-	bool guard_host;      /* on loopback: answer to its own names only, see origin.c */
-	unsigned per_address; /* connections; 0: HTTP_PER_ADDRESS */
-	unsigned patience_s;  /* 0: 30 */
+	bool guard_host;        /* on loopback: answer to its own names only, see origin.c */
+	const char *cert, *key; /* files in PEM: TLS 1.2 or 1.3 only; borrowed for the call. NULL: none */
+	unsigned per_address;   /* connections; 0: HTTP_PER_ADDRESS */
+	unsigned patience_s;    /* 0: 30 */
 };
 #define HTTP_CONNECTIONS_MAX 2048u
 #define HTTP_PER_ADDRESS 128u
@@ -156,7 +157,8 @@ void http_error(struct http_reply *reply, int status, const char *code, const ch
 /* ---- client ---------------------------------------------------------------- */
 
 struct http_client; /* keeps its connection; for one thread; no proxy, no redirects */
-/* base_url: http://HOST:PORT, to which the paths of http_call() are appended. */
+/* base_url: http://HOST:PORT, or https://, whose certificate has to be signed by one that the system trusts,
+ * or that is in the file that QUORATE_CACERT names; to which the paths of http_call() are appended. */
 struct http_client *http_client_new(const char *base_url, unsigned timeout_ms, struct err *err);
 void http_client_free(struct http_client *c);
 /* The media type that its calls ask for from now on; static text. NULL (as at first): any. */

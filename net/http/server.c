@@ -451,29 +451,45 @@ void http_stats(const struct http_server *s, struct http_stats *out)
 
 /* ---- starting and stopping ------------------------------------------------------------------------ */
 
+#define TLS_VERSIONS "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+
 static struct MHD_Daemon *start_daemon(struct http_server *s, int fd)
 {
+	const struct MHD_OptionItem none = {MHD_OPTION_END, 0, NULL};
+	const struct MHD_OptionItem tls[] = {
+	    {MHD_OPTION_HTTPS_MEM_CERT, 0, s->tls.cert},
+	    {MHD_OPTION_HTTPS_MEM_KEY, 0, s->tls.key},
+	    {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_VERSIONS},
+	    none};
 	unsigned per_address = s->config.per_address > 0 ? s->config.per_address : HTTP_PER_ADDRESS;
 
 	/* Beyond its own limit libmicrohttpd does not refuse, but lets them wait: ours comes first. */
 	return MHD_start_daemon(
-	    MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, on_accept, s,
-	    on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
-	    s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS_MAX + 1,
-	    MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_MAX,
-	    MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, s,
-	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_END);
+	    MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+	        (s->tls.cert != NULL ? MHD_USE_TLS : 0),
+	    0, on_accept, s, on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, s,
+	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_LISTEN_SOCKET, fd,
+	    MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS_MAX + 1, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+	    per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_MAX, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+	    MHD_OPTION_URI_LOG_CALLBACK, on_request_line, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+	    MHD_OPTION_ARRAY, s->tls.cert != NULL ? tls : &none, MHD_OPTION_END);
 }
 
 struct http_server *http_start(const struct http_config *config, struct err *err)
 {
-	int fd = listen_on(config->listen, err);
+	struct tls_files tls;
 
-	if (fd < 0)
+	if (!tls_load(config->cert, config->key, &tls, err))
 		return NULL;
+	int fd = listen_on(config->listen, err);
+	if (fd < 0) {
+		tls_free(&tls);
+		return NULL;
+	}
 	struct http_server *s = xcalloc(1, sizeof(*s));
 	s->config = *config;
-	s->config.listen = NULL; /* borrowed for the call only */
+	s->config.listen = s->config.cert = s->config.key = NULL; /* borrowed for the call only */
+	s->tls = tls;
 	s->port = listen_port(fd);
 	s->guards_host = config->guard_host && listen_is_loopback(fd);
 	crowd_start(s, config->patience_s);
@@ -486,6 +502,7 @@ struct http_server *http_start(const struct http_config *config, struct err *err
 	desk_stop(s); /* libmicrohttpd has closed fd */
 	feed_stop(s);
 	crowd_stop(s);
+	tls_free(&s->tls);
 	free(s);
 	return NULL;
 }
@@ -499,6 +516,7 @@ void http_stop(struct http_server *s)
 	desk_empty(s);
 	MHD_stop_daemon(s->daemon);
 	crowd_stop(s);
+	tls_free(&s->tls);
 	close(fd);
 	free(s);
 }

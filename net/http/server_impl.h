@@ -77,6 +77,15 @@ struct variant {
 void variant_choose(const struct http_request *r, struct http_reply *reply, struct variant *v);
 void variant_headers(const struct http_reply *reply, const struct variant *v, struct MHD_Response *response);
 
+/* ---- tls.c: certificate and key ---------------------------------------------------------------- */
+
+struct tls_files {
+	char *cert, *key; /* PEM; NULL: no TLS */
+};
+/* False with *err, which names the file and its key in node.conf. */
+bool tls_load(const char *cert_path, const char *key_path, struct tls_files *out, struct err *err);
+void tls_free(struct tls_files *f);
+
 /* ---- origin.c: pages from elsewhere ----------------------------------------------------------- */
 
 /* True: *reply says why. */
@@ -181,7 +190,8 @@ struct http_server {
 	struct MHD_Daemon *daemon;
 	struct http_config config;
 	unsigned port;
-	bool guards_host;              /* it listens on loopback */
+	bool guards_host; /* it listens on loopback */
+	struct tls_files tls;
 	atomic_size_t bodies, answers; /* bytes allocated for them */
 	struct crowd crowd;
 	struct desk desk;
