@@ -18,7 +18,8 @@
 #define HTTP_DEFAULT "127.0.0.1:7480"
 #define LISTEN_DEFAULT "tcp://127.0.0.1:7580"
 #define FILE_MAX ((size_t)64 << 10)
-#define LINE_MAX_LEN 180 /* libinih's buffer has 200 */
+#define LINE_MAX_LEN 180  /* libinih's buffer has 200 */
+#define VALUE_MAX_LEN 160 /* so that what was read can be written */
 
 struct reading {
 	const char *path, *next; /* what is still to be read */
@@ -43,8 +44,8 @@ static bool set_http(struct conf *c, const char *value, struct err *err)
 
 static bool set_path(char **out, const char *value, struct err *err)
 {
-	if (*value == '\0')
-		return err_set(err, ERR_INPUT, "a file is missing");
+	if (*value == '\0' || strlen(value) > VALUE_MAX_LEN)
+		return err_set(err, ERR_INPUT, "the path of a file, of at most %d characters", VALUE_MAX_LEN);
 	free(*out);
 	*out = xstrdup(value);
 	return true;
@@ -63,6 +64,8 @@ static bool set_http_key(struct conf *c, const char *value, struct err *err)
 /* One or several, with commas between. */
 static bool set_cors(struct conf *c, const char *value, struct err *err)
 {
+	if (strlen(value) > VALUE_MAX_LEN)
+		return err_set(err, ERR_INPUT, "at most %d characters", VALUE_MAX_LEN);
 	for (unsigned cnt = 0;; cnt++) {
 		value += strspn(value, " \t");
 		size_t len = strcspn(value, ", \t");
@@ -304,7 +307,7 @@ static char *optional_keys(const struct conf *c)
 	        c->http_key != NULL ? "" : "# ", c->http_key != NULL ? c->http_key : "/etc/quorate/http.key",
 	        c->cors[0] != NULL ? "" : "# ", c->cors[0] != NULL ? c->cors[0] : "https://explorer.example");
 	for (unsigned i = 1; i < CONF_ORIGINS_MAX && c->cors[i] != NULL; i++)
-		fprintf(f, ", %s", c->cors[i]);
+		fprintf(f, ",%s", c->cors[i]);
 	fputs("\n", f);
 	must(fclose(f) == 0);
 	return text;

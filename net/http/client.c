@@ -158,11 +158,12 @@ static struct curl_slist *set_request(struct http_client *c, const char *content
 	return headers;
 }
 
-/* What a TLS server says to plain text is no HTTP, or nothing. */
-static bool is_tls_alert(const struct http_client *c, CURLcode rv)
+/* What a TLS server says to plain text: an alert, which is no HTTP, or nothing. */
+static bool may_be_tls(const struct http_client *c, CURLcode rv)
 {
 	return strncmp(c->base, "http:", 5) == 0 &&
-	       (rv == CURLE_UNSUPPORTED_PROTOCOL || rv == CURLE_WEIRD_SERVER_REPLY);
+	       (rv == CURLE_UNSUPPORTED_PROTOCOL || rv == CURLE_WEIRD_SERVER_REPLY ||
+	        rv == CURLE_GOT_NOTHING);
 }
 
 static bool explain(const struct http_client *c, CURLcode rv, const struct incoming *in, struct err *err)
@@ -185,8 +186,10 @@ static bool explain(const struct http_client *c, CURLcode rv, const struct incom
 	if (rv == CURLE_SSL_CONNECT_ERROR)
 		return err_set(err, ERR_WORLD, "%s: no TLS there: %s; does this node serve http:// only?",
 		               c->base, c->why);
-	if (is_tls_alert(c, rv))
-		return err_set(err, ERR_WORLD, "%s does not answer in HTTP, but as TLS does: write https://",
+	if (may_be_tls(c, rv))
+		return err_set(err, ERR_WORLD,
+		               "%s takes connections, but gives no answer in plain HTTP; if it serves TLS, "
+		               "write https://",
 		               c->base);
 	return err_set(err, ERR_WORLD, "no answer from %s: %s", c->base,
 	               *c->why != '\0' ? c->why : curl_easy_strerror(rv));

@@ -28,6 +28,10 @@ static void setup(void)
 	must(file >= 0 && mkdtemp(dir) != NULL);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", file);
 	snprintf(written, sizeof written, "%s/node.conf", dir);
+	static const char web[] = "[node]\nhttp_cert = a.crt\nhttp_key = a.key\nhttp_per_address = 5\n"
+	                          "cors = https://a.example, http://b.example:80,*\n";
+
+	fuzz_seed(web, sizeof web - 1);
 	fuzz_seed(full, sizeof full - 1);
 	fuzz_seed(some, sizeof some - 1);
 	fuzz_seed("", 0);
@@ -59,6 +63,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	must(same(c->http, again->http) && same(c->listen, again->listen));
 	must(c->workers == again->workers && c->workers <= CONF_WORKERS_MAX && c->log == again->log);
 	must(c->scrub_s == again->scrub_s && c->scrub_s <= CONF_SCRUB_S_MAX);
+	must(same(c->http_cert, again->http_cert) && same(c->http_key, again->http_key));
+	must(c->http_per_address == again->http_per_address);
+	for (size_t i = 0; i <= CONF_ORIGINS_MAX; i++)
+		must(same(c->cors[i], again->cors[i]));
 	must(c->protocol == again->protocol && c->protocol <= link_versions.highest);
 	for (size_t i = 0; i < Q_REPLICAS_MAX; i++)
 		must(same(c->peer[i], again->peer[i]));

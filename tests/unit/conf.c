@@ -78,6 +78,8 @@ static void reads_every_key(void **state)
 	                           "mining_threads = 2\n"
 	                           "scrub_s = 31622400\n"
 	                           "log = debug\n"
+	                           "http_cert = /etc/a b.crt\nhttp_key = k\nhttp_per_address = 2048\n"
+	                           "cors = https://a.example , http://[::1]:80,*\n"
 	                           "[peers]\n"
 	                           "0 = tcp://10.0.0.1:7580\n"
 	                           "63 = ipc:///run/q"); /* no newline at the end */
@@ -88,6 +90,13 @@ static void reads_every_key(void **state)
 	assert_int_equal(c->mining_threads, 2);
 	assert_int_equal(c->scrub_s, 366 * 86400);
 	assert_int_equal(c->log, LOG_DEBUG);
+	assert_string_equal(c->http_cert, "/etc/a b.crt");
+	assert_string_equal(c->http_key, "k");
+	assert_int_equal(c->http_per_address, 2048);
+	assert_string_equal(c->cors[0], "https://a.example");
+	assert_string_equal(c->cors[1], "http://[::1]:80");
+	assert_string_equal(c->cors[2], "*");
+	assert_null(c->cors[3]);
 	assert_string_equal(c->peer[0], "tcp://10.0.0.1:7580");
 	assert_string_equal(c->peer[63], "ipc:///run/q");
 	assert_null(c->peer[1]);
@@ -105,6 +114,10 @@ static void empty_file_means_the_defaults(void **state)
 	assert_int_equal(c->mining_threads, 1);
 	assert_int_equal(c->scrub_s, 86400);
 	assert_int_equal(c->log, LOG_INFO);
+	assert_null(c->http_cert);
+	assert_null(c->http_key);
+	assert_int_equal(c->http_per_address, 128);
+	assert_null(c->cors[0]);
 	for (unsigned i = 0; i < Q_REPLICAS_MAX; i++)
 		assert_null(c->peer[i]);
 	conf_free(c);
@@ -150,6 +163,16 @@ static void bad_values_are_refused(void **state)
 	assert_refused("[node]\nprotocol = 99\n", 2, "no version that this program speaks");
 	assert_refused("[node]\nprotocol = new\n", 2, "protocol");
 	assert_refused("[node]\nlog = loud\n", 2, "\"loud\"");
+	assert_refused("[node]\nhttp_cert =\n", 2, "http_cert");
+	assert_refused("[node]\nhttp_key =\n", 2, "http_key");
+	assert_refused("[node]\nhttp_per_address = 0\n", 2, "nobody could connect");
+	assert_refused("[node]\nhttp_per_address = 2049\n", 2, "from 0 to 2048");
+	assert_refused("[node]\ncors =\n", 2, "cors");
+	assert_refused("[node]\ncors = explorer.example\n", 2, "is no origin");
+	assert_refused("[node]\ncors = https://a.example/\n", 2, "is no origin");
+	assert_refused("[node]\ncors = https://a.example https://b.example\n", 2, "commas");
+	assert_refused("[node]\ncors = https://a.example,\n", 2, "is no origin");
+	assert_refused("[node]\ncors = *,*,*,*,*,*,*,*,*\n", 2, "at most 8");
 	assert_refused("[peers]\n1 = tcp://*:1\n", 2, "replica 1");
 }
 
