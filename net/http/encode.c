@@ -66,11 +66,11 @@ enum encoding encode_wanted(const char *accept)
 	int gzip = -1, identity = -1, any = -1; /* not named */
 
 	for (const char *at = accept; at != NULL && *at != '\0'; at += *at == ',') {
-		size_t len = strcspn(at, ","), name_len = strcspn(at, ",; \t");
+		size_t len = strcspn(at, ",");
 		const char *text = at;
 		at += len;
 		trim(&text, &len);
-		name_len = strcspn(text, ",; \t");
+		size_t name_len = strcspn(text, ",; \t");
 		int q = weight(text + name_len, len - name_len);
 		if (len == 0 || q < 0)
 			continue;

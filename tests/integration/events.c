@@ -29,7 +29,8 @@ static void follow(struct follower *f, struct chain *c, const char *method)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	char request[128];
-	int len = snprintf(request, sizeof request, "%s /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", method);
+	int len =
+	    snprintf(request, sizeof request, "%s /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", method);
 
 	*f = (struct follower){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
 	a.sin_port = htons((uint16_t)strtoul(strrchr(c->http[0], ':') + 1, NULL, 10));
