@@ -213,14 +213,15 @@ static bool is_port(const char *text)
 	       strtoul(text, NULL, 10) <= 65535;
 }
 
-/* tcp://host:port; host is a name, an IPv4 address or [an IPv6 address].  What link_url_check() would refuse
- * must not get into a genesis: no replica of that chain could start. */
+/* tcp://host:port, or tls+tcp://; host is a name, an IPv4 address or [an IPv6 address].  What
+ * link_url_check() would refuse must not get into a genesis: no replica of that chain could start. */
 static bool is_url(const char *url)
 {
-	static const char scheme[] = "tcp://";
-	if (strncmp(url, scheme, sizeof scheme - 1) != 0 || strlen(url) > Q_ADDRESS_MAX)
+	static const char scheme[] = "tcp://", tls[] = "tls+";
+	const char *plain = strncmp(url, tls, sizeof tls - 1) == 0 ? url + sizeof tls - 1 : url;
+	if (strncmp(plain, scheme, sizeof scheme - 1) != 0 || strlen(url) > Q_ADDRESS_MAX)
 		return false;
-	const char *host = url + sizeof scheme - 1;
+	const char *host = plain + sizeof scheme - 1;
 	size_t len;
 	if (host[0] == '[') {
 		len = 1 + strspn(host + 1, "0123456789abcdefABCDEF:.");
@@ -244,7 +245,8 @@ static bool check_replica(const struct qgenesis *g, unsigned i, struct err *err)
 	if (!ident_key_valid(&r->key))
 		return err_set(err, ERR_INPUT, "replicas[%u].key: is not an Ed25519 public key", i);
 	if (r->address == NULL || !is_url(r->address))
-		return err_set(err, ERR_INPUT, "replicas[%u].address: must be tcp://HOST:PORT", i);
+		return err_set(err, ERR_INPUT,
+		               "replicas[%u].address: must be tcp://HOST:PORT or tls+tcp://HOST:PORT", i);
 	bool by_stake = g->proposer.kind == QPROPOSER_STAKE;
 	if (r->account.account_len != (by_stake ? 1 : 0))
 		return err_set(err, ERR_INPUT,

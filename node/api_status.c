@@ -42,6 +42,7 @@ static void add_link(struct node *n, unsigned i, const struct link_stats *link, 
 {
 	const char *address = link_address(node_link(n), i), *trouble = link_trouble_name(link->trouble);
 	json_object_set_new(peer, "address", json_string(address));
+	json_object_set_new(peer, "tls", json_boolean(link->tls));
 	json_object_set_new(peer, "protocol", link->version > 0 ? api_number(link->version) : json_null());
 	json_object_set_new(peer, "trouble", trouble != NULL ? json_string(trouble) : json_null());
 	json_object_set_new(peer, "why", trouble != NULL ? json_string(link->why) : json_null());

@@ -86,10 +86,10 @@ static int node_init(int argc, char **argv)
 	static const struct argp_option options[] = {
 	    OPTION_HOME,
 	    {"name", KEY_NAME, "NAME", 0, "The replica's name in the genesis", 1},
-	    {"listen", KEY_LISTEN, "URL", 0, "Where it listens for its peers (default tcp://0.0.0.0:7580)",
-	     1},
+	    {"listen", KEY_LISTEN, "URL", 0,
+	     "Where it listens for its peers, tcp:// or tls+tcp:// (default tcp://0.0.0.0:7580)", 1},
 	    {"address", KEY_ADDRESS, "URL", 0,
-	     "Where its peers find it, e.g. tcp://host.example:7580 (default: as --listen)", 1},
+	     "Where its peers find it, e.g. tls+tcp://host.example:7580 (default: as --listen)", 1},
 	    {"http", KEY_HTTP, "HOST:PORT", 0, "Where it listens for clients (default 127.0.0.1:7480)", 1},
 	    {"plain", KEY_PLAIN, NULL, 0, "Write the replica's key unencrypted", 1},
 	    {0},

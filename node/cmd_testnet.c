@@ -23,7 +23,7 @@ struct testnet_args {
 	unsigned index[Q_REPLICAS_MAX];
 };
 
-enum { KEY_DIR = 0x200, KEY_REPLICAS, KEY_BASE_PORT, KEY_SEAL, KEY_PROPOSER, KEY_DETACH };
+enum { KEY_DIR = 0x200, KEY_REPLICAS, KEY_BASE_PORT, KEY_SEAL, KEY_PROPOSER, KEY_TLS, KEY_DETACH };
 
 static error_t parse_up(int key, char *arg, struct argp_state *state)
 {
@@ -60,6 +60,9 @@ static error_t parse_up(int key, char *arg, struct argp_state *state)
 		if (!words_proposer(arg, &plan->proposer, &err))
 			argp_error(state, "--proposer %s", err.text);
 		plan->proposer_given = true;
+		return 0;
+	case KEY_TLS:
+		plan->tls = true;
 		return 0;
 	case KEY_DETACH:
 		args->detach = true;
@@ -188,6 +191,7 @@ static const struct argp_option make_options[] = {
      "Where a testnet is made: primary, the primary of the view proposes; stake, all replicas in turn by "
      "their stake; delegated, those with most stake, and two accounts have delegated (default primary)",
      1},
+    {"tls", KEY_TLS, NULL, 0, "The replicas talk to one another by TLS", 1},
     {"detach", KEY_DETACH, NULL, 0, "Return once it runs; `quorate testnet down` stops it", 1},
     {0},
 };

@@ -83,6 +83,13 @@ static void sign(void *ctx, const uint8_t *body, size_t len, struct qsig *sig)
 	ident_sign(n->ident, &n->genesis->chain, body, len, sig);
 }
 
+static bool signed_by(void *ctx, unsigned replica, const uint8_t *body, size_t len, const struct qsig *sig)
+{
+	const struct node *n = ctx;
+	return ident_verify(&n->genesis->g.replicas.replicas_val[replica].key, &n->genesis->chain, body, len,
+	                    sig);
+}
+
 /* On the replica's thread, or on the main one while that does not run. */
 static void effect_seal(void *ctx, const struct qheader *header)
 {
@@ -240,6 +247,8 @@ static bool start_link(struct node *n, struct err *err)
 	              .program = "quorate " QUORATE_VERSION,
 	              .part_cnt = PARTS_CNT,
 	              .parts = parts},
+	    .sign = sign,
+	    .verify = signed_by,
 	    .on_frame = inbox_frame,
 	    .log = log_effect,
 	    .ctx = n,

@@ -25,6 +25,7 @@
 #include "schedule.h"
 #include "text.h"
 
+#define TLS "tls+tcp"
 #define EXIT_SPAWN 3
 
 const char *const testnet_accounts[TESTNET_ACCOUNT_CNT] = {"alice", "bob", "carol", "dave"};
@@ -96,15 +97,15 @@ static bool make_account(char *path, struct qaddress *address, struct err *err)
 	return ok;
 }
 
-static bool make_node(const char *dir, unsigned i, unsigned http_port, unsigned peer_port, bool by_stake,
-                      struct qreplica *r, struct err *err)
+static bool make_node(const char *dir, unsigned i, unsigned http_port, unsigned peer_port,
+                      const struct testnet_plan *plan, struct qreplica *r, struct err *err)
 {
 	char *home = text_format("%s/node%u", dir, i);
 	char *http = text_format("127.0.0.1:%u", http_port);
 	r->name = text_format("replica%u", i);
-	r->address = text_format("tcp://127.0.0.1:%u", peer_port);
+	r->address = text_format("%s://127.0.0.1:%u", plan->tls ? TLS : "tcp", peer_port);
 	bool ok = home_init(home, http, r->address, NULL, &r->key, err);
-	if (ok && by_stake) {
+	if (ok && plan->proposer != WORDS_PRIMARY) {
 		r->account.account_val = xcalloc(1, sizeof(struct qaddress));
 		r->account.account_len = 1;
 		ok = make_account(text_format("%s/account.key", home), r->account.account_val, err);
@@ -203,8 +204,7 @@ static bool fill(const char *dir, const struct testnet_plan *plan, const unsigne
 
 	bool ok = make_accounts(dir, accounts, err);
 	for (unsigned i = 0; ok && i < n; i++) {
-		ok = make_node(dir, i, ports[i], ports[n + i], plan->proposer != WORDS_PRIMARY,
-		               &g.g.replicas.replicas_val[i], err);
+		ok = make_node(dir, i, ports[i], ports[n + i], plan, &g.g.replicas.replicas_val[i], err);
 		g.g.replicas.replicas_len++;
 	}
 	if (ok)
@@ -267,6 +267,8 @@ bool testnet_fits(const struct testnet *t, const struct testnet_plan *plan, stru
 		return err_set(err, ERR_INPUT,
 		               "%s holds a testnet of %u replicas, not %u; choose another --dir", t->dir,
 		               t->n, plan->replicas);
+	if (plan->tls && strncmp(t->genesis->g.replicas.replicas_val[0].address, TLS, sizeof TLS - 1) != 0)
+		return another_kind(t, "plain TCP", "TLS", err) || err_prefix(err, "--tls");
 	words_of_seal(t->genesis, has_seal);
 	words_of_seal(&wanted, wants_seal);
 	if (plan->seal_given && strcmp(has_seal, wants_seal) != 0)

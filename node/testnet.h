@@ -49,6 +49,7 @@ bool testnet_exists(const char *dir);
 /* What a testnet is to be; what is not given needs to fit no testnet that is there. */
 struct testnet_plan {
 	bool replicas_given, seal_given, proposer_given;
+	bool tls; /* between the replicas */
 	unsigned replicas;
 	unsigned base_port; /* 0: free ports */
 	struct qseal_rules seal;

@@ -35,13 +35,13 @@ static uint64_t until_ms(uint64_t timeout_ms)
 	return timeout_ms < CONN_FOREVER - now ? now + timeout_ms : CONN_FOREVER;
 }
 
+/* With the mutex held. */
 static void op_begin(struct conn *c, uint64_t deadline_ms)
 {
-	pthread_mutex_lock(&c->mutex);
 	must(!c->running);
 	c->running = true;
+	c->overdue = false;
 	c->deadline_ms = deadline_ms;
-	pthread_mutex_unlock(&c->mutex);
 }
 
 static int op_end(struct conn *c)
@@ -49,27 +49,45 @@ static int op_end(struct conn *c)
 	nng_aio_wait(c->aio);
 	pthread_mutex_lock(&c->mutex);
 	c->running = false;
+	int rv = nng_aio_result(c->aio);
+	if (rv != 0 && c->overdue)
+		rv = NNG_ETIMEDOUT;
 	pthread_mutex_unlock(&c->mutex);
-	return nng_aio_result(c->aio);
+	return rv;
 }
 
 void conn_check(struct conn *c, uint64_t now_ms)
 {
 	pthread_mutex_lock(&c->mutex);
-	if (c->running && now_ms > c->deadline_ms)
-		nng_aio_abort(c->aio, NNG_ETIMEDOUT);
+	if (c->running && now_ms > c->deadline_ms) {
+		c->overdue = true;
+		if (c->tls && c->stream != NULL)
+			nng_stream_close(c->stream);
+		else
+			nng_aio_abort(c->aio, NNG_ETIMEDOUT);
+	}
 	pthread_mutex_unlock(&c->mutex);
 }
 
 void conn_stop(struct conn *c)
 {
 	pthread_mutex_lock(&c->mutex);
+	if (c->tls && c->stream != NULL)
+		nng_stream_close(c->stream);
 	nng_aio_stop(c->aio); /* waits for the operation to end, which needs no lock of ours */
 	pthread_mutex_unlock(&c->mutex);
 }
 
+void conn_take(struct conn *c, nng_stream *stream, bool tls)
+{
+	pthread_mutex_lock(&c->mutex);
+	c->stream = stream;
+	c->tls = tls;
+	pthread_mutex_unlock(&c->mutex);
+}
+
 /* A dialer a try: one whose dial was cancelled must not be used again before its callbacks have run. */
-int conn_dial(struct conn *c, const char *url, uint64_t timeout_ms)
+int conn_dial(struct conn *c, const char *url, nng_tls_config *tls, uint64_t timeout_ms)
 {
 	nng_stream_dialer *dialer;
 	int rv = nng_stream_dialer_alloc(&dialer, url);
@@ -77,19 +95,27 @@ int conn_dial(struct conn *c, const char *url, uint64_t timeout_ms)
 	if (rv != 0)
 		return rv;
 	(void)nng_stream_dialer_set_bool(dialer, NNG_OPT_TCP_NODELAY, true); /* not for ipc:// */
-	op_begin(c, until_ms(timeout_ms));
-	nng_stream_dialer_dial(dialer, c->aio);
-	rv = op_end(c);
+	if (tls != NULL)
+		rv = nng_stream_dialer_set_ptr(dialer, NNG_OPT_TLS_CONFIG, tls);
+	if (rv == 0) {
+		pthread_mutex_lock(&c->mutex);
+		op_begin(c, until_ms(timeout_ms));
+		nng_stream_dialer_dial(dialer, c->aio);
+		pthread_mutex_unlock(&c->mutex);
+		rv = op_end(c);
+	}
 	if (rv == 0)
-		c->stream = nng_aio_get_output(c->aio, 0);
+		conn_take(c, nng_aio_get_output(c->aio, 0), tls != NULL);
 	nng_stream_dialer_free(dialer);
 	return rv;
 }
 
 int conn_accept(struct conn *c, nng_stream_listener *listener, nng_stream **out)
 {
+	pthread_mutex_lock(&c->mutex);
 	op_begin(c, CONN_FOREVER);
 	nng_stream_listener_accept(listener, c->aio);
+	pthread_mutex_unlock(&c->mutex);
 	int rv = op_end(c);
 
 	if (rv == 0)
@@ -97,13 +123,16 @@ int conn_accept(struct conn *c, nng_stream_listener *listener, nng_stream **out)
 	return rv;
 }
 
-/* One operation of nng's, which may move only some of the bytes. */
+/* One operation of nng's, which may move only some of the bytes.  It begins under the mutex, so that whoever
+ * closes the stream comes before it, or ends it. */
 static int transfer(struct conn *c, void (*op)(nng_stream *, nng_aio *), nng_iov iov, size_t *moved,
                     uint64_t deadline_ms)
 {
+	pthread_mutex_lock(&c->mutex);
 	must(nng_aio_set_iov(c->aio, 1, &iov) == 0);
 	op_begin(c, deadline_ms);
 	op(c->stream, c->aio);
+	pthread_mutex_unlock(&c->mutex);
 	int rv = op_end(c);
 
 	*moved = rv == 0 ? nng_aio_count(c->aio) : 0;
@@ -176,9 +205,19 @@ int conn_hello(struct conn *c, int ours, int theirs, const struct bytes *message
 	return rv == 0 ? read_hello(c, got, deadline_ms) : rv;
 }
 
+void conn_close(struct conn *c)
+{
+	pthread_mutex_lock(&c->mutex);
+	if (c->stream != NULL)
+		nng_stream_close(c->stream);
+	pthread_mutex_unlock(&c->mutex);
+}
+
 void conn_hang_up(struct conn *c)
 {
+	pthread_mutex_lock(&c->mutex);
 	if (c->stream != NULL)
 		nng_stream_free(c->stream); /* closes it */
 	c->stream = NULL;
+	pthread_mutex_unlock(&c->mutex);
 }

@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <endian.h>
+#include <pthread.h>
 #include <stdio.h>
 
 struct hello {
@@ -15,12 +16,13 @@ struct hello {
 	char program[Q_NAME_MAX + 1];
 	unsigned part_cnt;
 	struct link_part parts[Q_PARTS_MAX]; /* names owned */
+	pthread_mutex_t mutex;               /* covers what follows */
 	struct bytes message;
 };
 
 /* ---- ours ------------------------------------------------------------------------- */
 
-static void make_message(struct hello *h)
+static struct bytes make_message(const struct hello *h, const struct qintroduction *intro)
 {
 	struct qhash parts[Q_PARTS_MAX];
 	struct qhello q = {
@@ -28,8 +30,9 @@ static void make_message(struct hello *h)
 	    .highest = h->versions.highest,
 	    .chain = h->chain,
 	    .replica = h->self,
-	    .software = h->program,
+	    .software = (char *)(uintptr_t)h->program,
 	    .parts = {h->part_cnt, parts},
+	    .introduction = {intro != NULL, (struct qintroduction *)(uintptr_t)intro},
 	};
 	uint64_t length;
 
@@ -37,10 +40,11 @@ static void make_message(struct hello *h)
 		parts[i] = h->parts[i].digest;
 	size_t len = wire_size(WIRE(qhello), &q);
 	must(len <= Q_HELLO_MAX);
-	h->message = (struct bytes){.data = xcalloc(1, sizeof(length) + len), .len = sizeof(length) + len};
+	struct bytes m = {.data = xcalloc(1, sizeof(length) + len), .len = sizeof(length) + len};
 	length = htobe64(len);
-	memcpy(h->message.data, &length, sizeof(length));
-	must(wire_encode_into(WIRE(qhello), &q, h->message.data + sizeof(length), len) == len);
+	memcpy(m.data, &length, sizeof(length));
+	must(wire_encode_into(WIRE(qhello), &q, m.data + sizeof(length), len) == len);
+	return m;
 }
 
 struct hello *hello_new(const struct link_config *config)
@@ -58,7 +62,8 @@ struct hello *hello_new(const struct link_config *config)
 	h->part_cnt = c->part_cnt;
 	for (unsigned i = 0; i < c->part_cnt; i++)
 		h->parts[i] = (struct link_part){xstrdup(c->parts[i].name), c->parts[i].digest};
-	make_message(h);
+	must(pthread_mutex_init(&h->mutex, NULL) == 0);
+	h->message = make_message(h, NULL);
 	return h;
 }
 
@@ -67,12 +72,27 @@ void hello_free(struct hello *h)
 	for (unsigned i = 0; i < h->part_cnt; i++)
 		free((char *)(uintptr_t)h->parts[i].name);
 	bytes_free(&h->message);
+	pthread_mutex_destroy(&h->mutex);
 	free(h);
 }
 
-const struct bytes *hello_message(const struct hello *h)
+struct bytes hello_message(struct hello *h)
 {
-	return &h->message;
+	pthread_mutex_lock(&h->mutex);
+	struct bytes m = {xmemdup(h->message.data, h->message.len), h->message.len};
+	pthread_mutex_unlock(&h->mutex);
+	return m;
+}
+
+void hello_introduce(struct hello *h, const struct qintroduction *intro)
+{
+	struct bytes m = make_message(h, intro), old;
+
+	pthread_mutex_lock(&h->mutex);
+	old = h->message;
+	h->message = m;
+	pthread_mutex_unlock(&h->mutex);
+	bytes_free(&old);
 }
 
 /* ---- theirs ----------------------------------------------------------------------- */

@@ -14,8 +14,10 @@ struct hello;
 struct hello *hello_new(const struct link_config *config);
 void hello_free(struct hello *h);
 
-/* The message, behind its length, to be sent after the SP header. */
-const struct bytes *hello_message(const struct hello *h);
+/* The message, behind its length, to be sent after the SP header; the caller's. Any thread. */
+struct bytes hello_message(struct hello *h);
+/* From now on it introduces this certificate. */
+void hello_introduce(struct hello *h, const struct qintroduction *intro);
 
 /* Any replica but this one: what a stranger who calls may say it is. */
 #define HELLO_ANYBODY UINT32_MAX

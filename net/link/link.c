@@ -5,7 +5,9 @@
 #include "link.h"
 
 #include <stdlib.h>
+#include <time.h>
 
+#include "clock.h"
 #include "peer.h"
 #include "pipes.h"
 
@@ -19,7 +21,8 @@ struct link {
 	pthread_mutex_t mutex; /* covers stopping */
 	pthread_cond_t cond;
 	bool stopping;
-	unsigned peers; /* started */
+	uint64_t renewed_ms; /* the TLS certificate, by the wall clock; 0: there is none */
+	unsigned peers;      /* started */
 	bool checking;
 	struct peer peer[];
 };
@@ -35,7 +38,8 @@ static bool port_check(const char *port, long min)
 /* Only what conn.c is written for: a URL such as ws:// would bring in nng's HTTP server. */
 bool link_url_check(const char *url, bool listening, struct err *err)
 {
-	static const char *const schemes[] = {"tcp", "tcp4", "tcp6", "ipc"};
+	static const char *const schemes[] = {"tcp",     "tcp4",     "tcp6",    "ipc",
+	                                      "tls+tcp", "tls+tcp4", "tls+tcp6"};
 	nng_url *u;
 	bool good = false;
 
@@ -50,10 +54,43 @@ bool link_url_check(const char *url, bool listening, struct err *err)
 			       port_check(u->u_port, listening ? 0 : 1);
 		nng_url_free(u);
 	}
-	return good ||
-	       err_set(err, ERR_INPUT,
-	               "\"%.200s\" is no address of a replica: write tcp://HOST:PORT or ipc:///PATH", url);
+	return good || err_set(err, ERR_INPUT,
+	                       "\"%.200s\" is no address of a replica: write tcp://HOST:PORT, "
+	                       "tls+tcp://HOST:PORT or ipc:///PATH",
+	                       url);
 }
+
+/* ---- TLS ------------------------------------------------------------------------- */
+
+bool link_renew(struct link *l, struct err *err)
+{
+	uint64_t now = clock_ms(CLOCK_REALTIME);
+	struct tls_own *own = tls_own_new(&l->common.config, now, err);
+
+	if (own == NULL)
+		return false;
+	hello_introduce(l->common.hello, tls_introduction(own));
+	pipes_show(l->pipes, own);
+	pthread_mutex_lock(&l->mutex);
+	l->renewed_ms = now;
+	pthread_mutex_unlock(&l->mutex);
+	return true;
+}
+
+static void renew_if_old(struct link *l)
+{
+	uint64_t now = clock_ms(CLOCK_REALTIME);
+	struct err err;
+
+	pthread_mutex_lock(&l->mutex);
+	bool old = l->renewed_ms > 0 && now > l->renewed_ms + TLS_RENEW_MS;
+	pthread_mutex_unlock(&l->mutex);
+	if (old && !link_renew(l, &err) && l->common.config.log != NULL)
+		l->common.config.log(l->common.config.ctx, "error", "certificate_not_renewed why=%s",
+		                     err.text);
+}
+
+/* ---- time-outs ------------------------------------------------------------------- */
 
 static void *checker_run(void *arg)
 {
@@ -65,6 +102,7 @@ static void *checker_run(void *arg)
 		pthread_mutex_unlock(&l->mutex);
 		uint64_t now = conn_now_ms();
 		pipes_check(l->pipes, now);
+		renew_if_old(l);
 		for (unsigned i = 0; i < l->n; i++)
 			if (i != l->self)
 				peer_check(&l->peer[i], now);
@@ -74,6 +112,17 @@ static void *checker_run(void *arg)
 	return NULL;
 }
 
+static bool tls_check(const struct link_config *config, struct err *err)
+{
+	bool tls = tls_url(config->listen);
+
+	for (unsigned i = 0; i < config->n; i++)
+		tls = tls || (i != config->self && tls_url(config->address[i]));
+	must(!tls || (config->sign != NULL && config->verify != NULL));
+	return !tls || strcmp(nng_tls_engine_name(), "none") != 0 ||
+	       err_set(err, ERR_INPUT, "tls+tcp://: this system's libnng was built without TLS");
+}
+
 static bool addresses_check(const struct link_config *config, struct err *err)
 {
 	if (!link_url_check(config->listen, true, err))
@@ -81,7 +130,7 @@ static bool addresses_check(const struct link_config *config, struct err *err)
 	for (unsigned i = 0; i < config->n; i++)
 		if (i != config->self && !link_url_check(config->address[i], false, err))
 			return err_prefix(err, "address of replica %u", i);
-	return true;
+	return tls_check(config, err);
 }
 
 /* The pipes come last: with them, on_frame() may be called. */
@@ -116,15 +165,16 @@ struct link *link_start(const struct link_config *config, struct err *err)
 	l->n = config->n;
 	must(pthread_mutex_init(&l->mutex, NULL) == 0);
 	cond_init(&l->cond);
-	l->common = (struct peer_common){
-	    .hello = hello_new(config),
-	    .outbox_bytes_max = config->outbox_bytes_max,
-	    .log = config->log,
-	    .ctx = config->ctx,
-	};
+	l->common = (struct peer_common){.hello = hello_new(config), .config = *config};
+	l->common.config.listen = NULL;
+	l->common.config.address = NULL;
 	l->pipes = pipes_open(config, l->common.hello, 4 * config->n + 16, err);
 	if (l->pipes == NULL) {
 		link_free(l);
+		return NULL;
+	}
+	if (tls_url(config->listen) && !link_renew(l, err)) {
+		link_stop(l);
 		return NULL;
 	}
 	if (!start_threads(l, config)) {
@@ -205,7 +255,7 @@ const char *link_trouble_name(enum link_trouble trouble)
 	static const char *const names[LINK_TROUBLE_CNT] = {
 	    [LINK_UNREACHABLE] = "unreachable",     [LINK_NO_REPLICA] = "no_replica",
 	    [LINK_OTHER_CHAIN] = "other_chain",     [LINK_OTHER_PROTOCOL] = "other_protocol",
-	    [LINK_OTHER_REPLICA] = "other_replica",
+	    [LINK_OTHER_REPLICA] = "other_replica", [LINK_CERTIFICATE] = "certificate",
 	};
 
 	return names[trouble];

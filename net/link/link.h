@@ -47,12 +47,15 @@ struct link_hello {
 };
 
 struct link_config {
-	const char
-	    *listen; /* tcp://, tcp4://, tcp6:// or ipc:// URL, e.g. tcp://127.0.0.1:7580; port 0: any */
+	const char *listen; /* tcp://, tcp4://, tcp6://, those behind tls+, or ipc:// URL; port 0: any */
 	unsigned self, n;
 	const char *const *address; /* n such URLs; [self] unused. Copied, as is listen. */
 	size_t outbox_bytes_max;    /* per peer; the newest envelope is kept even if it alone is bigger */
 	struct link_hello hello;
+	/* For tls+tcp://, else not needed: signs for this replica; has that replica signed this? Any thread.
+	 */
+	void (*sign)(void *ctx, const uint8_t *data, size_t len, struct qsig *sig);
+	bool (*verify)(void *ctx, unsigned replica, const uint8_t *data, size_t len, const struct qsig *sig);
 	/* A frame arrived (on one of link's threads, one call at a time, the first perhaps before
 	 * link_start() has returned): data is borrowed. Must not block
 	 * for long; pipe is for link_slow()/link_reject()/link_proven(), which may be called from here or
@@ -70,6 +73,8 @@ struct link *link_start(const struct link_config *config, struct err *err);
 /* Closes everything; returns once on_frame runs no more. Not to be called from on_frame. */
 void link_stop(struct link *l);
 
+/* A new key and certificate for TLS, in use from the next connection but one; done by itself each day. */
+bool link_renew(struct link *l, struct err *err);
 /* The URL that this peer is dialed at; NULL for oneself. */
 const char *link_address(const struct link *l, unsigned peer);
 /* The TCP port that is listened on (for port 0); 0 for ipc://. */
@@ -100,8 +105,9 @@ enum link_trouble {
 	LINK_OTHER_CHAIN,    /* ... is a replica of another genesis */
 	LINK_OTHER_PROTOCOL, /* ... speaks no version that we speak */
 	LINK_OTHER_REPLICA,  /* ... says that it is another replica */
+	LINK_CERTIFICATE,    /* ... does not prove by TLS that it is the replica */
 };
-#define LINK_TROUBLE_CNT (LINK_OTHER_REPLICA + 1)
+#define LINK_TROUBLE_CNT (LINK_CERTIFICATE + 1)
 /* "other_chain", ...; of LINK_FINE NULL */
 const char *link_trouble_name(enum link_trouble trouble);
 
@@ -122,6 +128,7 @@ struct link_stats {
 	enum link_trouble trouble; /* if not connected */
 	char why[LINK_WHY_MAX];    /* that, for people, with what to do; "" if LINK_FINE */
 	struct link_said said;
+	bool tls; /* its address asks for it */
 	uint64_t sent_envelopes, sent_frames, sent_bytes, dropped_envelopes, outbox_bytes;
 };
 void link_stats(struct link *l, unsigned peer, struct link_stats *out);

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "clock.h"
+
 #define CONNECT_MS 5000     /* dialing, and again for the other side's HELLO */
 #define STALL_MS 10000      /* no progress in writing, or no answer to the oldest frame */
 #define RECONNECT_MIN_MS 50 /* doubles ... */
@@ -59,6 +61,12 @@ bool thread_start(pthread_t *thread, const char *name, void *(*run)(void *), voi
 
 /* ---- frames (of whoever flushes, and of nng's threads) ------------------------- */
 
+/* With the mutex held: is the connection of use? Nothing begins on it otherwise: see conn.h on TLS. */
+static bool live(const struct peer *p)
+{
+	return p->stats.connected && !p->broken;
+}
+
 /* With the mutex held: what is left of the frame. */
 static void write_on(struct peer *p)
 {
@@ -76,8 +84,7 @@ static void write_on(struct peer *p)
 /* With the mutex held: makes the next frame and begins to write it, if there is one and it may go. */
 static void write_next(struct peer *p)
 {
-	if (!p->stats.connected || p->broken || p->writing || outbox_empty(&p->outbox) ||
-	    p->unacked >= WINDOW)
+	if (!live(p) || p->writing || outbox_empty(&p->outbox) || p->unacked >= WINDOW)
 		return;
 	if (p->unacked++ == 0)
 		p->due_ms = conn_now_ms() + STALL_MS;
@@ -108,7 +115,8 @@ static void on_written(void *arg)
 		p->written += nng_aio_count(p->send_aio);
 		p->due_ms = conn_now_ms() + STALL_MS;
 		if (p->written < sizeof(p->length) + p->frame.len) {
-			write_on(p);
+			if (live(p))
+				write_on(p);
 		} else {
 			bytes_free(&p->frame);
 			p->writing = false;
@@ -120,6 +128,7 @@ static void on_written(void *arg)
 
 /* ---- what the peer answers (on a thread of nng's) ---------------------------- */
 
+/* With the mutex held. */
 static void acks_receive(struct peer *p)
 {
 	nng_iov iov = {.iov_buf = p->ack_buf, .iov_len = sizeof(p->ack_buf)};
@@ -143,49 +152,128 @@ static void on_acks(void *arg)
 		p->unacked = acks < p->unacked ? p->unacked - (unsigned)acks : 0;
 		p->due_ms = conn_now_ms() + STALL_MS;
 		p->answered = true;
+		if (live(p))
+			acks_receive(p);
 		write_next(p);
 	}
 	pthread_mutex_unlock(&p->mutex);
-	if (!closed)
-		acks_receive(p);
 }
 
 /* ---- the peer's thread --------------------------------------------------------- */
 
-/* Why it does not come to a HELLO. */
-static enum link_trouble no_hello(int rv, char why[LINK_WHY_MAX])
+/* What came of one call. */
+struct call {
+	int rv; /* nng's; 0: it came to a HELLO of theirs, to be freed */
+	bool dialed;
+	struct qhello theirs;
+};
+
+/* pin: what it must show, by TLS; NULL: anything. */
+static struct call place_call(struct peer *p, const struct tls_pin *pin)
 {
-	const char *what = rv == NNG_EPROTO      ? "no replica answers there, or one of an older program"
-	                   : rv == NNG_ETIMEDOUT ? "somebody takes the call there and says nothing"
-	                                         : "somebody takes the call there and hangs up";
-	snprintf(why, LINK_WHY_MAX, "%s (%s)", what, nng_strerror(rv));
+	struct call call = {0};
+	struct bytes ours = hello_message(p->common->hello);
+	nng_tls_config *tls = p->stats.tls ? tls_dialing(pin) : NULL;
+
+	call.rv = p->stats.tls && tls == NULL ? NNG_ECRYPTO : conn_dial(&p->conn, p->url, tls, CONNECT_MS);
+	call.dialed = call.rv == 0;
+	if (call.dialed)
+		call.rv = conn_hello(&p->conn, CONN_PUSH, CONN_PULL, &ours, &call.theirs, CONNECT_MS);
+	if (call.rv != 0)
+		conn_hang_up(&p->conn);
+	if (tls != NULL)
+		nng_tls_config_free(tls);
+	bytes_free(&ours);
+	return call;
+}
+
+/* Why it does not come to a HELLO. */
+static enum link_trouble no_hello(const struct peer *p, const struct call *call, char why[LINK_WHY_MAX])
+{
+	const char *reason = nng_strerror(call->rv);
+
+	if (!call->dialed) {
+		snprintf(why, LINK_WHY_MAX, "cannot connect: %s; is it running, and is its address right?",
+		         reason);
+		return LINK_UNREACHABLE;
+	}
+	snprintf(why, LINK_WHY_MAX, "somebody takes the call there %s (%s); is it a replica, and does it %s?",
+	         call->rv == NNG_EPROTO      ? "and says no hello"
+	         : call->rv == NNG_ETIMEDOUT ? "and says nothing"
+	                                     : "and hangs up",
+	         reason, p->stats.tls ? "listen on tls+tcp://" : "listen on tcp://, without TLS");
 	return LINK_NO_REPLICA;
+}
+
+/* A call that serves to learn the peer's certificate. */
+static enum link_trouble ask_certificate(struct peer *p, struct link_said *said, char why[LINK_WHY_MAX])
+{
+	struct call c = place_call(p, NULL);
+	unsigned version;
+
+	if (c.rv != 0)
+		return no_hello(p, &c, why);
+	conn_hang_up(&p->conn);
+	enum link_trouble trouble = hello_judge(p->common->hello, &c.theirs, p->index, said, &version, why);
+	if (trouble == LINK_FINE) {
+		uint64_t now = clock_ms(CLOCK_REALTIME);
+		if (c.theirs.introduction.introduction_len == 0)
+			snprintf(why, LINK_WHY_MAX, "it introduces no certificate");
+		if (c.theirs.introduction.introduction_len == 0 ||
+		    !tls_learn(&p->pin, &p->common->config, p->index,
+		               &c.theirs.introduction.introduction_val[0], now, why))
+			trouble = LINK_CERTIFICATE;
+	}
+	wire_free(WIRE(qhello), &c.theirs);
+	return trouble;
+}
+
+/* Connects to whoever proves that it is the peer: LK5.  A certificate that it does not know (any more) is
+ * asked for once. */
+static enum link_trouble greet_by_tls(struct peer *p, struct call *c, struct link_said *said,
+                                      char why[LINK_WHY_MAX])
+{
+	*c = (struct call){.rv = NNG_ECRYPTO};
+	if (p->pin.pem != NULL)
+		*c = place_call(p, &p->pin);
+	if (c->rv != NNG_ECRYPTO && c->rv != NNG_EPEERAUTH)
+		return LINK_FINE;
+	enum link_trouble trouble = ask_certificate(p, said, why);
+	if (trouble != LINK_FINE)
+		return trouble;
+	*c = place_call(p, &p->pin);
+	if (c->rv != NNG_ECRYPTO && c->rv != NNG_EPEERAUTH)
+		return LINK_FINE;
+	snprintf(why, LINK_WHY_MAX,
+	         "it does not show the certificate that its replica key has signed: somebody sits in "
+	         "between, or a "
+	         "clock is wrong, or it was renewed this moment");
+	return LINK_CERTIFICATE;
 }
 
 static enum link_trouble greet(struct peer *p, unsigned *version, struct link_said *said,
                                char why[LINK_WHY_MAX])
 {
-	struct qhello theirs;
-	const struct hello *ours = p->common->hello;
-	int rv = conn_dial(&p->conn, p->url, CONNECT_MS);
+	struct call c;
+	enum link_trouble trouble = LINK_FINE;
 
-	if (rv != 0) {
-		snprintf(why, LINK_WHY_MAX, "cannot connect: %s; is it running, and is its address right?",
-		         nng_strerror(rv));
-		return LINK_UNREACHABLE;
-	}
-	rv = conn_hello(&p->conn, CONN_PUSH, CONN_PULL, hello_message(ours), &theirs, CONNECT_MS);
-	if (rv != 0)
-		return no_hello(rv, why);
-	enum link_trouble trouble = hello_judge(ours, &theirs, p->index, said, version, why);
-	wire_free(WIRE(qhello), &theirs);
+	if (p->stats.tls)
+		trouble = greet_by_tls(p, &c, said, why);
+	else
+		c = place_call(p, NULL);
+	if (trouble != LINK_FINE)
+		return trouble;
+	if (c.rv != 0)
+		return no_hello(p, &c, why);
+	trouble = hello_judge(p->common->hello, &c.theirs, p->index, said, version, why);
+	wire_free(WIRE(qhello), &c.theirs);
 	return trouble;
 }
 
 /* A line when something has changed, and not at each try. */
 static void tell(const struct peer *p, bool changed, const struct link_stats *now)
 {
-	const struct peer_common *c = p->common;
+	const struct link_config *c = &p->common->config;
 
 	if (!changed || c->log == NULL)
 		return;
@@ -218,9 +306,9 @@ static bool connect_peer(struct peer *p)
 		return false;
 	must(nng_aio_alloc(&p->ack_aio, on_acks, p) == 0); /* fails only when memory is out */
 	must(nng_aio_alloc(&p->send_aio, on_written, p) == 0);
-	acks_receive(p);
 	pthread_mutex_lock(&p->mutex);
 	p->stats.connected = true;
+	acks_receive(p);
 	write_next(p);
 	pthread_mutex_unlock(&p->mutex);
 	return true;
@@ -239,6 +327,7 @@ static void wait_broken(struct peer *p)
 /* A frame that was being written is lost, as any message may be. Returns whether the peer ever answered. */
 static bool disconnect_peer(struct peer *p)
 {
+	conn_close(&p->conn);
 	nng_aio_stop(p->send_aio); /* waits for on_written(), */
 	nng_aio_stop(p->ack_aio);  /* for on_acks(); before the stream goes */
 	nng_aio_free(p->send_aio);
@@ -289,6 +378,7 @@ static void *run(void *arg)
 static void peer_free(struct peer *p)
 {
 	conn_free(&p->conn);
+	tls_forget(&p->pin);
 	outbox_clear(&p->outbox);
 	pthread_cond_destroy(&p->cond);
 	pthread_mutex_destroy(&p->mutex);
@@ -297,11 +387,12 @@ static void peer_free(struct peer *p)
 
 bool peer_start(struct peer *p, unsigned index, const char *url, const struct peer_common *common)
 {
-	*p = (struct peer){.common = common, .index = index, .url = xstrdup(url)};
+	*p = (struct peer){
+	    .common = common, .index = index, .url = xstrdup(url), .stats = {.tls = tls_url(url)}};
 	conn_init(&p->conn);
 	must(pthread_mutex_init(&p->mutex, NULL) == 0);
 	cond_init(&p->cond);
-	outbox_init(&p->outbox, common->outbox_bytes_max);
+	outbox_init(&p->outbox, common->config.outbox_bytes_max);
 	if (thread_start(&p->thread, "link-send", run, p))
 		return true;
 	peer_free(p);

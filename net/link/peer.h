@@ -9,13 +9,12 @@
 #include "hello.h"
 #include "link.h"
 #include "outbox.h"
+#include "tls.h"
 
 /* What the peers of a link have in common; outlives them. */
 struct peer_common {
 	struct hello *hello;
-	size_t outbox_bytes_max;
-	void (*log)(void *ctx, const char *level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-	void *ctx;
+	struct link_config config; /* but for its addresses */
 };
 
 struct peer {
@@ -24,6 +23,7 @@ struct peer {
 	char *url;
 	pthread_t thread;
 	struct conn conn;
+	struct tls_pin pin; /* its thread's */
 	nng_aio *send_aio,
 	    *ack_aio; /* one of each a connection: writes frames, reads what the peer answers */
 	uint8_t ack_buf[512];

@@ -9,7 +9,7 @@
 
 #include "peer.h"
 
-#define HELLO_MS 5000   /* for the HELLO */
+#define HELLO_MS 5000   /* for TLS and the HELLO: LK7 */
 #define ANSWER_MS 10000 /* for taking our answer */
 #define BUFFER_BYTES ((size_t)16 << 10)
 #define FIRST_BYTES ((size_t)64 << 10)
@@ -49,7 +49,8 @@ struct pipes {
 	pthread_t thread;
 	bool running;                /* the thread */
 	pthread_mutex_t frame_mutex; /* one on_frame() at a time; taken before `mutex`, never after */
-	const struct hello *hello;
+	struct hello *hello;
+	bool tls;
 	void (*on_frame)(void *ctx, uint32_t pipe, const uint8_t *data, size_t len);
 	void (*log)(void *ctx, const char *level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 	void *ctx;
@@ -59,6 +60,7 @@ struct pipes {
 	bool stopping;
 	uint32_t last_id;
 	uint64_t rejected;
+	struct tls_own *own;        /* what is shown by TLS */
 	char refusal[LINK_WHY_MAX]; /* the last one told, */
 	uint64_t told_ms;           /* and when */
 	unsigned max;
@@ -103,19 +105,22 @@ static int answer(struct pipe *p)
 	return conn_write(&p->conn, none, len, ANSWER_MS);
 }
 
-/* Reads on until the buffer holds that much. */
+/* Reads on until the buffer holds that much.  A read by TLS cannot be given up: answers go before it. */
 static int fill(struct pipe *p, size_t wanted)
 {
 	must(wanted <= BUFFER_BYTES);
 	while (p->end - p->begin < wanted) {
 		size_t got;
+		int rv = p->table->tls && p->owed > 0 ? answer(p) : 0;
+		if (rv != 0)
+			return rv;
 		if (p->begin > 0) {
 			memmove(p->buf, p->buf + p->begin, p->end - p->begin);
 			p->end -= p->begin;
 			p->begin = 0;
 		}
-		int rv = conn_read_some(&p->conn, p->buf + p->end, BUFFER_BYTES - p->end, &got,
-		                        p->owed > 0 ? ANSWER_WAIT_MS : CONN_FOREVER);
+		rv = conn_read_some(&p->conn, p->buf + p->end, BUFFER_BYTES - p->end, &got,
+		                    p->owed > 0 ? ANSWER_WAIT_MS : CONN_FOREVER);
 		p->end += got;
 		if (rv == NNG_ETIMEDOUT)
 			rv = answer(p);
@@ -213,8 +218,10 @@ static int greet(struct pipe *p)
 	struct link_said said;
 	unsigned version;
 	char why[LINK_WHY_MAX];
-	int rv = conn_hello(&p->conn, CONN_PULL, CONN_PUSH, hello_message(t->hello), &theirs, HELLO_MS);
+	struct bytes ours = hello_message(t->hello);
+	int rv = conn_hello(&p->conn, CONN_PULL, CONN_PUSH, &ours, &theirs, HELLO_MS);
 
+	bytes_free(&ours);
 	if (rv != 0)
 		return rv;
 	enum link_trouble trouble = hello_judge(t->hello, &theirs, HELLO_ANYBODY, &said, &version, why);
@@ -249,7 +256,7 @@ static void *pipe_run(void *arg)
 	int rv = receive_frames(p);
 
 	pthread_mutex_lock(&t->mutex);
-	if (rv == NNG_EPROTO || rv == NNG_EMSGSIZE)
+	if (rv == NNG_EPROTO || rv == NNG_EMSGSIZE || rv == NNG_ECRYPTO)
 		t->rejected++;
 	conn_hang_up(&p->conn);
 	p->state = PIPE_ENDED;
@@ -303,7 +310,7 @@ static void admit(struct pipes *t, nng_stream *stream)
 	if (p != NULL) {
 		*p = (struct pipe){.table = t, .id = ++t->last_id, .buf = xcalloc(1, BUFFER_BYTES)};
 		conn_init(&p->conn);
-		p->conn.stream = stream;
+		conn_take(&p->conn, stream, t->tls);
 		if (thread_start(&p->thread, "link-recv", pipe_run, p)) {
 			p->state = PIPE_LIVE;
 		} else {
@@ -316,6 +323,19 @@ static void admit(struct pipes *t, nng_stream *stream)
 	pthread_mutex_unlock(&t->mutex);
 }
 
+/* What the next connection shows: each has a configuration of its own (tls_accepting()). */
+static int show(struct pipes *t)
+{
+	pthread_mutex_lock(&t->mutex);
+	nng_tls_config *tls = tls_accepting(t->own);
+	pthread_mutex_unlock(&t->mutex);
+	int rv = tls != NULL ? nng_stream_listener_set_ptr(t->listener, NNG_OPT_TLS_CONFIG, tls) : NNG_ENOMEM;
+
+	if (tls != NULL)
+		nng_tls_config_free(tls); /* the listener holds it */
+	return rv;
+}
+
 static void *accept_run(void *arg)
 {
 	struct pipes *t = arg;
@@ -323,7 +343,10 @@ static void *accept_run(void *arg)
 
 	while (!stopping) {
 		nng_stream *stream;
-		int rv = conn_accept(&t->acceptor, t->listener, &stream);
+		int rv = t->tls ? show(t) : 0;
+
+		if (rv == 0)
+			rv = conn_accept(&t->acceptor, t->listener, &stream);
 
 		if (rv == 0)
 			admit(t, stream);
@@ -363,15 +386,16 @@ static void pipes_free(struct pipes *t)
 	pthread_cond_destroy(&t->ended);
 	pthread_mutex_destroy(&t->mutex);
 	pthread_mutex_destroy(&t->frame_mutex);
+	tls_own_free(t->own);
 	free(t);
 }
 
-struct pipes *pipes_open(const struct link_config *config, const struct hello *hello, unsigned max,
-                         struct err *err)
+struct pipes *pipes_open(const struct link_config *config, struct hello *hello, unsigned max, struct err *err)
 {
 	struct pipes *t = xcalloc(1, sizeof(*t) + max * sizeof(t->pipe[0]));
 
 	t->hello = hello;
+	t->tls = tls_url(config->listen);
 	t->on_frame = config->on_frame;
 	t->log = config->log;
 	t->ctx = config->ctx;
@@ -384,6 +408,15 @@ struct pipes *pipes_open(const struct link_config *config, const struct hello *h
 		return t;
 	pipes_free(t);
 	return NULL;
+}
+
+void pipes_show(struct pipes *t, struct tls_own *own)
+{
+	pthread_mutex_lock(&t->mutex);
+	struct tls_own *old = t->own;
+	t->own = own;
+	pthread_mutex_unlock(&t->mutex);
+	tls_own_free(old);
 }
 
 bool pipes_run(struct pipes *t)

@@ -2,7 +2,7 @@
  * pipes.h: the receiving half: a table of at most `max` connections from outside, one thread each.
  *
  * When the table is full, a new connection displaces the oldest unproven one, or is refused if all are
- * proven. Half-open ones (no HELLO yet) count like any other.
+ * proven. Half-open ones (no HELLO yet, nor TLS) count like any other: LK7.
  */
 #ifndef QUORATE_PIPES_H
 #define QUORATE_PIPES_H
@@ -10,17 +10,20 @@
 #include "conn.h"
 #include "hello.h"
 #include "link.h"
+#include "tls.h"
 
 struct pipes;
 
 /* Listens. NULL with *err: the address is taken or wrong. hello outlives it; the rest is copied. */
-struct pipes *pipes_open(const struct link_config *config, const struct hello *hello, unsigned max,
+struct pipes *pipes_open(const struct link_config *config, struct hello *hello, unsigned max,
                          struct err *err);
 /* Begins to accept. False: there is no thread to be had. */
 bool pipes_run(struct pipes *t);
 /* Also without pipes_run(). */
 void pipes_stop(struct pipes *t);
 
+/* For TLS: the key and certificate shown from the next connection but one; taken. Before pipes_run(), too. */
+void pipes_show(struct pipes *t, struct tls_own *own);
 unsigned pipes_port(const struct pipes *t);
 void pipes_slow(struct pipes *t, uint32_t pipe);
 void pipes_reject(struct pipes *t, uint32_t pipe);

@@ -69,7 +69,8 @@ const char *link_address(const struct link *l, unsigned peer)
 const char *link_trouble_name(enum link_trouble trouble)
 {
 	static const char *const names[LINK_TROUBLE_CNT] = {
-	    NULL, "unreachable", "no_replica", "other_chain", "other_protocol", "other_replica",
+	    NULL,          "unreachable", "no_replica", "other_chain", "other_protocol", "other_replica",
+	    "certificate",
 	};
 	return names[trouble];
 }

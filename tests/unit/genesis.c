@@ -195,6 +195,7 @@ static void every_value_changes_the_chain_id_and_the_part_it_is_in(void **state)
 	    {"\"name\": \"a\"", "\"name\": \"A\"", "replicas"},
 	    {keys[0], other_key, "replicas"},
 	    {"127.0.0.1:7401", "127.0.0.1:7402", "address"},
+	    {"tcp://d:1", "tls+tcp://d:1", "address"},
 	    {addresses[0], addresses[1], "allocations"},
 	    {"\"1000\"", "\"1001\"", "allocations"},
 	};
@@ -381,7 +382,7 @@ static const struct wrong {
      "replicas[3].key: is not an Ed25519 public key"},
     {keys[3], "01", "replicas[3].key: must be a string of 64"},
     {"tcp://d:1", "d:1", "replicas[3].address: must be tcp://"},
-    {"tcp://d:1", "tls+tcp://d:1", "replicas[3].address: must be tcp://"},
+    {"tcp://d:1", "tls+ipc://d:1", "replicas[3].address: must be tcp://"},
     {"tcp://d:1", "ipc:///tmp/d", "replicas[3].address: must be tcp://"},
     {"tcp://d:1", "tcp://d", "replicas[3].address: must be tcp://"},
     {"tcp://d:1", "tcp://:1", "replicas[3].address: must be tcp://"},

@@ -140,14 +140,14 @@ static void what_is_for_people_is_made_printable(void **state)
 static void message_is_what_is_said(void **state)
 {
 	struct hello *h = ours(2, 3);
-	const struct bytes *m = hello_message(h);
+	struct bytes m = hello_message(h);
 	struct qhello got;
 	uint64_t length;
 
 	(void)state;
-	memcpy(&length, m->data, sizeof(length));
-	assert_int_equal(be64toh(length), m->len - sizeof(length));
-	assert_true(wire_decode(WIRE(qhello), m->data + sizeof(length), m->len - sizeof(length), &got));
+	memcpy(&length, m.data, sizeof(length));
+	assert_int_equal(be64toh(length), m.len - sizeof(length));
+	assert_true(wire_decode(WIRE(qhello), m.data + sizeof(length), m.len - sizeof(length), &got));
 	assert_int_equal(got.lowest, 2);
 	assert_int_equal(got.highest, 3);
 	assert_true(qhash_eq(&got.chain, &chain));
@@ -156,7 +156,18 @@ static void message_is_what_is_said(void **state)
 	assert_int_equal(got.parts.parts_len, 3);
 	for (unsigned i = 0; i < 3; i++)
 		assert_true(qhash_eq(&got.parts.parts_val[i], &parts[i].digest));
+	assert_int_equal(got.introduction.introduction_len, 0);
 	wire_free(WIRE(qhello), &got);
+	bytes_free(&m);
+
+	struct qintroduction intro = {.certificate = {.replica = 17}};
+	hello_introduce(h, &intro);
+	m = hello_message(h);
+	assert_true(wire_decode(WIRE(qhello), m.data + sizeof(length), m.len - sizeof(length), &got));
+	assert_int_equal(got.introduction.introduction_len, 1);
+	assert_int_equal(got.introduction.introduction_val[0].certificate.replica, 17);
+	wire_free(WIRE(qhello), &got);
+	bytes_free(&m);
 	hello_free(h);
 }
 
