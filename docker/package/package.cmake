@@ -62,7 +62,13 @@ install(FILES ${made}/changelog.gz ${here}/copyright DESTINATION ${CMAKE_INSTALL
 
 add_custom_target(package_files ALL DEPENDS ${outputs})
 install(FILES ${here}/completion.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME quorate)
+install(FILES ${here}/completion.zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions RENAME _quorate)
 install(FILES ${here}/quorate@.service DESTINATION lib/systemd/system)
+# What lintian warns of, and why it is so.
+set(overrides ${CMAKE_INSTALL_DATADIR}/lintian/overrides)
+install(FILES ${here}/overrides/quorate DESTINATION ${overrides})
+install(FILES ${here}/overrides/libquorate0 DESTINATION ${overrides} COMPONENT library)
+install(FILES ${here}/overrides/libquorate-dev DESTINATION ${overrides} COMPONENT development)
 
 # ---- cpack -G DEB ---------------------------------------------------------------------------
 
