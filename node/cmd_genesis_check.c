@@ -190,6 +190,9 @@ static int check(struct check_args *args)
 		say_sound(args, g, args->from.cnt > 0 ? &s : NULL);
 		genesis_note_oddities(g);
 	}
+	if (!ok && err.kind == ERR_NO && args->common.json)
+		out_json_take(json_pack("{s:s, s:s, s:s}", "verdict", "failed", "file", args->file, "message",
+		                        err.text));
 	succession_free(&s);
 	genesis_free(g);
 	return ok ? EXIT_DONE : cmd_fail(&err);

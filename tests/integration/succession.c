@@ -217,6 +217,18 @@ static void add_allocation(json_t *root)
 	json_array_append(json_object_get(root, "allocations"), last_allocation(root));
 }
 
+/* The same as JSON, for programs. */
+static void assert_json_says_no(struct heir *h, const char *genesis, const char *ledger, const char *says)
+{
+	int code;
+	json_t *json = quorate_json(&code, "genesis", "check", "--json", genesis, "--from", ledger,
+	                            "--genesis", chain_path(h->old, "genesis.json"), NULL);
+	assert_int_equal(code, 1);
+	assert_string_equal(json_text(json, "verdict"), "failed");
+	assert_non_null(strstr(json_text(json, "message"), says));
+	json_decref(json);
+}
+
 static void assert_only_the_heir_passes(struct heir *h, unsigned node)
 {
 	char ledger[512];
@@ -234,8 +246,11 @@ static void assert_only_the_heir_passes(struct heir *h, unsigned node)
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		char *errs = NULL;
-		int code = check(h, altered(h, cases[i].name, cases[i].alter), ledger, &errs);
+		char path[512];
+		snprintf(path, sizeof path, "%s", altered(h, cases[i].name, cases[i].alter));
+		int code = check(h, path, ledger, &errs);
 		assert_refused(1, cases[i].says, code, errs);
+		assert_json_says_no(h, path, ledger, cases[i].says);
 	}
 }
 
