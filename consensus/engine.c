@@ -5,6 +5,12 @@
 
 #include "engine.h"
 
+const char *const engine_rule_name[ENGINE_RULES] = {
+    [RULE_PP1] = "PP1", [RULE_PP2] = "PP2", [RULE_PP3] = "PP3",   [RULE_PP5] = "PP5",   [RULE_PP6] = "PP6",
+    [RULE_PP7] = "PP7", [RULE_PP8] = "PP8", [RULE_PP10] = "PP10", [RULE_PP11] = "PP11", [RULE_V1] = "V1",
+    [RULE_V2] = "V2",   [RULE_CP1] = "CP1", [RULE_CP3] = "CP3",   [RULE_VC2] = "VC2",   [RULE_NV2] = "NV2",
+};
+
 static void output_clear(struct engine_output *o)
 {
 	switch (o->kind) {

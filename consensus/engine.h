@@ -155,6 +155,28 @@ struct engine_config {
 	bool amnesiac; /* the vote log was lost: say nothing until a stable checkpoint allows (F8) */
 };
 
+/* Rules of docs/PROTOCOL.md by which messages of replicas are refused: what no honest one sends, and PP2,
+ * PP3, PP6 and V1, which come about when one is behind or a view ends. */
+enum engine_rule {
+	RULE_PP1,
+	RULE_PP2,
+	RULE_PP3,
+	RULE_PP5,
+	RULE_PP6,
+	RULE_PP7,
+	RULE_PP8,
+	RULE_PP10,
+	RULE_PP11,
+	RULE_V1,
+	RULE_V2,
+	RULE_CP1,
+	RULE_CP3,
+	RULE_VC2,
+	RULE_NV2,
+	ENGINE_RULES
+};
+extern const char *const engine_rule_name[ENGINE_RULES];
+
 struct engine_status {
 	struct qview asked, entered;
 	bool active; /* in `entered`; false: waiting for the NEW-VIEW of `asked` */
@@ -168,6 +190,7 @@ struct engine_status {
 	uint64_t view_changes; /* entered since the start */
 	uint64_t timer_ms; /* when it loses patience with the view that it is in, or asks for; 0: nothing is
 	                      overdue */
+	uint64_t refused[ENGINE_RULES]; /* messages, since the start */
 	struct {
 		struct qheight tip, executed;
 		struct qview entered;

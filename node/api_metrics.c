@@ -122,6 +122,17 @@ static void agreed(FILE *f, const struct family *family, const struct numbers *n
 	histogram(f, family, "", &n->node.agreed);
 }
 
+static void settled(FILE *f, const struct family *family, const struct numbers *n)
+{
+	histogram(f, family, "", &n->node.settled);
+}
+
+static void rejected(FILE *f, const struct family *family, const struct numbers *n)
+{
+	for (unsigned i = 0; i < ENGINE_RULES; i++)
+		sample_of(f, family, "rule", engine_rule_name[i], n->s->engine.refused[i]);
+}
+
 static void store_commit(FILE *f, const struct family *family, const struct numbers *n)
 {
 	histogram(f, family, "store=\"ledger\",", &n->node.commit[STORE_LEDGER]);
@@ -402,6 +413,9 @@ static const struct family families[] = {
     {"quorate_transactions_total", "counter", "Final transactions since the genesis.", NULL, transactions},
     {"quorate_commit_latency_seconds", "histogram",
      "From the first sight of a block, or its proposal here, to its execution.", NULL, agreed},
+    {"quorate_payment_latency_seconds", "histogram",
+     "From the admission of an own client's transaction to its being final, of a sample if there are many.",
+     NULL, settled},
     {"quorate_store_commit_seconds", "histogram",
      "Time that a commit of the ledger or of the vote log took, the sync included.", NULL, store_commit},
     {"quorate_view", "gauge", "View of agreement that this replica is in, or asks for.", NULL, view},
@@ -423,6 +437,11 @@ static const struct family families[] = {
      NULL, inbox_bytes},
     {"quorate_refused_messages_total", "counter",
      "Messages that no honest replica sends, by what is wrong with them.", NULL, refused},
+    {"quorate_rejected_messages_total", "counter",
+     "Messages of replicas that a rule of agreement rejects, by its id in docs/PROTOCOL.md. PP2, PP3, PP6 "
+     "and "
+     "V1 come about when one is behind or a view ends; the others no honest replica breaks.",
+     NULL, rejected},
     {"quorate_dropped_messages_total", "counter",
      "Messages dropped because more came in the name of a replica than is its share.", NULL, dropped},
     {"quorate_link_sent_bytes_total", "counter", "Bytes sent to the other replicas since the start.", NULL,

@@ -2,7 +2,7 @@
  * meter.h: histograms of times, written by any thread and read by another: each observation is two atomic
  * additions, without a lock and without memory of its own.
  *
- * For what happens once a block or once a commit, never once a transaction.
+ * For what happens once a block, once a commit, or once for a payment of an own client.
  */
 #ifndef QUORATE_METER_H
 #define QUORATE_METER_H

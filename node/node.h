@@ -48,6 +48,7 @@ bool node_mining(const struct node *n, struct node_mining *out);
 /* What the node counts and measures beside its replica, since the start. */
 struct node_numbers {
 	struct meter_reading agreed;            /* from a block's first sight to its execution */
+	struct meter_reading settled;           /* from an own client's admission to its being final */
 	struct meter_reading commit[STORE_CNT]; /* of the ledger, of the vote log */
 	struct work_load lanes[LANE_CNT];       /* what waits for a signature check, */
 	struct work_load inbox[2];              /* and then for the replica: of agreement; all else */

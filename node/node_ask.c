@@ -92,6 +92,8 @@ static void run_submit(struct node *n, struct call *c)
 			continue;
 		result->verdict =
 		    replica_submit(n->replica, c->submit.txs[i], &result->height, &result->winner);
+		if (result->verdict == TX_OK)
+			meter_admitted(n, &c->submit.txs[i]->id);
 		if (result->verdict == TX_LOCKED || result->verdict == TX_PENALTY)
 			replica_explain(n->replica, c->submit.txs[i], &result->needs);
 	}
@@ -352,6 +354,7 @@ void ask_outcome(void *ctx, const struct qtxid *id, enum tx_verdict v, struct qh
                  const struct qtxid *winner)
 {
 	struct node *n = ctx;
+	meter_settled(n, id, v == TX_FINAL);
 	if (v == TX_FINAL)
 		return; /* blocks_executed() has told */
 	pthread_mutex_lock(&n->lock);

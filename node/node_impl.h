@@ -24,6 +24,7 @@
 #define WAITERS_MAX 1024  /* requests that wait */
 #define READERS_MAX 64    /* idle readers kept */
 #define RECENT_MAX 32     /* blocks whose ids are kept in memory: at most 8 MiB */
+#define PAYMENTS_MAX 4096 /* own clients' payments whose time is taken at once */
 #define SIGHTS_MAX 1024   /* heights whose first sight is remembered: more than a window */
 #define COMPLAIN_MS 10000 /* at most one log line per kind of bad message in this time */
 
@@ -48,11 +49,15 @@ struct complaint {
 /* Histograms: any thread. What is seen, and the commit that has begun: the replica's. */
 struct meters {
 	uint64_t started_ms; /* wall clock */
-	struct meter_histogram agreed, commit[STORE_CNT];
+	struct meter_histogram agreed, settled, commit[STORE_CNT];
 	struct sight {
 		struct qheight height;
 		uint64_t at_us;
 	} seen[SIGHTS_MAX]; /* by height % SIGHTS_MAX */
+	struct payment {
+		uint64_t id;      /* the first bytes of it */
+		uint64_t at_us;   /* when it was admitted; 0: the place is free */
+	} payments[PAYMENTS_MAX]; /* own clients', by id % PAYMENTS_MAX: a sample of them, if they are many */
 	uint64_t begun_us;
 };
 
@@ -149,8 +154,11 @@ void gate_stop(struct node *n); /* with the lock held: wakes who waits for a tur
 
 /* ---- node_meter.c: what is measured -------------------------------------------- */
 
-void meter_seen(void *ctx, struct qheight height);                            /* effects.seen */
-void meter_committing(void *ctx, enum replica_store store, bool begins);      /* effects.committing */
+void meter_seen(void *ctx, struct qheight height);                       /* effects.seen */
+void meter_committing(void *ctx, enum replica_store store, bool begins); /* effects.committing */
+/* A transaction of an own client was admitted; it is final, or never will be. Replica thread. */
+void meter_admitted(struct node *n, const struct qtxid *id);
+void meter_settled(struct node *n, const struct qtxid *id, bool final);
 void meter_executed(struct node *n, struct block *const *blocks, size_t cnt); /* replica thread */
 
 /* ---- node_guard.c: the ledger is what the chain says, or the node stops ------- */

@@ -1,7 +1,8 @@
 /*
  * node_meter.c: what the node measures of itself, for GET /metrics (api_metrics.c).
  *
- * On the replica's thread each block and each commit costs a look at the clock; a transaction costs nothing.
+ * On the replica's thread each block, each commit and each payment of an own client costs a look at the clock
+ * or two.
  * Everything else is read when somebody asks.
  */
 #include <dirent.h>
@@ -12,6 +13,8 @@
 #include <unistd.h>
 
 #include "node_impl.h"
+
+#define PAYMENT_LOST_US ((uint64_t)600 * 1000000) /* its end was not told: the place is free again */
 
 /* ---- on the replica's thread ------------------------------------------------------------- */
 
@@ -34,6 +37,32 @@ void meter_executed(struct node *n, struct block *const *blocks, size_t cnt)
 		if (s->height.n == height.n)
 			meter_observe(&m->agreed, now_us - s->at_us);
 	}
+}
+
+static struct payment *place_of(struct meters *m, const struct qtxid *id, uint64_t *key)
+{
+	memcpy(key, id->b, sizeof *key);
+	return &m->payments[*key % PAYMENTS_MAX];
+}
+
+/* Who finds a place taken is not measured: which those are is no matter of how long they take. */
+void meter_admitted(struct node *n, const struct qtxid *id)
+{
+	uint64_t key, now_us = meter_now_us();
+	struct payment *p = place_of(&n->meters, id, &key);
+	if (p->at_us == 0 || now_us - p->at_us > PAYMENT_LOST_US)
+		*p = (struct payment){key, now_us};
+}
+
+void meter_settled(struct node *n, const struct qtxid *id, bool final)
+{
+	uint64_t key;
+	struct payment *p = place_of(&n->meters, id, &key);
+	if (p->at_us == 0 || p->id != key)
+		return;
+	if (final)
+		meter_observe(&n->meters.settled, meter_now_us() - p->at_us);
+	p->at_us = 0;
 }
 
 void meter_committing(void *ctx, enum replica_store store, bool begins)
@@ -118,6 +147,7 @@ void node_numbers(struct node *n, struct node_numbers *out)
 {
 	*out = (struct node_numbers){.pool_room = replica_room(n->replica)};
 	meter_read(&n->meters.agreed, &out->agreed);
+	meter_read(&n->meters.settled, &out->settled);
 	for (unsigned i = 0; i < STORE_CNT; i++)
 		meter_read(&n->meters.commit[i], &out->commit[i]);
 	work_load(n->work, out->lanes);

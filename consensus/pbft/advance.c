@@ -44,6 +44,7 @@ static bool fresh_is_valid(struct engine *e, struct slot *s)
 		if (b->header.time_ms <= below.time_ms ||     /* PP8 */
 		    !seal_follows(e->g, &below, &b->header) /* PP11 */) {
 			b->invalid = true;
+			e->refused[b->header.time_ms <= below.time_ms ? RULE_PP8 : RULE_PP11]++;
 			suspect(e);
 			return false;
 		}

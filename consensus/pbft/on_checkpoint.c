@@ -79,13 +79,16 @@ void on_checkpoint(struct engine *e, struct message *m)
 {
 	const struct qvote *vote = &m->m.qmessage_u.vote;
 	struct peer *p = &e->peers[m->sender];
-	if (vote->height.n % e->params->checkpoint_interval != 0 || vote->height.n <= e->stable.n)
+	if (vote->height.n % e->params->checkpoint_interval != 0 || vote->height.n <= e->stable.n) {
+		e->refused[RULE_CP1] += vote->height.n > e->stable.n;
 		return;
+	}
 	if (p->has_checkpoint && p->checkpoint.height.n > vote->height.n)
 		return;
 	if (p->has_checkpoint && p->checkpoint.height.n == vote->height.n) {
 		if (!same_statement(&p->checkpoint, vote)) { /* CP3 */
 			struct qenvelope env;
+			e->refused[RULE_CP3]++;
 			vote_envelope(e, m->sender, QCHECKPOINT, &p->checkpoint, &p->checkpoint_sig, &env);
 			evidence_conflict(e, &env, &m->env);
 			wire_free(WIRE(qenvelope), &env);

@@ -86,6 +86,7 @@ void on_new_view(struct engine *e, struct message *m)
 {
 	const struct qnew_view *nv = &m->m.qmessage_u.new_view;
 	if (nv->view.n == e->entered.n && e->new_view && !message_same_body(e->new_view, m)) { /* NV2 */
+		e->refused[RULE_NV2]++;
 		evidence_conflict(e, &e->new_view->env, &m->env);
 		return;
 	}

@@ -74,6 +74,7 @@ static void second_proposal(struct engine *e, struct slot *s, struct message *m)
 	block_hash(&m->m.qmessage_u.proposal.header, &hash);
 	if (!s->proposal || qhash_eq(&hash, &s->cur->hash))
 		return;
+	e->refused[RULE_PP5]++;
 	evidence_conflict(e, &s->proposal->env, &m->env);
 	show_and_suspect(e, s->proposal, m);
 }
@@ -93,26 +94,35 @@ void on_pre_prepare(struct engine *e, struct message *m)
 	const struct qproposal *p = &m->m.qmessage_u.proposal;
 	struct qheight h = p->header.height;
 
-	if (m->sender != proposer_of(e, h, p->view)) /* PP1 */
+	if (m->sender != proposer_of(e, h, p->view)) { /* PP1 */
+		e->refused[RULE_PP1]++;
 		return;
+	}
 	if (h.n <= e->tip.n) {
 		pbft_late_proposal(e, m);
 		return;
 	}
 	/* PP3: who is far behind cannot judge a proposal; catch-up brings its block in time, and till then
 	 * what is agreed on meanwhile must not pile up in memory. */
-	if (e->tip.n - e->executed.n > 2 * (uint64_t)e->params->window)
+	if (e->tip.n - e->executed.n > 2 * (uint64_t)e->params->window) {
+		e->refused[RULE_PP3]++;
 		return;
+	}
 	struct slot *s = slot_at(e, h);
-	if (!s || h.n > e->stable.n + 2 * (uint64_t)e->params->checkpoint_interval) /* PP3 */
+	if (!s || h.n > e->stable.n + 2 * (uint64_t)e->params->checkpoint_interval) { /* PP3 */
+		e->refused[RULE_PP3]++;
 		return;
+	}
 	if (p->view.n > e->entered.n) { /* PP2 */
 		keep_early(e, s, m);
 		return;
 	}
-	if (p->view.n < e->entered.n || !e->active)
+	if (p->view.n < e->entered.n || !e->active) {
+		e->refused[RULE_PP2]++;
 		return;
+	}
 	if (!proposal_well_formed(e->g, m->sender, p)) { /* PP7 */
+		e->refused[RULE_PP7]++;
 		report_bad_proposal(e, m);
 		return;
 	}
@@ -125,8 +135,10 @@ void on_pre_prepare(struct engine *e, struct message *m)
 		keep_early(e, s, m);
 		return;
 	}
-	if (!qhash_eq(parent, &p->header.parent)) /* PP6 */
+	if (!qhash_eq(parent, &p->header.parent)) { /* PP6 */
+		e->refused[RULE_PP6]++;
 		return;
+	}
 	accept_proposal(e, s, m);
 }
 

@@ -110,8 +110,10 @@ void on_view_change(struct engine *e, struct message *m)
 	watch_certificates(e, vc);
 	if (p->view_change) { /* VC2 */
 		uint64_t have = p->view_change->m.qmessage_u.view_change.view.n;
-		if (have == vc->view.n && !message_same_body(p->view_change, m))
+		if (have == vc->view.n && !message_same_body(p->view_change, m)) {
+			e->refused[RULE_VC2]++;
 			evidence_conflict(e, &p->view_change->env, &m->env);
+		}
 		if (have >= vc->view.n && vc->view.n > e->entered.n)
 			return;
 	}

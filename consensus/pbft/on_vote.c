@@ -77,11 +77,14 @@ void on_vote(struct engine *e, struct message *m)
 	const struct qvote *vote = &m->m.qmessage_u.vote;
 	note_tip(e, m->sender, vote->height);
 	struct slot *s = slot_at(e, vote->height); /* V1 */
-	if (!s)
+	if (!s) {
+		e->refused[RULE_V1] += vote->height.n > e->tip.n; /* what is late was of use once */
 		return;
+	}
 	struct vote *v = &(m->m.kind == QPREPARE ? s->prepares : s->commits)[m->sender];
 	switch (vote_note(v, vote->view, &vote->block, &m->env.sig)) {
 	case VOTE_CONFLICT: { /* V2 */
+		e->refused[RULE_V2]++;
 		struct qvote first = {.view = v->view, .height = s->height, .block = v->block};
 		votes_conflict_found(e, m->sender, m->m.kind, &first, &v->sig, vote, &m->env.sig);
 		return;

@@ -176,6 +176,7 @@ static void pbft_step(struct engine *e, const struct engine_input *in, struct en
 			b->asked = false;
 			b->valid = in->validated.valid;
 			b->invalid = !in->validated.valid;
+			e->refused[RULE_PP10] += b->invalid;
 		}
 		break;
 	case IN_EXECUTED:
@@ -225,6 +226,7 @@ static void pbft_status(const struct engine *e, struct engine_status *out)
 	                              .tip_hash = e->tip_hash,
 	                              .view_changes = e->view_changes,
 	                              .timer_ms = e->timer_ms};
+	memcpy(out->refused, e->refused, sizeof out->refused);
 	for (unsigned i = 0; i < e->n; i++) {
 		out->peer[i].tip = e->peers[i].tip;
 		out->peer[i].executed = e->peers[i].executed;

@@ -177,6 +177,7 @@ struct engine {
 	uint64_t chain_ms;   /* catch-up may be asked for again */
 	unsigned chain_peer; /* whom it was asked of last */
 	bool halted;
+	uint64_t refused[ENGINE_RULES]; /* messages; nothing depends on it */
 };
 
 /* ---- slots.c: blocks and slots ------------------------------------------- */

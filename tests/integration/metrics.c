@@ -119,6 +119,9 @@ static void prometheus_reads_what_a_live_chain_says(void **state)
 	for (unsigned i = 0; i < c->n; i++) {
 		char *text = metrics(c, i);
 		promtool_reads(c, i, text);
+		/* Each of the first three nodes has had one client with one payment. */
+		assert_true(value(text, "quorate_payment_latency_seconds_count") == (i < 3));
+		assert_true((value(text, "quorate_payment_latency_seconds_sum") > 0) == (i < 3));
 		assert_tells_of_payments(text, height);
 		assert_tells_of_itself(text, i, c);
 		free(text);
@@ -170,6 +173,16 @@ static void what_is_wrong_with_the_others_is_counted(void **state)
 	wait_value(c, 0, "quorate_refused_messages_total{reason=\"bad_signature\"}", 1);
 	wait_value(c, 1, "quorate_refused_messages_total{reason=\"bad_signature\"}", 0);
 	wire_free(WIRE(qenvelope), &env);
+
+	/* V1, V2: far above, and two at one height. */
+	struct qenvelope votes[] = {chain_forge(c, 2, 100, 1), chain_forge(c, 2, height + 2, 1),
+	                            chain_forge(c, 2, height + 2, 2)};
+	chain_tell(c, 0, votes, 3);
+	wait_value(c, 0, "quorate_rejected_messages_total{rule=\"V1\"}", 1);
+	wait_value(c, 0, "quorate_rejected_messages_total{rule=\"V2\"}", 1);
+	wait_value(c, 0, "quorate_rejected_messages_total{rule=\"PP1\"}", 0);
+	for (unsigned i = 0; i < 3; i++)
+		wire_free(WIRE(qenvelope), &votes[i]);
 
 	/* The heights of the others, as they say. */
 	wait_value(c, 0, "quorate_peers_height", (double)height);

@@ -294,6 +294,7 @@ static void a_target_that_does_not_follow_is_refused(void **state)
 		assert_int_equal(w->r[i].bad_proposals, 0);
 		assert_null(disk_find(&w->r[i].disk, REC_PREPARE, 0, 1));
 		assert_int_equal(world_status(w, i).entered.n, 1);
+		assert_int_equal(world_status(w, i).refused[RULE_PP11], 1);
 	}
 	world_goes_on(w);
 	world_free(w);

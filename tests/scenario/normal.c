@@ -299,6 +299,7 @@ static void a_block_that_a_replica_finds_invalid_gets_no_vote_of_it(void **state
 	w->valid = not_for_3;
 	propose_and_settle(w, 0, 1);
 	assert_null(disk_find(&w->r[3].disk, REC_PREPARE, 0, 1));
+	assert_int_equal(world_status(w, 3).refused[RULE_PP10], 1);
 	all_executed(w, 1);
 	world_end(w, __func__);
 }

@@ -13,6 +13,14 @@ static void all_convict(const struct world *w, unsigned culprit)
 			assert_true(w->r[i].conflict_culprits & ONLY(culprit));
 }
 
+/* The replicas of the mask have counted it (/metrics). */
+static void count_refusals(const struct world *w, enum engine_rule rule, uint64_t mask)
+{
+	for (unsigned i = 0; i < w->n; i++)
+		if (mask >> i & 1)
+			assert_true(world_status(w, i).refused[rule] > 0);
+}
+
 static void all_ask_at_least(const struct world *w, uint64_t view)
 {
 	for (unsigned i = 0; i < w->n; i++)
@@ -36,6 +44,7 @@ static void an_equivocating_proposer_is_convicted_and_replaced(void **state)
 	traitor_propose(w, 0, 0, a, ONLY(3));
 	world_settle(w);
 	all_convict(w, 0);
+	count_refusals(w, RULE_PP5, BUT(0));
 	all_ask_at_least(w, 1);
 	world_run(w, 500);
 	for (unsigned i = 1; i < 4; i++)
@@ -105,6 +114,7 @@ static void two_votes_of_one_replica_convict_it_and_count_once(void **state)
 	traitor_vote(w, 3, QPREPARE, 0, a, ALL);
 	world_settle(w);
 	all_convict(w, 3);
+	count_refusals(w, RULE_V2, BUT(3));
 	world_clear_rules(w);
 	traitor_vote(w, 3, QCOMMIT, 0, a, ALL);
 	traitor_vote(w, 3, QCOMMIT, 0, b, ALL);
@@ -156,6 +166,7 @@ static void two_new_views_of_one_view_convict_their_maker(void **state)
 	traitor_new_view(w, 1, 1, ONLY(0) | ONLY(1) | ONLY(2), ONLY(3));
 	world_settle(w);
 	assert_true(w->r[3].conflict_culprits & ONLY(1));
+	count_refusals(w, RULE_NV2, ONLY(3));
 	world_goes_on(w);
 	world_end(w, __func__);
 }
@@ -176,6 +187,7 @@ static void two_view_changes_for_one_view_convict_their_maker(void **state)
 	traitor_view_change(w, 3, 5, &nothing, ALL);
 	world_settle(w);
 	all_convict(w, 3);
+	count_refusals(w, RULE_VC2, BUT(3));
 	world_goes_on(w);
 	world_end(w, __func__);
 }
@@ -192,8 +204,35 @@ static void two_checkpoints_of_one_height_convict_their_maker(void **state)
 	traitor_message(w, 3, &m, ALL);
 	world_settle(w);
 	all_convict(w, 3);
+	count_refusals(w, RULE_CP3, BUT(3));
 	world_goes_on(w);
 	world_end(w, __func__);
+}
+
+/* V1, CP1: beyond the window (4), and not at a checkpoint's height (4, 8 ...). */
+static void statements_out_of_place_are_counted(void **state)
+{
+	struct world *w = world_new(4, ONLY(3));
+	struct qmessage vote = {.kind = QPREPARE}, checkpoint = {.kind = QCHECKPOINT};
+	(void)state;
+	w->quiet = true;
+	vote.qmessage_u.vote.height = qheight_of(4);
+	checkpoint.qmessage_u.vote.height = qheight_of(4);
+	traitor_message(w, 3, &vote, ALL);
+	traitor_message(w, 3, &checkpoint, ALL);
+	world_settle(w);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(world_status(w, i).refused[RULE_V1], 0);
+		assert_int_equal(world_status(w, i).refused[RULE_CP1], 0);
+	}
+	vote.qmessage_u.vote.height = checkpoint.qmessage_u.vote.height = qheight_of(5);
+	traitor_message(w, 3, &vote, ALL);
+	traitor_message(w, 3, &checkpoint, ALL);
+	world_settle(w);
+	count_refusals(w, RULE_V1, BUT(3));
+	count_refusals(w, RULE_CP1, BUT(3));
+	world_goes_on(w);
+	world_free(w);
 }
 
 /* ---- proposals that show by themselves that they are wrong (PP7) ------------------ */
@@ -274,6 +313,7 @@ static void a_proposal_that_is_wrong_by_itself_convicts_its_proposer(void **stat
 			assert_null(disk_find(&w->r[i].disk, REC_PREPARE, 0, 1));
 		}
 		all_ask_at_least(w, 1);
+		count_refusals(w, RULE_PP7, BUT(0));
 		world_goes_on(w);
 		world_free(w);
 	}
@@ -303,6 +343,7 @@ static void a_proposal_not_after_its_parent_is_refused(void **state)
 	world_settle(w);
 	for (unsigned i = 1; i < 4; i++)
 		assert_null(disk_find(&w->r[i].disk, REC_PREPARE, 0, 1));
+	count_refusals(w, RULE_PP8, BUT(0));
 	all_ask_at_least(w, 1);
 	world_goes_on(w);
 	world_end(w, __func__);
@@ -332,14 +373,22 @@ static void of_last_view(struct qproposal *p)
 /* PP1, PP2, PP3, PP6: no reason to convict, and no vote. */
 static void a_proposal_out_of_place_gets_no_vote_and_convicts_nobody(void **state)
 {
-	static void (*const spoils[])(struct qproposal *) = {on_nothing, too_high, highest, of_view_4,
-	                                                     of_last_view};
+	static const struct {
+		void (*spoil)(struct qproposal *);
+		enum engine_rule rule;
+	} spoils[] = {{on_nothing, RULE_PP6},
+	              {too_high, RULE_PP3},
+	              {highest, ENGINE_RULES},   /* nor is that a message */
+	              {of_view_4, ENGINE_RULES}, /* it waits */
+	              {of_last_view, ENGINE_RULES}};
 	(void)state;
 	for (size_t k = 0; k < sizeof spoils / sizeof *spoils; k++) {
 		struct world *w = world_with_small_blocks();
 		w->quiet = true;
-		propose_spoilt(w, spoils[k], ALL);
+		propose_spoilt(w, spoils[k].spoil, ALL);
 		world_settle(w);
+		if (spoils[k].rule != ENGINE_RULES)
+			count_refusals(w, spoils[k].rule, BUT(0));
 		for (unsigned i = 1; i < 4; i++) {
 			assert_int_equal(w->r[i].bad_proposals + w->r[i].conflicts, 0);
 			assert_int_equal(world_status(w, i).asked.n, 0);
@@ -357,6 +406,7 @@ static void only_the_proposer_of_the_view_may_propose(void **state)
 	(void)state;
 	traitor_propose(w, 3, 0, traitor_block(w, 3, 1, &w->g.chain), ALL);
 	world_settle(w);
+	count_refusals(w, RULE_PP1, BUT(3));
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(w->r[i].said, 0);
 	world_goes_on(w);
@@ -421,6 +471,7 @@ int main(void)
 	    cmocka_unit_test(two_new_views_of_one_view_convict_their_maker),
 	    cmocka_unit_test(two_view_changes_for_one_view_convict_their_maker),
 	    cmocka_unit_test(two_checkpoints_of_one_height_convict_their_maker),
+	    cmocka_unit_test(statements_out_of_place_are_counted),
 	    cmocka_unit_test(a_proposal_that_is_wrong_by_itself_convicts_its_proposer),
 	    cmocka_unit_test(a_proposal_not_after_its_parent_is_refused),
 	    cmocka_unit_test(a_proposal_out_of_place_gets_no_vote_and_convicts_nobody),
