@@ -18,9 +18,8 @@
  * newline.  receipt_parse() takes nothing else, so whatever single bit of a file is changed, it is refused
  * there, or receipt_verify() refuses what it says.
  *
- * A program that wants to know whether a payment is final calls crypto_init() once, and then:
- *     genesis_load(), receipt_read(), receipt_verify()
- * docs/examples/is_final.c is one.
+ * The program of somebody else that wants to know whether a payment is final has libquorate:
+ * docs/examples/is_final.c.
  */
 #ifndef QUORATE_RECEIPT_FILE_H
 #define QUORATE_RECEIPT_FILE_H

@@ -26,7 +26,7 @@ void finality_end(struct finality *f)
 	*f = (struct finality){0};
 }
 
-/* ---- settling ---------------------------------------------------------------------- */
+/* ---- settling ---------------------------------------------------------------- */
 
 static unsigned time_left(const struct finality *f, unsigned at_most)
 {
@@ -148,7 +148,7 @@ enum outcome finality_wait(struct finality *f)
 	return o;
 }
 
-/* ---- saying ------------------------------------------------------------------------ */
+/* ---- saying ------------------------------------------------------------------ */
 
 const char *finality_text(const struct finality *f, enum outcome o, char text[FINALITY_TEXT])
 {
@@ -183,7 +183,7 @@ const char *finality_text(const struct finality *f, enum outcome o, char text[FI
 	return "";
 }
 
-/* ---- proof alone ---------------------------------------------------------------------- */
+/* ---- proof alone ------------------------------------------------------------- */
 
 /* Of the current node. */
 static bool from_node(struct client *c, const struct genesis *g, const struct qtxid *id, struct qreceipt *out,

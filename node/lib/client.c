@@ -21,8 +21,7 @@ struct quorate_client {
 	unsigned timeout_ms;
 };
 
-/* ---- opening --------------------------------------------------------------------------------------------
- */
+/* ---- opening ----------------------------------------------------------------- */
 
 static bool check_urls(const char *const *urls, size_t cnt, struct err *err)
 {
@@ -61,8 +60,7 @@ void quorate_client_free(struct quorate_client *client)
 	free(client);
 }
 
-/* ---- status ---------------------------------------------------------------------------------------------
- */
+/* ---- status ------------------------------------------------------------------ */
 
 /* Of a node that says that it is of this chain. */
 static bool get_status(struct quorate_client *client, struct client_status *s, struct err *err)
@@ -133,8 +131,7 @@ int quorate_client_wait(struct quorate_client *client, uint64_t height, uint64_t
 	return QUORATE_OK;
 }
 
-/* ---- outputs --------------------------------------------------------------------------------------------
- */
+/* ---- outputs ----------------------------------------------------------------- */
 
 struct sums {
 	struct wallet_view view;
@@ -218,8 +215,7 @@ int quorate_client_outputs(struct quorate_client *client, const char *address, s
 	return QUORATE_OK;
 }
 
-/* ---- paying ---------------------------------------------------------------------------------------------
- */
+/* ---- paying ------------------------------------------------------------------ */
 
 static bool draft_of(struct quorate_client *client, const struct qaddress *from,
                      const struct qoutput *outputs, size_t cnt, uint64_t sum, const char *memo,

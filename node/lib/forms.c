@@ -15,8 +15,7 @@
 static const char hex_digits[] = "0123456789abcdef";
 static const char white[] = " \t\r\n";
 
-/* ---- writing --------------------------------------------------------------------------------------------
- */
+/* ---- writing ----------------------------------------------------------------- */
 
 static char *bytes_text(const struct quorate_tx *tx, size_t *len)
 {
@@ -75,8 +74,7 @@ int quorate_tx_write(const struct quorate_tx *tx, int form, char **out, size_t *
 	return QUORATE_OK;
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------
- */
+/* ---- reading ----------------------------------------------------------------- */
 
 static struct quorate_tx *from_document(const struct genesis *g, const char *text, size_t len,
                                         struct err *err)

@@ -48,6 +48,12 @@ _Static_assert((int)QUORATE_NO == ERR_NO && (int)QUORATE_INPUT == ERR_INPUT &&
                    (int)QUORATE_WORLD == ERR_WORLD,
                "codes");
 
+/* Programs were built with these. */
+_Static_assert(sizeof(struct quorate_error) == 616 && sizeof(struct quorate_output) == 160 &&
+                   sizeof(struct quorate_block) == 88 && sizeof(struct quorate_status) == 160 &&
+                   sizeof(struct quorate_balance) == 24,
+               "a struct of the interface changed");
+
 /* Is this argument there? */
 bool lib_given(const void *argument, const char *name, struct err *err);
 

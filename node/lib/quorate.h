@@ -69,7 +69,7 @@ struct quorate_error {
 	char text[512];                   /* what, where, what to do: one line */
 };
 
-/* ---- keys ---------------------------------------------------------------------------------------- */
+/* ---- keys -------------------------------------------------------------------- */
 
 /* The secret key of an account, in memory that is locked and wiped. */
 struct quorate_key;
@@ -93,7 +93,7 @@ void quorate_key_free(struct quorate_key *key);
 /* Is this text an address? Any one wrong character is found. */
 QUORATE_CHECKED int quorate_address_check(const char *address, struct quorate_error *error);
 
-/* ---- genesis ------------------------------------------------------------------------------------- */
+/* ---- genesis ----------------------------------------------------------------- */
 
 /* Who holds the wrong one trusts the wrong replicas: get it from the people who run them, not from a node. */
 struct quorate_genesis;
@@ -106,7 +106,7 @@ QUORATE_CHECKED int quorate_genesis_parse(const char *text, size_t len, struct q
 const char *quorate_genesis_chain(const struct quorate_genesis *genesis); /* the chain's id; NULL of NULL */
 void quorate_genesis_free(struct quorate_genesis *genesis);
 
-/* ---- transactions -------------------------------------------------------------------------------- */
+/* ---- transactions ------------------------------------------------------------ */
 
 enum quorate_lock {
 	QUORATE_LOCK_NONE = 0,
@@ -180,7 +180,7 @@ QUORATE_CHECKED int quorate_tx_signer(const struct quorate_tx *tx, size_t number
 const char *quorate_tx_memo(const struct quorate_tx *tx, size_t *len);
 void quorate_tx_free(struct quorate_tx *tx);
 
-/* ---- receipts ------------------------------------------------------------------------------------ */
+/* ---- receipts ---------------------------------------------------------------- */
 
 /* The proof, which held against a genesis, that a transaction is final. */
 struct quorate_receipt;
@@ -206,7 +206,7 @@ const struct quorate_tx *quorate_receipt_tx(const struct quorate_receipt *receip
 void quorate_receipt_block(const struct quorate_receipt *receipt, struct quorate_block *out);
 void quorate_receipt_free(struct quorate_receipt *receipt);
 
-/* ---- nodes --------------------------------------------------------------------------------------- */
+/* ---- nodes ------------------------------------------------------------------- */
 
 /* Keeps its connections. */
 struct quorate_client;

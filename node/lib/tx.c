@@ -8,7 +8,7 @@
 
 #include "crypto.h"
 
-/* ---- what it is made of ---------------------------------------------------------------------------- */
+/* ---- what it is made of ------------------------------------------------------ */
 
 static const struct qtx *content(const struct quorate_tx *tx)
 {
@@ -72,7 +72,7 @@ void quorate_tx_free(struct quorate_tx *tx)
 	free(tx);
 }
 
-/* ---- making ------------------------------------------------------------------------------------------ */
+/* ---- making ------------------------------------------------------------------ */
 
 /* Names the element of an array that is wrong. */
 static bool wrong_at(struct err *err, const char *array, size_t i)
@@ -188,8 +188,7 @@ int quorate_tx_sign(struct quorate_tx *tx, const struct quorate_key *key, struct
 	return QUORATE_OK;
 }
 
-/* ---- what stands in it ----------------------------------------------------------------------------------
- */
+/* ---- what stands in it ------------------------------------------------------- */
 
 const char *quorate_tx_id(const struct quorate_tx *tx)
 {

@@ -20,7 +20,7 @@ static struct rules chain;
 static struct quorate_genesis *genesis;
 static struct quorate_key *key; /* account 1's */
 
-/* ---- transactions ------------------------------------------------------------------------------------- */
+/* ---- transactions ------------------------------------------------------------ */
 
 static void check_output(const struct quorate_output *o, bool known)
 {
@@ -80,7 +80,7 @@ static void try_transaction(const uint8_t *data, size_t len)
 	quorate_tx_free(tx);
 }
 
-/* ---- receipts ----------------------------------------------------------------------------------------- */
+/* ---- receipts ---------------------------------------------------------------- */
 
 static void try_receipt(const uint8_t *data, size_t len)
 {
@@ -111,8 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	return 0;
 }
 
-/* ---- genuine ones ---------------------------------------------------------------------------------------
- */
+/* ---- genuine ones ------------------------------------------------------------ */
 
 static void load_key(void)
 {

@@ -86,7 +86,7 @@ static struct quorate_receipt *settled(const struct quorate_tx *tx)
 	return receipt;
 }
 
-/* ---- keys -------------------------------------------------------------------------------------------- */
+/* ---- keys -------------------------------------------------------------------- */
 
 static void keys_are_kept_and_opened_with_their_passphrase_alone(void **state)
 {
@@ -134,7 +134,7 @@ static void keys_are_kept_and_opened_with_their_passphrase_alone(void **state)
 	quorate_key_free(key);
 }
 
-/* ---- paying -------------------------------------------------------------------------------------------- */
+/* ---- paying ------------------------------------------------------------------ */
 
 static void a_payment_is_final_with_a_proof_that_outlives_the_client(void **state)
 {
@@ -252,8 +252,7 @@ static void a_refusal_without_proof_takes_more_nodes_than_may_lie(void **state)
 	quorate_tx_free(tx);
 }
 
-/* ---- making it step by step ------------------------------------------------------------------------------
- */
+/* ---- making it step by step -------------------------------------------------- */
 
 static struct quorate_tx *reread(const struct quorate_tx *tx, int form)
 {
@@ -354,8 +353,7 @@ static void what_was_changed_or_is_of_another_chain_is_not_read(void **state)
 	quorate_tx_free(tx);
 }
 
-/* ---- arguments -------------------------------------------------------------------------------------------
- */
+/* ---- arguments --------------------------------------------------------------- */
 
 static struct quorate_output some_coin(void)
 {

@@ -1,10 +1,10 @@
 /*
  * garbage.c: whatever a node answers, or does not, a program on libquorate goes on: every function that asks
  * nodes fails in words, gives nothing that looks like an answer, and leaves a client that works.
+ *
+ * Links: q_ledger libquorate
  */
 #include "../../node/lib/quorate.h"
-
-#include "chain.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -20,8 +20,9 @@
 #include "crypto.h"
 #include "rules.h"
 
-/* ---- a node ----------------------------------------------------------------------------------------------
- */
+#define PATIENCE_MS 60000 /* far above anything healthy */
+
+/* ---- a node ------------------------------------------------------------------ */
 
 static struct rules rules; /* the chain that it says it is of */
 static char status_text[512];
@@ -30,9 +31,9 @@ static struct node {
 	int listener;
 	pthread_t thread;
 	char url[64];
-	bool honest_status; /* /v1/status is answered as it should be */
-	const char *answer; /* to all else; NULL: nothing, for ever */
-	bool endless;       /* the last byte again and again, until the client has enough */
+	atomic_bool honest_status;    /* /v1/status is answered as it should be */
+	_Atomic(const char *) answer; /* to all else; NULL: nothing, for ever */
+	atomic_bool endless;          /* the last byte again and again, until the client has enough */
 	atomic_bool over;
 } node;
 
@@ -60,13 +61,14 @@ static void serve(int fd)
 	     have += (size_t)got)
 		if ((got = recv(fd, request + have, sizeof request - 1 - have, 0)) < 0)
 			return;
+	const char *answer = node.answer;
 	if (node.honest_status && strncmp(request, "GET /v1/status ", 15) == 0) {
 		send_all(fd, status_text, strlen(status_text));
-	} else if (!node.answer) {
+	} else if (!answer) {
 		while (recv(fd, request, sizeof request, 0) > 0) { /* until the client gives up */
 		}
-	} else if (send_all(fd, node.answer, strlen(node.answer)) && node.endless) {
-		flood(fd, node.answer[strlen(node.answer) - 1]);
+	} else if (send_all(fd, answer, strlen(answer)) && node.endless) {
+		flood(fd, answer[strlen(answer) - 1]);
 	}
 }
 
@@ -89,8 +91,7 @@ static void begin_node(void)
 	assert_int_equal(pthread_create(&node.thread, NULL, run_node, NULL), 0);
 }
 
-/* ---- who asks it -----------------------------------------------------------------------------------------
- */
+/* ---- who asks it ------------------------------------------------------------- */
 
 static struct quorate_genesis *genesis;
 static struct quorate_key *key;
@@ -223,8 +224,7 @@ static int end(void **state)
 	return 0;
 }
 
-/* ---- what it answers -------------------------------------------------------------------------------------
- */
+/* ---- what it answers --------------------------------------------------------- */
 
 #define OK_JSON "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
 
@@ -305,7 +305,7 @@ static void what_has_no_end_is_cut_off(void **state)
 {
 	static const char *const begins[] = {OK_JSON "[", OK_JSON "{\"a\": \"x", OK_JSON " "};
 	(void)state;
-	new_client(CHAIN_PATIENCE_MS);
+	new_client(PATIENCE_MS);
 	node.honest_status = false;
 	node.endless = true;
 	for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
@@ -396,8 +396,7 @@ static void one_liar_settles_nothing(void **state)
 	assert_string_equal(e.reason, "expired");
 }
 
-/* ---- threads ---------------------------------------------------------------------------------------------
- */
+/* ---- threads ----------------------------------------------------------------- */
 
 static void *use_what_is_shared(void *ctx)
 {
