@@ -212,9 +212,10 @@ void quorate_receipt_free(struct quorate_receipt *receipt);
 struct quorate_client;
 
 /*
- * Nodes of one chain, by URL (http://HOST:PORT); the first that answers is asked until it fails. Refusals
- * take f+1 of them (quorate_client_settle()), so more are better. Nothing is sent yet. The genesis is
- * borrowed until quorate_client_free(). timeout_ms: for one answer of one node; 0: five seconds.
+ * Nodes of one chain, by URL: http://HOST:PORT, or https:// with a certificate that the system trusts, or
+ * that the file that the environment's QUORATE_CACERT names does. The first that answers is asked until it
+ * fails; refusals take f+1 of them (quorate_client_settle()), so more are better. Nothing is sent yet. The
+ * genesis is borrowed until quorate_client_free(). timeout_ms: for one answer of one node; 0: five seconds.
  */
 QUORATE_CHECKED int quorate_client_new(const struct quorate_genesis *genesis, const char *const *urls,
                                        size_t url_cnt, unsigned timeout_ms, struct quorate_client **out,
