@@ -167,6 +167,22 @@ static enum found read_block(struct node *n, struct reader *reader, struct qheig
 	return found;
 }
 
+void api_no_block(struct node *n, struct qheight h, struct http_reply *reply)
+{
+	uint64_t newest = node_height(n).n;
+	if (h.n == 0) {
+		http_error(reply, 404, "not_found",
+		           "height 0 is the genesis, which is no block; see /v1/genesis");
+		return;
+	}
+	char *text = text_format("there is no block %llu here yet: the newest is %llu",
+	                         (unsigned long long)h.n, (unsigned long long)newest);
+	api_json(reply, 404,
+	         json_pack("{s:{s:s, s:s, s:{s:o}}}", "error", "code", "not_found", "message", text, "detail",
+	                   "height", api_number(newest)));
+	free(text);
+}
+
 static void api_block(void *ctx, const struct http_request *r, struct http_reply *reply)
 {
 	struct node *n = ctx;
@@ -191,12 +207,8 @@ static void api_block(void *ctx, const struct http_request *r, struct http_reply
 		api_json(reply, 200, json);
 	else if (found == FOUND_ERROR)
 		api_broken(reply, &err);
-	else if (h.n == 0)
-		http_error(reply, 404, "not_found",
-		           "height 0 is the genesis, which is no block; see /v1/genesis");
 	else
-		http_error(reply, 404, "not_found", "there is no block %llu here (yet)",
-		           (unsigned long long)h.n);
+		api_no_block(n, h, reply);
 	node_reader_back(n, reader, found == FOUND_ERROR);
 }
 
@@ -246,8 +258,11 @@ static void api_blocks(void *ctx, const struct http_request *r, struct http_repl
 		uint64_t left = tip.n - from + 1;
 		found = read_headers(reader, from, from + (left < limit ? left : limit) - 1, list, &err);
 	}
+	uint64_t next = from + json_array_size(list);
 	if (found == FOUND)
-		api_json(reply, 200, json_pack("{s:o, s:O}", "height", api_number(tip.n), "blocks", list));
+		api_json(reply, 200,
+		         json_pack("{s:o, s:O, s:o}", "height", api_number(tip.n), "blocks", list, "next",
+		                   next <= tip.n ? api_number(next) : json_null()));
 	else
 		api_broken(reply, &err);
 	json_decref(list);
@@ -301,23 +316,25 @@ static void api_receipt(void *ctx, const struct http_request *r, struct http_rep
 
 /* ---- the table -------------------------------------------------------------------------------------- */
 
+/* Also in openapi.json, as tests/unit/openapi.c sees to. */
 const struct http_route api_routes[] = {
-    {"GET", "/healthz", api_healthz},
-    {"GET", "/metrics", api_metrics},
+    {"GET", "/healthz", api_healthz, .keys = ""},
+    {"GET", "/metrics", api_metrics, .keys = ""},
     {"GET", "/", api_explorer},
-    {"GET", "/v1/status", api_status},
-    {"GET", "/v1/events", api_events},
-    {"GET", "/v1/genesis", api_genesis},
-    {"GET", "/v1/blocks", api_blocks, .lane = HTTP_READ},
-    {"GET", "/v1/blocks/*", api_block, .lane = HTTP_READ},
-    {"GET", "/v1/blocks/*/transactions", api_block_ids, .lane = HTTP_READ},
-    {"GET", "/v1/transactions/*", api_transaction, .lane = HTTP_READ},
-    {"POST", "/v1/transactions", api_submit, api_submit_full, HTTP_TAKE},
-    {"GET", "/v1/addresses/*", api_addresses, .lane = HTTP_READ},
-    {"GET", "/v1/stakes", api_stakes, .lane = HTTP_READ},
-    {"GET", "/v1/receipts/*", api_receipt, .lane = HTTP_READ},
     {"GET", "/verify", api_page},
-    {"GET", "/v1/evidence", api_evidence_list, .lane = HTTP_READ},
-    {"GET", "/v1/evidence/*", api_evidence, .lane = HTTP_READ},
+    {"GET", "/v1/openapi.json", api_openapi, .keys = ""},
+    {"GET", "/v1/status", api_status, .keys = ""},
+    {"GET", "/v1/events", api_events, .keys = ""},
+    {"GET", "/v1/genesis", api_genesis, .keys = ""},
+    {"GET", "/v1/blocks", api_blocks, .lane = HTTP_READ, .keys = "from limit"},
+    {"GET", "/v1/blocks/*", api_block, .lane = HTTP_READ, .keys = ""},
+    {"GET", "/v1/blocks/*/transactions", api_block_ids, .lane = HTTP_READ, .keys = "wait"},
+    {"GET", "/v1/transactions/*", api_transaction, .lane = HTTP_READ, .keys = "wait"},
+    {"POST", "/v1/transactions", api_submit, api_submit_full, HTTP_TAKE, "brief"},
+    {"GET", "/v1/addresses/*", api_addresses, .lane = HTTP_READ, .keys = "after limit"},
+    {"GET", "/v1/stakes", api_stakes, .lane = HTTP_READ, .keys = ""},
+    {"GET", "/v1/receipts/*", api_receipt, .lane = HTTP_READ, .keys = ""},
+    {"GET", "/v1/evidence", api_evidence_list, .lane = HTTP_READ, .keys = "from limit"},
+    {"GET", "/v1/evidence/*", api_evidence, .lane = HTTP_READ, .keys = ""},
     {NULL, NULL, NULL},
 };

@@ -44,12 +44,27 @@ static json_t *sums_json(const struct qaddress *a, const struct address_sums *s)
 	                 api_number(s->outputs));
 }
 
+/* What to give as `after` for the next page; null: all were listed. */
+static json_t *next_json(const struct call *c)
+{
+	char id[QHASH_HEX];
+	if (c->address.cnt == 0 || c->address.cnt < c->address.limit ||
+	    (c->address.first && c->address.cnt == c->address.sums.outputs))
+		return json_null();
+	const struct qoutpoint *last = &c->address.list[c->address.cnt - 1].u.point;
+	char *text = text_format("%s:%u", hex_encode(id, last->tx.b, sizeof last->tx.b), last->index);
+	json_t *json = json_string(text);
+	free(text);
+	return json;
+}
+
 static json_t *holding_json(const struct genesis *g, const struct call *c)
 {
 	json_t *list = json_array(), *json = sums_json(&c->address.owner, &c->address.sums);
 	for (size_t i = 0; i < c->address.cnt; i++)
 		json_array_append_new(list, output_json(g, &c->address.list[i]));
 	json_object_set_new(json, "outputs", list);
+	json_object_set_new(json, "next", next_json(c));
 	return json;
 }
 
@@ -78,10 +93,7 @@ static bool read_page(const struct http_request *r, struct call *c, struct http_
 	if (!api_query(r, reply, "limit", REPLICA_HELD_MAX, 100, &limit))
 		return false;
 	c->address.limit = limit;
-	if (http_query(r, "skip") != NULL)
-		http_error(reply, 400, "bad_request",
-		           "skip: ask for those after the last one that you have: after=TXID:INDEX");
-	else if (after != NULL && !read_point(after, &c->address.after))
+	if (after != NULL && !read_point(after, &c->address.after))
 		http_error(reply, 400, "bad_request", "after: not TXID:INDEX");
 	return reply->status == 0;
 }

@@ -54,16 +54,6 @@ static void say(const struct http_request *r, const struct block_ids *b, struct 
 		say_json(b, reply);
 }
 
-static void say_none(struct qheight h, struct http_reply *reply)
-{
-	if (h.n == 0)
-		http_error(reply, 404, "not_found",
-		           "height 0 is the genesis, which is no block; see /v1/genesis");
-	else
-		http_error(reply, 404, "not_found", "there is no block %llu here (yet)",
-		           (unsigned long long)h.n);
-}
-
 /* ---- of the ledger: long executed ------------------------------------------------------------ */
 
 /* NULL: a transaction of it is none. */
@@ -119,7 +109,7 @@ static void say_old(struct node *n, const struct http_request *r, struct qheight
 		say(r, ids, reply);
 		block_ids_unref(ids);
 	} else if (found == NOT_FOUND) {
-		say_none(h, reply);
+		api_no_block(n, h, reply);
 	} else {
 		api_broken(reply, &err);
 	}
@@ -177,12 +167,12 @@ void api_block_ids(void *ctx, const struct http_request *r, struct http_reply *r
 	if (!api_query(r, reply, "wait", API_WAIT_MAX_MS, 0, &wait_ms))
 		return;
 	if (h.n == 0) {
-		say_none(h, reply);
+		api_no_block(n, h, reply);
 		return;
 	}
 	if (say_block(n, r, h, reply))
 		return;
 	bool waits = wait_ms > 0 && r->parked == NULL;
 	if (!(waits && wait_for(n, r, h, wait_ms, reply)) && !say_block(n, r, h, reply)) /* now, or never */
-		say_none(h, reply);
+		api_no_block(n, h, reply);
 }

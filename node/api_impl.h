@@ -35,6 +35,9 @@ json_t *api_address(const struct qaddress *a);
 /* Adds "lock" ("stake", "release", "frozen") and "replica" to an output that is locked. */
 void api_lock(json_t *output, const struct qlock *lock);
 
+/* 404: there is no block at this height. */
+void api_no_block(struct node *n, struct qheight h, struct http_reply *reply);
+
 /* Kind, height, view, block and who signed. */
 json_t *api_certificate(const struct qcert *cert);
 
@@ -80,6 +83,7 @@ bool api_submit_full(void *ctx, const struct http_request *r,
 
 /* api_page.c */
 void api_explorer(void *ctx, const struct http_request *r, struct http_reply *reply);
+void api_openapi(void *ctx, const struct http_request *r, struct http_reply *reply);
 void api_page(void *ctx, const struct http_request *r, struct http_reply *reply);
 /* api_events.c */
 void api_events(void *ctx, const struct http_request *r, struct http_reply *reply);

@@ -1,5 +1,6 @@
 /*
- * api_page.c: GET /, the explorer, and GET /verify, the page that verifies receipts in a browser.
+ * api_page.c: GET /, the explorer, GET /verify, the page that verifies receipts in a browser, and GET
+ * /v1/openapi.json, which describes all others.
  *
  * Both are the same for every chain.  The explorer shows what this node says.  The other asks nothing of this
  * node: who does not trust the node takes the page, and the genesis, from elsewhere.
@@ -26,6 +27,17 @@ static void page(struct http_reply *reply, struct http_fixed *text, const char *
 	/* The page has its policy in itself; only here can it say that no other page may frame it. */
 	header(reply, 0, "Content-Security-Policy", policy, "; frame-ancestors 'none'");
 	header(reply, 1, "Referrer-Policy", "no-referrer", "");
+}
+
+void api_openapi(void *ctx, const struct http_request *r, struct http_reply *reply)
+{
+	static struct http_fixed text = {.text = page_openapi, .len = &page_openapi_len};
+	(void)ctx;
+	(void)r;
+	reply->status = 200;
+	reply->content_type = "application/json";
+	reply->fixed = &text;
+	reply->cache = HTTP_CHECK;
 }
 
 void api_page(void *ctx, const struct http_request *r, struct http_reply *reply)

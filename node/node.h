@@ -175,6 +175,8 @@ void block_ids_unref(struct block_ids *b);
 enum ids_found { IDS_HERE, IDS_OLD, IDS_NONE };
 enum ids_found node_block_ids(struct node *n, struct qheight height, struct block_ids **out);
 
+struct qheight node_height(struct node *n); /* executed */
+
 /* Someone waits for the block at a height. */
 struct block_waiter {
 	struct qheight height;

@@ -84,6 +84,14 @@ void blocks_free(struct node *n)
 
 /* ---- on http's threads --------------------------------------------------------------------- */
 
+struct qheight node_height(struct node *n)
+{
+	pthread_mutex_lock(&n->lock);
+	struct qheight height = n->height;
+	pthread_mutex_unlock(&n->lock);
+	return height;
+}
+
 bool node_block_wait_begin(struct node *n, struct block_waiter *w)
 {
 	pthread_mutex_lock(&n->lock);

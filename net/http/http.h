@@ -109,6 +109,9 @@ struct http_route {
 	 * wait. */
 	bool (*refuse)(void *ctx, const struct http_request *r, struct http_reply *reply);
 	enum http_lane lane;
+	/* The keys that its query may have, in one text with a space between: another one is answered 400.
+	 * NULL: whatever there is, is not looked at. */
+	const char *keys;
 };
 
 struct http_config {

@@ -95,9 +95,52 @@ static bool query_sound(struct MHD_Connection *connection, struct http_reply *re
 	return reply->status == 0;
 }
 
+struct unknown_key {
+	const char *keys, *found;
+};
+
+static bool is_listed(const char *keys, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (const char *at = keys; len > 0 && strchr(key, ' ') == NULL && (at = strstr(at, key)) != NULL;
+	     at += len)
+		if ((at == keys || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
+			return true;
+	return false;
+}
+
+static enum MHD_Result look_key_up(void *ctx, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct unknown_key *u = ctx;
+
+	(void)kind;
+	(void)value;
+	if (!is_listed(u->keys, key))
+		u->found = key;
+	return u->found == NULL ? MHD_YES : MHD_NO;
+}
+
+/* Who mistypes a key would be answered something else than he asked for. */
+static bool query_known(struct MHD_Connection *connection, const struct http_route *route,
+                        struct http_reply *reply)
+{
+	struct unknown_key u = {.keys = route->keys};
+
+	if (route->keys != NULL)
+		MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, look_key_up, &u);
+	if (u.found != NULL)
+		http_error(reply, MHD_HTTP_BAD_REQUEST, "bad_query",
+		           "there is no \"%.100s\" in a query here: %s", u.found,
+		           *route->keys != '\0' ? route->keys : "there is nothing to choose");
+	return u.found == NULL;
+}
+
 const struct http_route *route_find(const struct http_server *s, struct asked *a, struct http_reply *reply)
 {
 	const struct http_route *route = by_path(s, &a->r, a->segment, reply);
 
-	return route != NULL && query_sound(a->r.internal, reply) ? route : NULL;
+	if (route == NULL || !query_sound(a->r.internal, reply) || !query_known(a->r.internal, route, reply))
+		return NULL;
+	return route;
 }

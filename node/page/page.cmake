@@ -51,7 +51,20 @@ const unsigned long page_@name@_len = sizeof page_@name@ - 1;
 ")
 endfunction()
 
+# make_text(NAME FILE): page_NAME[] in ${CMAKE_CURRENT_BINARY_DIR}/page_NAME.c, of a file as it is.
+function(make_text name file)
+  file(READ ${file} text HEX)
+  string(REGEX REPLACE "(..)" "0x\\1," text "${text}")
+  file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/page_${name}.c @ONLY CONTENT "#include \"page.h\"
+const unsigned char page_@name@[] = {@text@0};
+const unsigned long page_@name@_len = sizeof page_@name@ - 1;
+")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+endfunction()
+
+make_text(openapi ${page_dir}/../openapi.json)
 make_page(verify "'none'" sha2 curves json xdr genesis receipt text view)
 make_page(explorer "'self'" text explorer)
 set(PAGE_HTML ${CMAKE_CURRENT_BINARY_DIR}/verify.html)
-set(PAGE_C ${CMAKE_CURRENT_BINARY_DIR}/page_verify.c ${CMAKE_CURRENT_BINARY_DIR}/page_explorer.c)
+set(PAGE_C ${CMAKE_CURRENT_BINARY_DIR}/page_verify.c ${CMAKE_CURRENT_BINARY_DIR}/page_explorer.c
+  ${CMAKE_CURRENT_BINARY_DIR}/page_openapi.c)

@@ -6,8 +6,8 @@
 
 /* Texts end with a NUL that their lengths do not count. Content-Security-Policies allow a page its own script
  * and style, by their hashes, and nothing else; the explorer may also ask the node that it came from. */
-extern const unsigned char page_verify[], page_explorer[];
-extern const unsigned long page_verify_len, page_explorer_len;
+extern const unsigned char page_verify[], page_explorer[], page_openapi[];
+extern const unsigned long page_verify_len, page_explorer_len, page_openapi_len;
 extern const char page_verify_policy[], page_explorer_policy[];
 
 #endif

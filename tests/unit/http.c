@@ -119,6 +119,8 @@ static const struct http_route routes[] = {
     {"POST", "/items/*", post_echo},
     {"POST", "/echo", post_echo},
     {"GET", "/error", get_error},
+    {"GET", "/paged", get_hello, .keys = "from limit"},
+    {"GET", "/plain", get_hello, .keys = ""},
     {"GET", "/items/*/part", get_item},
     {"GET", "/slow", get_slow},
     {NULL, NULL, NULL},
@@ -261,6 +263,27 @@ static void a_query_that_gives_a_key_twice_is_refused(void **state)
 	}
 	assert_non_null(strstr(get("/hello?a=1&limit=5&limit=6&b=2"), "limit"));
 	get("/hello?a&b&c&d&e&f&g&h&i&j&k&l&m&n&o&p");
+	assert_int_equal(last_status, 200);
+}
+
+static void a_key_that_is_not_known_is_refused(void **state)
+{
+	const char *const refused[] = {"/paged?limt=1", "/paged?from=1&lim=1", "/paged?limits=1",
+	                               "/paged?rom=1",  "/paged?LIMIT=1",      "/paged?from%20limit",
+	                               "/paged?=1",     "/plain?from=1"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		const char *text = get(refused[i]);
+		if (last_status != 400 || strstr(text, "\"code\":\"bad_query\"") == NULL)
+			fail_msg("%s: %d %s", refused[i], last_status, text);
+	}
+	assert_non_null(strstr(get("/paged?limt=1"), "there is no \\\"limt\\\" in a query here: from limit"));
+	get("/paged?limit=1&from=2");
+	assert_int_equal(last_status, 200);
+	get("/paged");
+	assert_int_equal(last_status, 200);
+	get("/hello?anything=1");
 	assert_int_equal(last_status, 200);
 }
 
@@ -680,6 +703,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(routes_match_exactly_or_by_one_segment),
 	    TEST(a_query_that_gives_a_key_twice_is_refused),
+	    TEST(a_key_that_is_not_known_is_refused),
 	    TEST(unknown_path_is_not_found),
 	    TEST(wrong_method_is_told_the_right_ones),
 	    TEST(head_is_get_without_body),
