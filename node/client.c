@@ -64,6 +64,12 @@ void client_free(struct client *c)
 	free(c);
 }
 
+void client_limit(struct client *c, size_t max)
+{
+	for (size_t i = 0; i < c->cnt; i++)
+		http_client_limit(c->nodes[i].http, max);
+}
+
 const char *client_url(const struct client *c)
 {
 	return c->nodes[c->current].url;

@@ -19,6 +19,8 @@ struct client; /* one thread */
 /* URLs like http://127.0.0.1:7480; at least one; a node named twice is one. Nothing is sent yet. */
 struct client *client_new(const char *const *urls, size_t cnt, unsigned timeout_ms, struct err *err);
 void client_free(struct client *c);
+/* What is longer is no answer of a node; at first 64 MiB. */
+void client_limit(struct client *c, size_t max);
 
 const char *client_url(const struct client *c); /* of the current node: the one that answered last */
 size_t client_nodes(const struct client *c);

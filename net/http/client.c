@@ -18,12 +18,14 @@ struct http_client {
 	CURL *curl;
 	char *base;
 	const char *accept; /* NULL: any */
+	size_t answer_max;
 	char why[CURL_ERROR_SIZE];
 };
 
 struct incoming {
 	struct bytes body;
 	size_t cap;
+	size_t max;
 	bool too_large;
 };
 
@@ -32,7 +34,7 @@ static size_t on_data(char *data, size_t size, size_t cnt, void *ctx)
 	struct incoming *in = ctx;
 	size_t len = size * cnt;
 
-	if (len > ANSWER_MAX - in->body.len) {
+	if (len > in->max - in->body.len) {
 		in->too_large = true;
 		return 0; /* ends the transfer */
 	}
@@ -94,6 +96,7 @@ struct http_client *http_client_new(const char *base_url, unsigned timeout_ms, s
 		return NULL;
 
 	struct http_client *c = xcalloc(1, sizeof(*c));
+	c->answer_max = ANSWER_MAX;
 	c->base = xstrdup(base_url);
 	for (size_t len = strlen(c->base); len > 0 && c->base[len - 1] == '/'; len--)
 		c->base[len - 1] = '\0';
@@ -117,6 +120,11 @@ struct http_client *http_client_new(const char *base_url, unsigned timeout_ms, s
 void http_client_accept(struct http_client *c, const char *type)
 {
 	c->accept = type;
+}
+
+void http_client_limit(struct http_client *c, size_t max)
+{
+	c->answer_max = max;
 }
 
 void http_client_free(struct http_client *c)
@@ -170,7 +178,7 @@ static bool explain(const struct http_client *c, CURLcode rv, const struct incom
 {
 	if (in->too_large)
 		return err_set(err, ERR_WORLD, "the answer from %s is longer than %zu MiB", c->base,
-		               ANSWER_MAX >> 20);
+		               c->answer_max >> 20);
 	if (rv == CURLE_COULDNT_CONNECT) {
 		long number = 0;
 		curl_easy_getinfo(c->curl, CURLINFO_OS_ERRNO, &number);
@@ -200,7 +208,7 @@ bool http_call(struct http_client *c, const char *path, const char *content_type
 {
 	size_t url_len = strlen(c->base) + strlen(path) + 1;
 	char *url = xcalloc(1, url_len);
-	struct incoming in = {0};
+	struct incoming in = {.max = c->answer_max};
 	long code = 0;
 
 	snprintf(url, url_len, "%s%s", c->base, path);

@@ -166,8 +166,10 @@ struct http_client *http_client_new(const char *base_url, unsigned timeout_ms, s
 void http_client_free(struct http_client *c);
 /* The media type that its calls ask for from now on; static text. NULL (as at first): any. */
 void http_client_accept(struct http_client *c, const char *type);
+/* What is longer is no answer; at first 64 MiB. */
+void http_client_limit(struct http_client *c, size_t max);
 /* body NULL: GET, else POST. False with *err (ERR_WORLD) if no answer came; any status is an answer.
- * The answer's body is at most 64 MiB and ends with a NUL that *out_len does not count; free(*out). */
+ * The answer's body ends with a NUL that *out_len does not count; free(*out). */
 bool http_call(struct http_client *c, const char *path, const char *content_type, const void *body,
                size_t body_len, int *status, char **out, size_t *out_len, struct err *err);
 

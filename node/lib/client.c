@@ -13,6 +13,9 @@
 #include "finality.h"
 #include "text.h"
 
+/* Of one answer: four times what the longest honest one has (what became of the largest transaction). Parsed,
+ * the worst that it can be, empty objects, takes some eighty times as much. */
+enum { ANSWER_MAX = 4 << 20 };
 enum { URLS_MAX = 64, TIMEOUT_MS = 5000, NAP_MS = 50, BLOCK_WAIT_MS = 5000 };
 
 struct quorate_client {
@@ -47,6 +50,7 @@ int quorate_client_new(const struct quorate_genesis *genesis, const char *const 
 	struct client *nodes = client_new(urls, url_cnt, timeout_ms, &err);
 	if (nodes == NULL)
 		return lib_fail(error, &err);
+	client_limit(nodes, ANSWER_MAX);
 	*out = xcalloc(1, sizeof **out);
 	**out = (struct quorate_client){.g = genesis->g, .nodes = nodes, .timeout_ms = timeout_ms};
 	return QUORATE_OK;

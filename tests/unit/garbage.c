@@ -309,7 +309,7 @@ static void what_has_no_end_is_cut_off(void **state)
 	node.honest_status = false;
 	node.endless = true;
 	for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
-		fails(&asks[i == 0 ? 0 : ASKS - 1], begins[i], "longer than 64 MiB");
+		fails(&asks[i == 0 ? 0 : ASKS - 1], begins[i], "longer than 4 MiB");
 	fails(&asks[0], "HTTP/1.1 200 OK\r\nX: y", "no answer from");
 	node.endless = false;
 }
