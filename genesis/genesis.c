@@ -236,10 +236,15 @@ static bool is_url(const char *url)
 	return host[len] == ':' && is_port(host + len + 1);
 }
 
+bool genesis_names_replica(const char *name)
+{
+	return is_plain(name, "._-");
+}
+
 static bool check_replica(const struct qgenesis *g, unsigned i, struct err *err)
 {
 	const struct qreplica *r = &g->replicas.replicas_val[i];
-	if (r->name == NULL || !is_plain(r->name, "._-"))
+	if (r->name == NULL || !genesis_names_replica(r->name))
 		return err_set(err, ERR_INPUT, "replicas[%u].name: must be 1 to %d of A-Z a-z 0-9 . _ -", i,
 		               Q_NAME_MAX);
 	if (!ident_key_valid(&r->key))

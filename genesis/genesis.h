@@ -71,6 +71,9 @@ void genesis_free(struct genesis *g);
 /* As JSON text, readable and stable (parse(format(g)) == g); the caller frees it. */
 char *genesis_format(const struct genesis *g);
 
+/* May a replica be called so? 1 to Q_NAME_MAX of A-Z a-z 0-9 . _ - */
+bool genesis_names_replica(const char *name);
+
 /* Replica index of a key, or -1. */
 int genesis_replica_of(const struct genesis *g, const struct qreplica_key *key);
 

@@ -49,8 +49,10 @@ static struct client *from_testnet(struct err *err)
 
 struct client *access_client(const struct cmd_common *common, struct err *err)
 {
-	if (common->node_cnt > 0)
-		return client_new(common->node, common->node_cnt, ACCESS_TIMEOUT_MS, err);
+	if (common->node_cnt > 0) {
+		struct client *c = client_new(common->node, common->node_cnt, ACCESS_TIMEOUT_MS, err);
+		return c != NULL ? c : (err_prefix(err, "--node"), NULL);
+	}
 	const char *list = getenv("QUORATE_NODE");
 	if (list != NULL && list[0] != '\0')
 		return from_list(list, err);

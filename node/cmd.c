@@ -95,9 +95,24 @@ int command_run(const struct command *table, const char *intro, int argc, char *
 	return unknown_command(table, program, argv[1]);
 }
 
+/* What was to be there is missing, as where a variable of a shell is not set. */
+static void refuse_empty_values(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		const char *word = argv[i], *equals = strchr(word, '=');
+		bool option = word[0] == '-' && word[1] != '\0' && strncmp(word, "--memo", 6) != 0;
+		bool empty = equals != NULL ? equals[1] == '\0' && word[1] == '-'
+		                            : i + 1 < argc && argv[i + 1][0] == '\0';
+		if (option && empty)
+			exit(cmd_error(ERR_INPUT, "%.*s: its value is empty",
+			               equals != NULL ? (int)(equals - word) : (int)strlen(word), word));
+	}
+}
+
 void cmd_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
 	argp_err_exit_status = EXIT_USAGE;
+	refuse_empty_values(argc, argv);
 	if (argp_parse(argp, argc, argv, 0, NULL, input) != 0)
 		exit(EXIT_USAGE);
 }

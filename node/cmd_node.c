@@ -107,8 +107,8 @@ static int node_init(int argc, char **argv)
 	};
 	struct node_args args = {.http = "127.0.0.1:7480", .listen = "tcp://0.0.0.0:7580"};
 	cmd_parse(&argp, argc, argv, &args);
-	if (args.name == NULL || strpbrk(args.name, ",\n") != NULL)
-		return cmd_error(ERR_INPUT, "--name: a name without commas is needed");
+	if (args.name == NULL || !genesis_names_replica(args.name))
+		return cmd_error(ERR_INPUT, "--name: must be 1 to %d of A-Z a-z 0-9 . _ -", Q_NAME_MAX);
 	if (args.address == NULL &&
 	    (strstr(args.listen, "//0.0.0.0") != NULL || strstr(args.listen, "//[::]") != NULL ||
 	     strstr(args.listen, "//*") != NULL))
@@ -117,8 +117,10 @@ static int node_init(int argc, char **argv)
 		                 args.listen);
 
 	struct err err = {0};
-	if (!http_listen_check(args.http, &err) || !link_url_check(args.listen, true, &err) ||
-	    (args.address != NULL && !link_url_check(args.address, false, &err)))
+	if (!(http_listen_check(args.http, &err) || err_prefix(&err, "--http")) ||
+	    !(link_url_check(args.listen, true, &err) || err_prefix(&err, "--listen")) ||
+	    (args.address != NULL &&
+	     !(link_url_check(args.address, false, &err) || err_prefix(&err, "--address"))))
 		return cmd_fail(&err);
 	char pass[PASS_MAX] = "";
 	struct qreplica_key key;

@@ -33,6 +33,8 @@ static error_t parse_send(int key, char *arg, struct argp_state *state)
 		args->amount = arg;
 		return 0;
 	case KEY_MEMO:
+		if (strlen(arg) > Q_MEMO_MAX)
+			argp_error(state, "--memo: is %zu bytes long; at most %d", strlen(arg), Q_MEMO_MAX);
 		args->memo = arg;
 		return 0;
 	case ARGP_KEY_ARG:

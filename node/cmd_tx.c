@@ -90,6 +90,8 @@ static error_t parse_make(int key, char *arg, struct argp_state *state)
 		args->change = arg;
 		return 0;
 	case KEY_MEMO:
+		if (strlen(arg) > Q_MEMO_MAX)
+			argp_error(state, "--memo: is %zu bytes long; at most %d", strlen(arg), Q_MEMO_MAX);
 		args->memo = arg;
 		return 0;
 	case KEY_EXPIRY:
@@ -149,7 +151,7 @@ static bool parse_input(const char *text, struct client *c, struct coin *coin, s
 	const char *txid = strsep(&rest, ":"), *index = strsep(&rest, ":"), *owner = strsep(&rest, ":"),
 	           *amount = rest;
 	uint64_t position = 0;
-	bool ok = text_txid(txid, &coin->point.tx, err);
+	bool ok = text_txid(txid, &coin->point.tx, err) || err_prefix(err, "--input");
 	if (ok &&
 	    (index == NULL || !text_u64(index, UINT32_MAX, &position) || (owner != NULL && amount == NULL)))
 		ok = err_set(err, ERR_INPUT, "--input %.160s: not TXID:INDEX or TXID:INDEX:OWNER:AMOUNT",

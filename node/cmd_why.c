@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "access.h"
 #include "out.h"
@@ -279,6 +280,12 @@ static int run(struct why *w)
 
 enum { KEY_HOME = 0x200 };
 
+static bool is_folder(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct why *w = state->input;
@@ -289,6 +296,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_HOME:
 		if (w->home_cnt == CMD_NODES_MAX)
 			argp_error(state, "--home: at most %d", CMD_NODES_MAX);
+		if (!is_folder(arg))
+			argp_error(state, "--home \"%.200s\": no folder is there", arg);
 		why_home_open(&w->homes[w->home_cnt++], arg);
 		return 0;
 	default:

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -78,13 +77,6 @@ bool why_genesis_differs(const struct genesis *a, const struct genesis *b, char 
 }
 
 /* ---- questions: false with *err: that is why ------------------------------------------------ */
-
-static bool is_a_home(struct looking *l, struct err *err)
-{
-	struct stat st;
-	return (stat(l->home->dir, &st) == 0 && S_ISDIR(st.st_mode)) ||
-	       err_set(err, ERR_INPUT, "%s is no folder", l->home->dir);
-}
 
 static bool conf_is_good(struct looking *l, struct err *err)
 {
@@ -246,7 +238,6 @@ static const struct {
 	bool (*ask)(struct looking *l, struct err *err);
 	const char *code, *action;
 } questions[] = {
-    {is_a_home, "no_home", "name the folder that `quorate node init` made"},
     {conf_is_good, "bad_conf", "mend that line, and start the node"},
     {is_not_paused, "paused", "let it go on: kill -CONT, or `quorate testnet resume`"},
     {nothing_runs, "no_answer_yet",
@@ -280,8 +271,8 @@ void why_home_open(struct why_home *h, const char *dir)
 	if (conf != NULL) {
 		const char *port = strrchr(conf->http, ':');
 		bool any = strncmp(conf->http, "0.0.0.0:", 8) == 0 || strncmp(conf->http, "[::]:", 5) == 0;
-		snprintf(h->url, sizeof h->url, "http://%s%s", any ? "127.0.0.1" : "",
-		         any && port != NULL ? port : conf->http);
+		snprintf(h->url, sizeof h->url, "http%s://%s%s", conf->http_cert != NULL ? "s" : "",
+		         any ? "127.0.0.1" : "", any && port != NULL ? port : conf->http);
 	}
 	conf_free(conf);
 	home_free(&paths);

@@ -415,7 +415,7 @@ static void payments_that_cannot_be_are_refused_before_anything_is_sent(void **s
 	    {"accounts/bob.key", "1e3", "", 2, "--amount: \"1e3\" is no amount"},
 	    {"accounts/bob.key", "0x10", "", 2, "is no amount"},
 	    {"accounts/bob.key", "1.5", "", 2, "is no amount"},
-	    {"accounts/bob.key", "''", "", 2, "is no amount"},
+	    {"accounts/bob.key", "''", "", 2, "--amount: its value is empty"},
 	    {"accounts/bob.key", "9223372036854775808", "", 2, "is no amount"},
 	    {"accounts/bob.key", "18446744073709551617", "", 2, "is no amount"},
 	    {"accounts/bob.key", "1000000001", "", 1, "holds 1000000000, less than the 1000000001"},
@@ -442,7 +442,7 @@ static void payments_that_cannot_be_are_refused_before_anything_is_sent(void **s
 	         "send --key accounts/alice.key --genesis genesis.json --node %s --to some.key --amount 1 "
 	         "--memo %s",
 	         c->http[0], memo);
-	assert_line(&(struct line){line, 2, "the memo is longer than 256 bytes"});
+	assert_line(&(struct line){line, 2, "--memo: is 257 bytes long; at most 256"});
 	snprintf(line, sizeof line, "send --key accounts/alice.key --to some.key --amount 1 --node %s",
 	         c->http[0]);
 	assert_line(&(struct line){line, 2, "give --genesis FILE"});
