@@ -240,6 +240,34 @@ static void nobody_on_the_wire_reads_along(void **state)
 	}
 }
 
+static size_t answers_seen(struct relay *r)
+{
+	pthread_mutex_lock(&r->mutex);
+	size_t len = r->seen[1].len;
+	pthread_mutex_unlock(&r->mutex);
+	return len;
+}
+
+/* A read by TLS cannot be given up to answer what was read before. */
+static void answered_connection_lasts(void **state)
+{
+	(void)state;
+	struct relay *r = relay_to_1();
+	start(0, 2);
+	assert_reaches(0, 1);
+	for (int i = 0; i < 3; i++) {
+		unsigned frames = inbox_read(inbox[1], &inbox[1]->frames);
+		size_t before = answers_seen(r);
+		send_one(0, 1);
+		inbox_wait(inbox[1], &inbox[1]->frames, frames + 1);
+		for (int round = 0; round < 20000 && answers_seen(r) == before; round++)
+			poll(NULL, 0, 1);
+		assert_true(answers_seen(r) > before);
+	}
+	assert_int_equal(relay_calls(r), 2);
+	relay_free(r);
+}
+
 static void wrong_key_is_refused_and_the_others_go_on(void **state)
 {
 	(void)state;
@@ -441,6 +469,7 @@ int main(void)
 	    TLS_TEST(what_is_no_certificate_cannot_be_dialed_with),
 	    TLS_TEST(links_by_tls_exchange_envelopes),
 	    TLS_TEST(nobody_on_the_wire_reads_along),
+	    TLS_TEST(answered_connection_lasts),
 	    TLS_TEST(wrong_key_is_refused_and_the_others_go_on),
 	    TLS_TEST(who_steps_in_after_the_introduction_is_refused),
 	    TLS_TEST(renewed_certificate_is_found_out),
