@@ -39,8 +39,9 @@ struct pipe {
 	enum pipe_state state;
 	uint32_t id; /* ascending: a greater one is newer */
 	bool closing, proven;
-	bool slow;     /* a pause is due before its frame is answered */
-	unsigned peer; /* if proven */
+	uint64_t source; /* the address that called; 0: not to be told */
+	bool slow;       /* a pause is due before its frame is answered */
+	unsigned peer;   /* if proven */
 };
 
 struct pipes {
@@ -276,11 +277,53 @@ static void reap(struct pipe *p)
 	p->state = PIPE_FREE;
 }
 
+/* The host that calls, an IPv6 one by its network. */
+static uint64_t source_of(nng_stream *stream)
+{
+	nng_sockaddr a;
+	uint64_t source = 0;
+
+	if (nng_stream_get_addr(stream, NNG_OPT_REMADDR, &a) != 0)
+		return 0;
+	if (a.s_family == NNG_AF_INET)
+		source = a.s_in.sa_addr;
+	else if (a.s_family == NNG_AF_INET6)
+		memcpy(&source, a.s_in6.sa_addr, sizeof(source));
+	return source;
+}
+
+/* With the mutex held: how many unproven pipes has this one's host? */
+static unsigned strangers_of(const struct pipes *t, uint64_t source)
+{
+	unsigned cnt = 0;
+
+	for (unsigned i = 0; i < t->max; i++)
+		cnt += t->pipe[i].state == PIPE_LIVE && !t->pipe[i].proven && t->pipe[i].source == source;
+	return cnt;
+}
+
+/* With the mutex held: who has to go when all places are taken, none being free: the oldest unproven pipe of
+ * the host that has most. NULL: all are proven. */
+static struct pipe *victim(struct pipes *t)
+{
+	struct pipe *worst = NULL;
+	unsigned most = 0;
+
+	for (unsigned i = 0; i < t->max; i++) {
+		struct pipe *p = &t->pipe[i];
+		unsigned cnt = p->proven ? 0 : strangers_of(t, p->source);
+		if (cnt > most || (cnt > 0 && cnt == most && p->id < worst->id)) {
+			worst = p;
+			most = cnt;
+		}
+	}
+	return worst;
+}
+
 /* With the mutex held: a place for a new pipe, waiting for one that is being closed. NULL: refused. */
 static struct pipe *claim(struct pipes *t)
 {
 	while (!t->stopping) {
-		struct pipe *oldest = NULL;
 		bool closing = false;
 
 		for (unsigned i = 0; i < t->max; i++) {
@@ -290,13 +333,12 @@ static struct pipe *claim(struct pipes *t)
 			if (p->state == PIPE_FREE)
 				return p;
 			closing = closing || p->closing;
-			if (!p->proven && (oldest == NULL || p->id < oldest->id))
-				oldest = p;
 		}
-		if (!closing && oldest == NULL)
+		struct pipe *leaves = closing ? NULL : victim(t);
+		if (!closing && leaves == NULL)
 			return NULL;
-		if (!closing)
-			close_pipe(oldest);
+		if (leaves != NULL)
+			close_pipe(leaves);
 		pthread_cond_wait(&t->ended, &t->mutex);
 	}
 	return NULL;
@@ -308,7 +350,10 @@ static void admit(struct pipes *t, nng_stream *stream)
 	struct pipe *p = claim(t);
 
 	if (p != NULL) {
-		*p = (struct pipe){.table = t, .id = ++t->last_id, .buf = xcalloc(1, BUFFER_BYTES)};
+		*p = (struct pipe){.table = t,
+		                   .id = ++t->last_id,
+		                   .source = source_of(stream),
+		                   .buf = xcalloc(1, BUFFER_BYTES)};
 		conn_init(&p->conn);
 		conn_take(&p->conn, stream, t->tls);
 		if (thread_start(&p->thread, "link-recv", pipe_run, p)) {

@@ -1,8 +1,8 @@
 /*
  * pipes.h: the receiving half: a table of at most `max` connections from outside, one thread each.
  *
- * When the table is full, a new connection displaces the oldest unproven one, or is refused if all are
- * proven. Half-open ones (no HELLO yet, nor TLS) count like any other: LK7.
+ * When the table is full, a new connection displaces the oldest unproven one of the host that has most of
+ * them, or is refused if all are proven. Half-open ones (no HELLO yet, nor TLS) count like any other: LK7.
  */
 #ifndef QUORATE_PIPES_H
 #define QUORATE_PIPES_H

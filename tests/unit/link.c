@@ -468,13 +468,18 @@ static void frame_split_into_bytes_arrives_whole(void **state)
 }
 
 /* A stranger that has said hello and nothing else. */
-static int raw_stranger(void)
+static int raw_stranger_from(uint32_t host)
 {
-	int fd = raw_connect(port_of[0]);
+	int fd = raw_connect_from(host, port_of[0]);
 
 	raw_hello(fd, PUSH);
 	raw_pass_hello(fd, PULL);
 	return fd;
+}
+
+static int raw_stranger(void)
+{
+	return raw_stranger_from(INADDR_LOOPBACK);
 }
 
 static void frames_are_answered_one_for_one(void **state)
@@ -542,6 +547,36 @@ static void full_table_displaces_the_oldest_unproven_pipe(void **state)
 	assert_int_equal(link_rejected(node[0]), 0);
 	for (int i = 2; i <= MAX; i++)
 		close(fd[i]);
+}
+
+/* LK7: one host that calls again and again displaces itself. */
+static void flood_from_one_host_displaces_no_other(void **state)
+{
+	enum { MAX = 4 * 2 + 16, CALLS = 3 * MAX };
+	struct qenvelope env = envelope(1, 10);
+	struct qframe frame = {.envelopes = {.envelopes_len = 1, .envelopes_val = &env}};
+	struct bytes b;
+	int fd[CALLS];
+
+	(void)state;
+	start(0, 2);
+	int first = raw_stranger(), second = raw_stranger(); /* older than any of the flood's */
+	for (int i = 0; i < CALLS; i++)
+		fd[i] = raw_stranger_from(INADDR_LOOPBACK + 1);
+	for (int i = 0; i < CALLS - MAX + 2; i++)
+		raw_wait_closed(fd[i]);
+	assert_true(wire_encode(WIRE(qframe), &frame, &b));
+	uint64_t length = htobe64(b.len);
+	raw_send(first, &length, sizeof(length));
+	raw_send(first, b.data, b.len);
+	raw_send(second, &length, sizeof(length));
+	raw_send(second, b.data, b.len);
+	inbox_wait(inbox[0], &inbox[0]->envelopes, 2);
+	bytes_free(&b);
+	for (int i = CALLS - MAX + 2; i < CALLS; i++)
+		close(fd[i]);
+	close(first);
+	close(second);
 }
 
 static void newest_two_pipes_of_a_peer_are_kept(void **state)
@@ -756,6 +791,7 @@ int main(void)
 	    TEST(frames_are_answered_one_for_one),
 	    TEST(rejected_pipe_is_closed_and_counted_once),
 	    TEST(full_table_displaces_the_oldest_unproven_pipe),
+	    TEST(flood_from_one_host_displaces_no_other),
 	    TEST(newest_two_pipes_of_a_peer_are_kept),
 	    TEST(frames_without_answer_are_bounded),
 	    TEST(peer_that_resets_after_the_handshake_does_no_harm),

@@ -236,8 +236,9 @@ enum { PUSH = 0x50, PULL = 0x51 };
 static const uint8_t sp_push[8] = {0, 'S', 'P', 0, 0, PUSH, 0, 0};
 static const uint8_t sp_pull[8] = {0, 'S', 'P', 0, 0, PULL, 0, 0};
 
-static inline int raw_connect(unsigned port)
+static inline int raw_connect_from(uint32_t host, unsigned port)
 {
+	struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(host)};
 	struct sockaddr_in a = {.sin_family = AF_INET,
 	                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	                        .sin_port = htons((uint16_t)port)};
@@ -245,8 +246,14 @@ static inline int raw_connect(unsigned port)
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof(own)), 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	return fd;
+}
+
+static inline int raw_connect(unsigned port)
+{
+	return raw_connect_from(INADDR_LOOPBACK, port);
 }
 
 static inline void raw_send(int fd, const void *data, size_t len)
