@@ -10,7 +10,7 @@
  *   crowd.c: one thread                  closes the connections of those who are too slow
  *
  * So a connection costs memory, not a thread, whether it is idle, follows the news or waits for something:
- * about 2 KiB while nothing is under way, at most 16 KiB of headers, and the bodies below; the kernel's
+ * 18 KiB (16 are libmicrohttpd's, for headers), and what is under way, which is bounded below; the kernel's
  * buffers come on top.
  *
  * Limits: 2,048 connections (less if the process may open few files), per_address of them from one address;
