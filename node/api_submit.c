@@ -52,25 +52,14 @@ static void submit_parse(struct submit *s, size_t i, const uint8_t *raw, size_t 
 
 /* ---- reading the request --------------------------------------------------------------------- */
 
-/* jansson recurses, and makes some fifty bytes of memory of two of text: bound both before it sees any. */
 static bool modest(const char *text, size_t len, struct err *err)
 {
-	unsigned depth = 0, commas = 0;
-	bool quoted = false;
-	for (size_t i = 0; i < len; i++) {
-		if (quoted && text[i] == '\\')
-			i++;
-		else if (text[i] == '"')
-			quoted = !quoted;
-		else if (!quoted && (text[i] == '{' || text[i] == '[') && ++depth > DEPTH_MAX)
-			return err_set(err, ERR_INPUT, "JSON nested more than %d deep", DEPTH_MAX);
-		else if (!quoted && (text[i] == '}' || text[i] == ']') && depth > 0)
-			depth--;
-		else if (!quoted && text[i] == ',' && ++commas > Q_BLOCK_TXS_MAX)
-			return err_set(err, ERR_INPUT, "transactions: at most %d are allowed",
-			               Q_BLOCK_TXS_MAX);
-	}
-	return true;
+	struct jread_size size = jread_size(text, len);
+	if (size.depth > DEPTH_MAX)
+		return err_set(err, ERR_INPUT, "JSON nested more than %d deep", DEPTH_MAX);
+	return size.values <=
+	           Q_BLOCK_TXS_MAX + 1 || /* two brackets, and a comma less than there are elements */
+	       err_set(err, ERR_INPUT, "transactions: at most %d are allowed", Q_BLOCK_TXS_MAX);
 }
 
 static bool read_hex(struct submit *s, const struct jvalue *list, struct err *err)

@@ -105,13 +105,22 @@ static char *text_here(struct client *c, const struct request *r, int *status, s
 	return ok ? text : NULL;
 }
 
+/* Values in an answer: the most are in a genesis with all the allocations there may be, else in the story of
+ * a transaction with all its outputs; a few times that. */
+enum { GENESIS_VALUES_MAX = 24 << 20, VALUES_MAX = 1 << 18 };
+
 /* Its JSON, or NULL with *err (ERR_WORLD). */
 static json_t *json_take(struct client *c, const char *path, int status, char *text, size_t len,
                          struct err *err)
 {
-	json_t *json = jread_parse(text, len, NULL);
+	size_t most = strcmp(path, "/v1/genesis") == 0 ? GENESIS_VALUES_MAX : VALUES_MAX;
+	bool modest = jread_size(text, len).values <= most;
+	json_t *json = modest ? jread_parse(text, len, NULL) : NULL;
 	free(text);
-	if (json == NULL)
+	if (!modest)
+		err_set(err, ERR_WORLD, "%s%s: the answer has more than %zu values, as none has",
+		        client_url(c), path, most);
+	else if (json == NULL)
 		err_set(err, ERR_WORLD, "%s%s: the answer (status %d) is not JSON; is this a quorate node?",
 		        client_url(c), path, status);
 	return json;

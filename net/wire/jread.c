@@ -33,6 +33,27 @@ json_t *jread_parse(const char *text, size_t len, struct err *err)
 	return json;
 }
 
+struct jread_size jread_size(const char *text, size_t len)
+{
+	struct jread_size size = {0};
+	unsigned depth = 0;
+	bool quoted = false;
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+		bool opens = !quoted && (c == '{' || c == '[');
+		if (quoted && c == '\\')
+			i++;
+		else if (c == '"')
+			quoted = !quoted;
+		else if (!quoted && (c == '}' || c == ']') && depth > 0)
+			depth--;
+		if (opens && ++depth > size.depth)
+			size.depth = depth;
+		size.values += opens || (!quoted && c == ',');
+	}
+	return size;
+}
+
 struct jvalue jread_root(const json_t *json)
 {
 	return (struct jvalue){.json = json};

@@ -24,6 +24,15 @@ struct jvalue {
 
 /* Parses a whole document, duplicate keys refused; json_decref() what it returns. */
 json_t *jread_parse(const char *text, size_t len, struct err *err);
+
+/* What a text that is not trusted would become: jansson recurses, and makes up to eighty bytes of memory of
+ * one of text (of "{},{},..."), so bound both before it sees any. */
+struct jread_size {
+	size_t values;  /* commas and opening brackets: there are at most so many, and one */
+	unsigned depth; /* of brackets in brackets */
+};
+struct jread_size jread_size(const char *text, size_t len);
+
 struct jvalue jread_root(const json_t *json);
 
 /* Is it an object, with every key of `must_have` and none but those and `may_have`?

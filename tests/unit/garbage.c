@@ -314,6 +314,24 @@ static void what_has_no_end_is_cut_off(void **state)
 	node.endless = false;
 }
 
+/* jansson makes 5 GiB of 64 MiB of these. */
+static void what_would_fill_the_memory_is_not_taken_in(void **state)
+{
+	static const char begin[] = OK_JSON "{\"outputs\": [{}";
+	enum { MANY = 300000, WITH = sizeof ",{}" - 1 };
+	char *answer = xcalloc(sizeof begin + (size_t)MANY * WITH, 1), *at = answer;
+	(void)state;
+	new_client(PATIENCE_MS);
+	at += snprintf(at, sizeof begin, "%s", begin);
+	for (unsigned i = 0; i < MANY; i++, at += WITH)
+		memcpy(at, ",{}", WITH);
+	for (size_t k = 0; k < ASKS; k++) {
+		node.honest_status = asks[k].ask != ask_status;
+		fails(&asks[k], answer, asks[k].ask == ask_receipt ? "" : "values");
+	}
+	free(answer);
+}
+
 /* ---- lies that look like answers
  * --------------------------------------------------------------------------- */
 
@@ -437,6 +455,7 @@ int main(void)
 	    cmocka_unit_test(deep_json_ends),
 	    cmocka_unit_test(silence_ends_with_the_time),
 	    cmocka_unit_test(what_has_no_end_is_cut_off),
+	    cmocka_unit_test(what_would_fill_the_memory_is_not_taken_in),
 	    cmocka_unit_test(impossible_outputs_are_no_balance),
 	    cmocka_unit_test(a_node_of_another_chain_is_not_asked_for_money),
 	    cmocka_unit_test(one_liar_settles_nothing),
