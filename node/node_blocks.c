@@ -52,7 +52,7 @@ void blocks_executed(void *ctx, struct block *const *blocks, size_t cnt)
 {
 	struct node *n = ctx;
 	size_t first = cnt > RECENT_MAX ? cnt - RECENT_MAX : 0;
-	struct block_ids *ids[RECENT_MAX];
+	struct block_ids *ids[RECENT_MAX] = {NULL};
 	for (size_t i = first; i < cnt; i++)
 		ids[i - first] = ids_of(blocks[i]);
 	pthread_mutex_lock(&n->lock);
