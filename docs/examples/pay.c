@@ -27,9 +27,12 @@ struct pay {
 /* Made and signed once, whatever becomes of it. */
 static int make(struct pay *p, const char *to, const char *amount, struct quorate_error *error)
 {
-	struct quorate_payment payment = {to, strtoull(amount, NULL, 10)};
+	char *end;
+	struct quorate_payment payment = {to, strtoull(amount, &end, 10)};
 	const char *from = quorate_key_address(p->key);
 	char *hex;
+	if (*end != '\0')
+		payment.amount = 0; /* "5,000" is not 5: it is refused */
 	int code = quorate_client_pay(p->client, from, &payment, 1, "with love", &p->tx, error);
 	if (code == QUORATE_OK)
 		code = quorate_tx_sign(p->tx, p->key, error);

@@ -15,9 +15,11 @@ Exit code: 0 all of it fits, 1 it does not, 3 no answer.
 """
 import argparse
 import hashlib
+import http.client
 import json
 import struct
 import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -31,6 +33,11 @@ class Lie(Exception):
 def must(holds, what):
     if not holds:
         raise Lie(what)
+
+
+def printable(what):
+    """What a node says is not for the terminal to obey."""
+    return "".join(c if c.isprintable() else "?" for c in str(what))
 
 
 # ---- HTTP -----------------------------------------------------------------------------------------------
@@ -52,7 +59,7 @@ def get(node, path):
 def await_block(node, height):
     """Long polls, until the node has it."""
     while get(node, f"/v1/blocks/{height}/transactions?wait=10000") is None:
-        pass
+        time.sleep(0.1)  # for a node that does not wait: too many do
     return get(node, f"/v1/blocks/{height}")
 
 
@@ -189,10 +196,11 @@ def main():
     try:
         read_chain(args.node.rstrip("/"), max(args.first, 1), args.last, args.chain)
     except Lie as lie:
-        print(f"{args.node}: {lie}", file=sys.stderr)
+        print(f"{args.node}: {printable(lie)}", file=sys.stderr)
         return 1
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error) as error:
-        print(f"{args.node}: no answer to work with: {error!r}", file=sys.stderr)
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError, RecursionError,
+            struct.error) as error:
+        print(f"{args.node}: no answer to work with: {error!a}", file=sys.stderr)
         return 3
     except KeyboardInterrupt:
         return 0

@@ -50,11 +50,14 @@ static int tell(struct watch *w, const struct quorate_output *o, struct quorate_
 		       (unsigned long long)proven.amount, from);
 		fflush(stdout);
 	} else {
-		fprintf(stderr, "a node made up output %u of %s\n", (unsigned)o->index, o->txid);
+		code = QUORATE_WORLD;
+		snprintf(error->text, sizeof error->text, "a node made up output %u of %s",
+		         (unsigned)o->index, o->txid);
 	}
 	quorate_receipt_free(receipt);
-	w->told[w->told_cnt++] = *o;
-	return QUORATE_OK;
+	if (code == QUORATE_OK)
+		w->told[w->told_cnt++] = *o;
+	return code;
 }
 
 static int look(struct watch *w, struct quorate_error *error)
@@ -88,7 +91,7 @@ int main(int argc, char **argv)
 	static struct watch w;
 	struct quorate_error error = {0};
 	struct quorate_genesis *genesis = NULL;
-	if (argc < 5 || (w.wanted = strtoul(argv[3], NULL, 10)) > OUTPUTS_MAX) {
+	if (argc < 5 || (w.wanted = strtoul(argv[3], NULL, 10)) == 0 || w.wanted > OUTPUTS_MAX) {
 		fputs("usage: watch GENESIS ADDRESS COUNT NODE...\n", stderr);
 		return 2;
 	}
