@@ -171,7 +171,7 @@ struct block_ids {
 };
 void block_ids_unref(struct block_ids *b);
 /* Of the block at this height. IDS_OLD: it was executed, but the ledger has to be asked. IDS_NONE: not
- * executed. */
+ * executed. *out is NULL then. */
 enum ids_found { IDS_HERE, IDS_OLD, IDS_NONE };
 enum ids_found node_block_ids(struct node *n, struct qheight height, struct block_ids **out);
 

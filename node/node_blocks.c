@@ -52,7 +52,7 @@ void blocks_executed(void *ctx, struct block *const *blocks, size_t cnt)
 {
 	struct node *n = ctx;
 	size_t first = cnt > RECENT_MAX ? cnt - RECENT_MAX : 0;
-	struct block_ids *ids[RECENT_MAX] = {NULL};
+	struct block_ids *ids[RECENT_MAX];
 	for (size_t i = first; i < cnt; i++)
 		ids[i - first] = ids_of(blocks[i]);
 	pthread_mutex_lock(&n->lock);
@@ -119,10 +119,9 @@ enum ids_found node_block_ids(struct node *n, struct qheight height, struct bloc
 	enum ids_found found = n->height.n < height.n                     ? IDS_NONE
 	                       : ids != NULL && ids->height.n == height.n ? IDS_HERE
 	                                                                  : IDS_OLD;
-	if (found == IDS_HERE) {
+	if (found == IDS_HERE)
 		atomic_fetch_add(&ids->refs, 1);
-		*out = ids;
-	}
+	*out = found == IDS_HERE ? ids : NULL;
 	pthread_mutex_unlock(&n->lock);
 	return found;
 }
