@@ -36,6 +36,16 @@ void gate_stop(struct node *n)
 	(void)n;
 }
 
+void meter_admitted(struct node *n, const struct qtxid *id)
+{
+	(void)n, (void)id;
+}
+
+void meter_settled(struct node *n, const struct qtxid *id, bool final)
+{
+	(void)n, (void)id, (void)final;
+}
+
 static unsigned turns;
 
 bool node_turn(struct node *n)
