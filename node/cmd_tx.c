@@ -232,7 +232,7 @@ static bool make(struct make_args *args, struct client *c, const struct genesis 
 	if (!lock_outputs(args, g, err) || !gather(args, c, view, &coins, &cnt, err))
 		return false;
 	struct qoutput change = {.owner = coins[0].owner};
-	uint64_t expiry = args->expiry_given ? args->expiry : view->height + WALLET_EXPIRY_BLOCKS;
+	uint64_t expiry = args->expiry_given ? args->expiry : wallet_expiry(view->height);
 	bool ok = (args->change == NULL || access_address(args->change, "--change", &change.owner, err)) &&
 	          draft_make(draft, &view->chain, coins, cnt, args->outputs, args->to_cnt, &change,
 	                     args->memo, expiry, err);
@@ -268,7 +268,7 @@ static int tx_make_command(int argc, char **argv)
 	    {"change", KEY_CHANGE, "ADDRESS", 0, "Where the rest goes (default: the first input's owner)", 1},
 	    {"memo", KEY_MEMO, "TEXT", 0, "Up to 256 bytes that are kept with it", 1},
 	    {"expiry", KEY_EXPIRY, "HEIGHT", 0,
-	     "The last block that may hold it; 0: any (default: 1000 blocks from now)", 1},
+	     "The last block that may hold it; 0: any (default: 1000 to 17383 blocks from now)", 1},
 	    {"output", 'o', "FILE", 0, "Write to this new file (default: standard output)", 1},
 	    {0},
 	};

@@ -59,7 +59,7 @@ static error_t parse_no_wait(int key, char *arg, struct argp_state *state)
 static const struct argp_option options[] = {
     {"timeout", KEY_TIMEOUT, "SECONDS", 0, "How long to wait for finality (default 30)", 2},
     {"expiry", KEY_EXPIRY, "HEIGHT", 0,
-     "The last block that may hold it; 0: any (default: 1000 blocks from now)", 2},
+     "The last block that may hold it; 0: any (default: 1000 to 17383 blocks from now)", 2},
     {0},
 };
 static const struct argp_child children[] = {{.argp = &cmd_chain_argp}, {0}};
@@ -117,7 +117,7 @@ bool settle_again(struct settle *s, struct err *err)
 	s->f.no_wait = s->args->no_wait;
 	if (!client_status(s->client, &status, err) || !same_chain(s, &status, err))
 		return false;
-	s->expiry = s->args->expiry_given ? s->args->expiry : status.height + WALLET_EXPIRY_BLOCKS;
+	s->expiry = s->args->expiry_given ? s->args->expiry : wallet_expiry(status.height);
 	s->view = (struct wallet_view){.chain = status.chain, .height = status.height};
 	return true;
 }

@@ -3,6 +3,7 @@
  */
 #include "wallet.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -269,6 +270,11 @@ static bool add_change(struct qtx_body *body, uint64_t in, const struct qoutput 
 		body->outputs.outputs_val[(*cnt)++].amount = in - out;
 	}
 	return true;
+}
+
+uint64_t wallet_expiry(uint64_t height)
+{
+	return height + WALLET_EXPIRY_BLOCKS + randombytes_uniform(WALLET_EXPIRY_SPREAD);
 }
 
 bool draft_make(struct draft *d, const struct qhash *chain, const struct coin *coins, size_t coin_cnt,

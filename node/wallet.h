@@ -16,7 +16,17 @@
 #include "client.h"
 
 #define WALLET_INPUTS_MAX 1000    /* of one payment: below the schema's bound */
-#define WALLET_EXPIRY_BLOCKS 1000 /* a payment expires this many blocks after it was made */
+#define WALLET_EXPIRY_BLOCKS 1000 /* a payment can be final for so many blocks, at the least */
+#define WALLET_EXPIRY_SPREAD 16384
+
+/*
+ * Until when a payment made at this height may be final, if its maker does not mind: a height drawn from the
+ * WALLET_EXPIRY_SPREAD that come after the least.  Nothing else in a payment is fresh: two of the same amount
+ * to the same address, made from one view (of a node that lags, or at the same moment), would be one
+ * transaction, and who meant to pay twice would be told twice that it is final.  So the second is another
+ * one, and refused as a double spend.
+ */
+uint64_t wallet_expiry(uint64_t height);
 
 /* The chain as a wallet needs to see it. */
 struct wallet_view {

@@ -233,9 +233,8 @@ static bool draft_of(struct quorate_client *client, const struct qaddress *from,
 	const struct wallet_view view = {.chain = status.chain, .height = status.height};
 	if (!wallet_select(client->nodes, from, &view, sum, &coins, &coin_cnt, err))
 		return false;
-	bool ok =
-	    draft_make(draft, &view.chain, coins, coin_cnt, outputs, cnt, &(struct qoutput){.owner = *from},
-	               memo, status.height + WALLET_EXPIRY_BLOCKS, err);
+	bool ok = draft_make(draft, &view.chain, coins, coin_cnt, outputs, cnt,
+	                     &(struct qoutput){.owner = *from}, memo, wallet_expiry(status.height), err);
 	free(coins);
 	return ok;
 }

@@ -246,8 +246,9 @@ QUORATE_CHECKED int quorate_client_outputs(struct quorate_client *client, const 
                                            struct quorate_output *out, size_t max, size_t *cnt,
                                            struct quorate_error *error);
 
-/* A payment from the outputs of `from`, which are chosen; the change goes back there. It expires 1000 blocks
- * from now. QUORATE_NO: it holds too little. */
+/* A payment from the outputs of `from`, which are chosen; the change goes back there. It expires 1000 to
+ * 17383 blocks from now, drawn by lot, so that two of them made from one view are never one transaction.
+ * QUORATE_NO: it holds too little. */
 QUORATE_CHECKED int quorate_client_pay(struct quorate_client *client, const char *from,
                                        const struct quorate_payment *payments, size_t payment_cnt,
                                        const char *memo, struct quorate_tx **out,

@@ -59,6 +59,44 @@ static void a_payment_is_final_on_all_ledgers_with_one_block_hash(void **state)
 	chain_down(c);
 }
 
+/* ---- paying the same again ---------------------------------------------------- */
+
+/* A signed payment of 5 from alice to bob: the name of its file, and its id. */
+static const char *make_same(struct chain *c, unsigned i, char txid[128])
+{
+	const char *draft = chain_path(c, "draft%u", i), *alice = chain_path(c, "accounts/alice.key");
+	const char *file = chain_path(c, "signed%u", i);
+	assert_int_equal(quorate(NULL, NULL, "tx", "make", "--from", alice, "--to",
+	                         chain_path(c, "accounts/bob.key"), "--amount", "5", "--node", c->http[0],
+	                         "--genesis", chain_path(c, "genesis.json"), "-o", draft, NULL),
+	                 0);
+	assert_int_equal(quorate(NULL, NULL, "tx", "sign", draft, "--key", alice, "-o", file, NULL), 0);
+	json_t *document = json_load_file(file, 0, NULL);
+	snprintf(txid, 128, "%s", json_text(document, "txid"));
+	json_decref(document);
+	return file;
+}
+
+/* Whoever pays the same twice, and was shown the same outputs both times, has not paid twice by one
+ * transaction. */
+static void two_payments_made_from_one_view_are_two_transactions(void **state)
+{
+	struct chain *c = chain_up(1, NULL, 0);
+	char file[3][512], txid[3][128], *out;
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		snprintf(file[i], sizeof file[i], "%s", make_same(c, i, txid[i]));
+	unsigned other = strcmp(txid[0], txid[1]) != 0 ? 1 : 2; /* three alike: once in 268 million */
+	assert_string_not_equal(txid[0], txid[other]);
+	assert_int_equal(quorate(NULL, NULL, "tx", "submit", file[0], "--wait", "--node", c->http[0], NULL),
+	                 0);
+	assert_int_equal(
+	    quorate(&out, NULL, "tx", "submit", file[other], "--wait", "--node", c->http[0], NULL), 1);
+	assert_non_null(strstr(out, "double_spend"));
+	free(out);
+	chain_down(c);
+}
+
 /* ---- queries ------------------------------------------------------------------ */
 
 /* Fields by name and type: s(tring), i(nteger), b(oolean), a(rray), o(bject), h(ash in hex), n(ull). */
@@ -352,6 +390,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_payment_is_final_on_all_ledgers_with_one_block_hash),
+	    cmocka_unit_test(two_payments_made_from_one_view_are_two_transactions),
 	    cmocka_unit_test(queries_have_the_fields_that_scripts_rely_on),
 	    cmocka_unit_test(payments_go_on_when_the_primary_is_killed_and_it_catches_up),
 	    cmocka_unit_test(a_paused_replica_catches_up_when_it_goes_on),
