@@ -227,6 +227,17 @@ static void a_hostile_link_is_text(void **state)
 	wait_text("#now", "Height");
 }
 
+/* The journal is written a moment after the refusal, and a page that was drawn before does not show it. */
+static void await_evidence(void)
+{
+	for (bool listed = false; !listed;) {
+		int status;
+		json_t *json = chain_get(chain, 0, &status, "/v1/evidence");
+		listed = json_array_size(json_object_get(json, "evidence")) > 0;
+		json_decref(json);
+	}
+}
+
 static void lists_double_spends_as_evidence(void **state)
 {
 	(void)state;
@@ -235,6 +246,7 @@ static void lists_double_spends_as_evidence(void **state)
 	if (!browser)
 		skip();
 	assert_true(chain_submit(chain, 0, &rival, 1, NULL)); /* it is refused */
+	await_evidence();
 	open_page("#/evidence");
 	wait_text("#page h1", "Evidence");
 	wait_text("#page", "Download");
