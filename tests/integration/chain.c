@@ -511,7 +511,7 @@ static bool quiet(struct chain *c, uint64_t *height)
 
 uint64_t chain_wait_quiet(struct chain *c)
 {
-	uint64_t until = now_ms() + CHAIN_PATIENCE_MS, height;
+	uint64_t until = now_ms() + CHAIN_PATIENCE_MS, height = 0;
 	while (!quiet(c, &height)) {
 		if (now_ms() > until)
 			fail_msg("the chain does not come to rest");
