@@ -54,7 +54,7 @@ struct meters {
 		struct qheight height;
 		uint64_t at_us;
 	} seen[SIGHTS_MAX]; /* by height % SIGHTS_MAX */
-	struct payment {
+	struct admitted {
 		uint64_t id;      /* the first bytes of it */
 		uint64_t at_us;   /* when it was admitted; 0: the place is free */
 	} payments[PAYMENTS_MAX]; /* own clients', by id % PAYMENTS_MAX: a sample of them, if they are many */

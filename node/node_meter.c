@@ -39,7 +39,7 @@ void meter_executed(struct node *n, struct block *const *blocks, size_t cnt)
 	}
 }
 
-static struct payment *place_of(struct meters *m, const struct qtxid *id, uint64_t *key)
+static struct admitted *place_of(struct meters *m, const struct qtxid *id, uint64_t *key)
 {
 	memcpy(key, id->b, sizeof *key);
 	return &m->payments[*key % PAYMENTS_MAX];
@@ -49,15 +49,15 @@ static struct payment *place_of(struct meters *m, const struct qtxid *id, uint64
 void meter_admitted(struct node *n, const struct qtxid *id)
 {
 	uint64_t key, now_us = meter_now_us();
-	struct payment *p = place_of(&n->meters, id, &key);
+	struct admitted *p = place_of(&n->meters, id, &key);
 	if (p->at_us == 0 || now_us - p->at_us > PAYMENT_LOST_US)
-		*p = (struct payment){key, now_us};
+		*p = (struct admitted){key, now_us};
 }
 
 void meter_settled(struct node *n, const struct qtxid *id, bool final)
 {
 	uint64_t key;
-	struct payment *p = place_of(&n->meters, id, &key);
+	struct admitted *p = place_of(&n->meters, id, &key);
 	if (p->at_us == 0 || p->id != key)
 		return;
 	if (final)

@@ -307,7 +307,7 @@ static void a_genesis_that_breaks_a_rule_of_stake_is_not_made(void **state)
 		assert_int_equal(run(line, &said), 0);
 		said[strcspn(said, "\n")] = '\0';
 		const char *key = strrchr(said, ' ') ? strrchr(said, ' ') + 1 : said;
-		snprintf(lines[i], sizeof lines[i], "--replica op%u,%.64s,tcp://h:%u,%s", i, key, i + 1,
+		snprintf(lines[i], sizeof lines[i], "--replica op%u,%.64s,tcp://h:%u,%.49s", i, key, i + 1,
 		         address[i]);
 		free(said);
 	}

@@ -132,7 +132,7 @@ static void a_genesis_that_says_nothing_of_them_has_neither_seals_nor_stakes(voi
 	char *text = changed(SEAL ",\n" PROPOSER ",\n", "");
 	for (unsigned i = 0; i < 4; i++) {
 		char account[ADDRESS_TEXT + 20];
-		snprintf(account, sizeof account, ", \"account\": \"%s\"", accounts[i]);
+		snprintf(account, sizeof account, ", \"account\": \"%.49s\"", accounts[i]);
 		char *less = changed_in(text, account, "");
 		free(text);
 		text = less;
