@@ -155,6 +155,12 @@ static bool answer_fits(struct http_server *s, struct incoming *in, size_t len)
 	return atomic_fetch_add(&s->answers, len) + len <= ANSWERS_MAX;
 }
 
+static ssize_t no_body(void *ctx, uint64_t at, char *buf, size_t max)
+{
+	(void)ctx, (void)at, (void)buf, (void)max;
+	return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
 /* Takes the body. */
 static struct MHD_Response *make_response(struct http_server *s, struct incoming *in,
                                           struct http_reply *reply)
@@ -168,11 +174,14 @@ static struct MHD_Response *make_response(struct http_server *s, struct incoming
 		say_busy(reply,
 		         "as many follow this node as it can serve; ask now and then, or another node");
 	}
-	if (in->variant.fixed == NULL && !answer_fits(s, in, reply->body_len)) {
+	bool bodiless = reply->status == MHD_HTTP_NOT_MODIFIED;
+	if (!bodiless && in->variant.fixed == NULL && !answer_fits(s, in, reply->body_len)) {
 		in->variant = (struct variant){0};
 		say_busy(reply, "the answers that others do not take fill this node's memory");
 	}
-	if (in->variant.fixed != NULL)
+	if (bodiless)
+		response = MHD_create_response_from_callback(reply->body_len, 1, no_body, NULL, NULL);
+	else if (in->variant.fixed != NULL)
 		response = MHD_create_response_from_buffer(
 		    reply->body_len, (void *)(uintptr_t)in->variant.fixed, MHD_RESPMEM_PERSISTENT);
 	else

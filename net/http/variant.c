@@ -64,11 +64,11 @@ static bool take_fixed(struct http_reply *reply, enum encoding wanted, char tag[
 
 /* ---- the choice ------------------------------------------------------------------------------ */
 
+/* Its length is still that of the body: a cache may take it over (RFC 9110, 8.6). */
 static void not_modified(struct http_reply *reply, struct variant *v)
 {
 	free(reply->body);
 	reply->body = NULL;
-	reply->body_len = 0;
 	reply->status = MHD_HTTP_NOT_MODIFIED;
 	reply->content_type = NULL;
 	v->fixed = NULL;
