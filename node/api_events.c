@@ -41,13 +41,13 @@ static void pause_ms(unsigned ms)
 /* Until there is a block above this one, or for QUIET_MS. */
 static void await_block(struct node *n, struct qheight seen)
 {
-	struct timespec until = clock_timespec(clock_ms(CLOCK_REALTIME) + QUIET_MS);
+	struct timespec until = clock_timespec(clock_ms(CLOCK_MONOTONIC) + QUIET_MS);
 	struct bell b = {.lock = PTHREAD_MUTEX_INITIALIZER, .rung = PTHREAD_COND_INITIALIZER};
 	struct block_waiter w = {.height = {seen.n + 1}, .wake = ring, .ctx = &b};
 	if (!node_block_wait_begin(n, &w))
 		return;
 	pthread_mutex_lock(&b.lock);
-	while (!b.has_rung && pthread_cond_timedwait(&b.rung, &b.lock, &until) == 0)
+	while (!b.has_rung && pthread_cond_clockwait(&b.rung, &b.lock, CLOCK_MONOTONIC, &until) == 0)
 		;
 	pthread_mutex_unlock(&b.lock);
 	node_block_wait_end(n, &w);
