@@ -319,17 +319,19 @@ static void what_would_fill_the_memory_is_not_taken_in(void **state)
 {
 	static const char begin[] = OK_JSON "{\"outputs\": [{}";
 	enum { MANY = 300000, WITH = sizeof ",{}" - 1 };
-	char *answer = xcalloc(sizeof begin + (size_t)MANY * WITH, 1), *at = answer;
+	static char answer[sizeof begin + (size_t)MANY * WITH];
+	char *at = answer;
 	(void)state;
 	new_client(PATIENCE_MS);
 	at += snprintf(at, sizeof begin, "%s", begin);
 	for (unsigned i = 0; i < MANY; i++, at += WITH)
 		memcpy(at, ",{}", WITH);
-	for (size_t k = 0; k < ASKS; k++) {
+	/* The node hangs up on who hands something in before it has read it all: he may not get the answer.
+	 */
+	for (size_t k = 0; asks[k].ask != ask_submit; k++) {
 		node.honest_status = asks[k].ask != ask_status;
-		fails(&asks[k], answer, asks[k].ask == ask_receipt ? "" : "values");
+		fails(&asks[k], answer, "values");
 	}
-	free(answer);
 }
 
 /* ---- lies that look like answers
