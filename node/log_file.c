@@ -12,10 +12,20 @@
 
 static const char *file; /* NULL: none */
 
+/* Where a named pipe is that nobody reads, opening fails: the thread that waits for signals must not wait
+ * here. */
+static int open_file(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+	if (fd >= 0)
+		fcntl(fd, F_SETFL, O_APPEND); /* what is opened is written to as ever */
+	return fd;
+}
+
 /* dup2() replaces the descriptor at once: who writes meanwhile writes to the one or to the other. */
 static bool into_stderr(const char *path, struct err *err)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	int fd = open_file(path);
 	bool ok = (fd >= 0 && dup2(fd, STDERR_FILENO) >= 0) ||
 	          err_set(err, ERR_WORLD, "log %s: cannot be opened: %s", path, strerror(errno));
 	if (fd >= 0)

@@ -148,12 +148,31 @@ static void where_the_new_file_cannot_be_opened_the_old_one_goes_on(void **state
 	assert_string_equal(err.text, "log /nowhere/node.log: cannot be opened: No such file or directory");
 }
 
+/* Else the thread that waits for signals would wait here, and SIGTERM would do nothing any more. */
+static void a_pipe_that_nobody_reads_is_not_waited_for(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	char line[512];
+	assert_true(log_file_open(path, &err));
+	assert_int_equal(rename(path, rotated(0)), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	log_file_reopen();
+	FILE *f = fopen(rotated(0), "r");
+	assert_non_null(f);
+	assert_non_null(fgets(line, sizeof line, f));
+	fclose(f);
+	assert_non_null(strstr(line, "level=error event=log_not_reopened reason=\"log "));
+	assert_false(log_file_open(path, &err));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(no_line_is_lost_or_cut_by_a_rotation, setup, teardown),
 	    cmocka_unit_test_setup_teardown(where_the_new_file_cannot_be_opened_the_old_one_goes_on, setup,
 	                                    teardown),
+	    cmocka_unit_test_setup_teardown(a_pipe_that_nobody_reads_is_not_waited_for, setup, teardown),
 	};
 	return cmocka_run_group_tests_name("log_file", tests, NULL, NULL);
 }
