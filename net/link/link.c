@@ -22,6 +22,7 @@ struct link {
 	pthread_cond_t cond;
 	bool stopping;
 	uint64_t renewed_ms; /* the TLS certificate, by the wall clock; 0: there is none */
+	uint64_t renewed_at; /* the same moment, by the monotonic clock */
 	unsigned peers;      /* started */
 	bool checking;
 	struct peer peer[];
@@ -73,8 +74,19 @@ bool link_renew(struct link *l, struct err *err)
 	pipes_show(l->pipes, own);
 	pthread_mutex_lock(&l->mutex);
 	l->renewed_ms = now;
+	l->renewed_at = conn_now_ms();
 	pthread_mutex_unlock(&l->mutex);
 	return true;
+}
+
+/* With the mutex held: is it old, or was the clock wrong that it was made by?  If it was ahead, LK5 has the
+ * peers refuse it; if it was behind, LK6 may. */
+static bool is_due(const struct link *l, uint64_t now)
+{
+	uint64_t expected = l->renewed_ms + (conn_now_ms() - l->renewed_at);
+
+	return now > l->renewed_ms + TLS_RENEW_MS || now + TLS_AHEAD_MS < l->renewed_ms ||
+	       now > expected + TLS_LEAP_MS;
 }
 
 static void renew_if_old(struct link *l)
@@ -83,7 +95,7 @@ static void renew_if_old(struct link *l)
 	struct err err;
 
 	pthread_mutex_lock(&l->mutex);
-	bool old = l->renewed_ms > 0 && now > l->renewed_ms + TLS_RENEW_MS;
+	bool old = l->renewed_ms > 0 && is_due(l, now);
 	pthread_mutex_unlock(&l->mutex);
 	if (old && !link_renew(l, &err) && l->common.config.log != NULL)
 		l->common.config.log(l->common.config.ctx, "error", "certificate_not_renewed why=%s",

@@ -191,7 +191,7 @@ bool tls_learn(struct tls_pin *pin, const struct link_config *config, unsigned p
 		snprintf(why, LINK_WHY_MAX, "%s", fault);
 		return false;
 	}
-	if (c->issued_ms < pin->issued_ms) { /* LK6 */
+	if (c->issued_ms < pin->issued_ms && pin->issued_ms <= now_ms + TLS_AHEAD_MS) { /* LK6 */
 		snprintf(why, LINK_WHY_MAX,
 		         "its certificate is %" PRIu64
 		         " s older than one that it has shown before: its clock went "

@@ -16,6 +16,7 @@
 #include "link.h"
 
 #define TLS_RENEW_MS ((uint64_t)24 * 3600 * 1000)    /* a new key and certificate each day, */
+#define TLS_LEAP_MS ((uint64_t)60 * 1000)            /* or where our clock leaps forward so far, */
 #define TLS_LIFE_MS ((uint64_t)7 * 24 * 3600 * 1000) /* accepted for a week */
 #define TLS_AHEAD_MS ((uint64_t)24 * 3600 * 1000)    /* how far a peer's clock may be ahead of ours */
 

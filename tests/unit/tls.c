@@ -4,6 +4,8 @@
  */
 #include "links.h"
 
+#include <sys/syscall.h>
+
 #include "clock.h"
 #include "crypto.h"
 #include "ident.h"
@@ -123,6 +125,24 @@ static void certificate_is_taken_only_from_its_replica_in_its_time(void **state)
 	tls_own_free(of_1);
 	tls_own_free(of_2);
 	tls_own_free(later);
+}
+
+/* LK6: both clocks were ahead, and are right again. */
+static void certificate_of_a_future_that_was_none_keeps_no_later_one_out(void **state)
+{
+	const uint64_t ahead = NOW + TLS_AHEAD_MS + 1;
+	struct link_config config = of_replica(0);
+	struct tls_own *wrong = made(1, ahead), *right = made(1, NOW);
+	struct tls_pin pin = {0};
+	char why[LINK_WHY_MAX];
+
+	(void)state;
+	assert_true(tls_learn(&pin, &config, 1, tls_introduction(wrong), ahead, why));
+	assert_refused(&pin, tls_introduction(right), NOW + 1, "older than one that it has shown before");
+	assert_true(tls_learn(&pin, &config, 1, tls_introduction(right), NOW, why));
+	tls_forget(&pin);
+	tls_own_free(wrong);
+	tls_own_free(right);
 }
 
 static void statement_of_another_chain_is_not_believed(void **state)
@@ -334,6 +354,43 @@ static void renewed_certificate_is_found_out(void **state)
 	relay_free(r);
 }
 
+static atomic_int ahead_s; /* of the wall clock, for this process */
+
+int clock_gettime(clockid_t id, struct timespec *out)
+{
+	int rv = (int)syscall(SYS_clock_gettime, id, out);
+
+	if (rv == 0 && id == CLOCK_REALTIME)
+		out->tv_sec += ahead_s;
+	return rv;
+}
+
+/* A machine that starts before its clock is set: whoever is ahead shows a certificate that nobody takes. */
+static void clock_that_was_ahead_is_set_and_the_certificate_is_made_anew(void **state)
+{
+	(void)state;
+	ahead_s = 3 * 24 * 3600;
+	start(1, 2);
+	ahead_s = 0;
+	start(0, 2);
+	assert_reaches(0, 1);
+}
+
+/* LK6: the clock was behind at a restart, so what is shown is older than what was shown before. */
+static void clock_that_was_behind_is_set_and_the_certificate_is_made_anew(void **state)
+{
+	(void)state;
+	start(1, 2);
+	start(0, 2);
+	assert_reaches(0, 1);
+	stop(1);
+	ahead_s = -3 * 3600;
+	start(1, 2);
+	wait_trouble(0, 1, LINK_CERTIFICATE);
+	ahead_s = 0;
+	assert_reaches(0, 1);
+}
+
 static void plain_and_tls_do_not_meet(void **state)
 {
 	(void)state;
@@ -465,6 +522,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TLS_TEST(certificate_is_taken_only_from_its_replica_in_its_time),
+	    TLS_TEST(certificate_of_a_future_that_was_none_keeps_no_later_one_out),
 	    TLS_TEST(statement_of_another_chain_is_not_believed),
 	    TLS_TEST(what_is_no_certificate_cannot_be_dialed_with),
 	    TLS_TEST(links_by_tls_exchange_envelopes),
@@ -473,6 +531,8 @@ int main(void)
 	    TLS_TEST(wrong_key_is_refused_and_the_others_go_on),
 	    TLS_TEST(who_steps_in_after_the_introduction_is_refused),
 	    TLS_TEST(renewed_certificate_is_found_out),
+	    TLS_TEST(clock_that_was_ahead_is_set_and_the_certificate_is_made_anew),
+	    TLS_TEST(clock_that_was_behind_is_set_and_the_certificate_is_made_anew),
 	    TLS_TEST(plain_and_tls_do_not_meet),
 	    TLS_TEST(connection_cut_anywhere_harms_nobody),
 	    TLS_TEST(noise_on_the_tls_port_is_counted_and_harms_nobody),
