@@ -169,20 +169,6 @@ static void inherit_rules(struct new_args *args)
 		r->proposers = g->replicas.replicas_len; /* all of them, then as now */
 }
 
-/* A replica whose key signed for another chain has no vote log for this one, and would never dare to vote. */
-static bool keys_are_new(const struct new_args *args, struct err *err)
-{
-	const struct qgenesis *g = &args->genesis.g;
-	for (u_int i = 0; i < g->replicas.replicas_len; i++)
-		if (genesis_replica_of(args->from.was, &g->replicas.replicas_val[i].key) >= 0)
-			return err_set(
-			    err, ERR_INPUT,
-			    "--replica %s: has its key of the old chain; a key and its vote log are for one "
-			    "chain: `quorate node init` makes a new home",
-			    g->replicas.replicas_val[i].name);
-	return true;
-}
-
 static bool begin_successor(struct new_args *args)
 {
 	struct err *err = &args->err;
@@ -193,7 +179,8 @@ static bool begin_successor(struct new_args *args)
 		return err_set(
 		    err, ERR_INPUT,
 		    "--allocate and --stake: not with --from; who holds what, the old ledger says");
-	if (!genesis_from_load(&args->from, err) || !keys_are_new(args, err) ||
+	if (!genesis_from_load(&args->from, err) ||
+	    !genesis_from_keys(&args->from, &args->genesis.g, ERR_INPUT, err) ||
 	    !genesis_from_stopped(&args->from, err))
 		return false;
 	inherit_rules(args);

@@ -38,6 +38,10 @@ void genesis_from_free(struct genesis_from *from);
 /* Reads the old genesis into from->was. */
 bool genesis_from_load(struct genesis_from *from, struct err *err);
 
+/* No replica of `heir` has a key of the old chain; else false, with *err of that kind. */
+bool genesis_from_keys(const struct genesis_from *from, const struct qgenesis *heir, enum err_kind kind,
+                       struct err *err);
+
 /* The replicas of the old chain must not run any more, as far as that shows here. */
 bool genesis_from_stopped(const struct genesis_from *from, struct err *err);
 

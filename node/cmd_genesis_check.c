@@ -65,6 +65,20 @@ static void change(struct changes *c, const char *what, const char *was, const c
 	out_table_cell(c->table, "%s", is);
 }
 
+static const char *account_of(const struct qreplica *r, char text[ADDRESS_TEXT])
+{
+	return r->account.account_len > 0 ? address_format(r->account.account_val, text) : "-";
+}
+
+/* What it is backed by as its own stake. */
+static void change_account(struct changes *c, const struct qreplica *was, const struct qreplica *is)
+{
+	char what[Q_NAME_MAX + 32], from[ADDRESS_TEXT] = "", to[ADDRESS_TEXT] = "";
+	snprintf(what, sizeof what, "account of %s", is->name);
+	if (strcmp(account_of(was, from), account_of(is, to)) != 0)
+		change(c, what, account_of(was, from), account_of(is, to));
+}
+
 static const struct qreplica *named(const struct genesis *g, const char *name)
 {
 	for (unsigned i = 0; i < g->n; i++)
@@ -73,7 +87,7 @@ static const struct qreplica *named(const struct genesis *g, const char *name)
 	return NULL;
 }
 
-/* Keys are not listed: all of them are new. */
+/* Keys are not listed: all of them are new (genesis_from_keys()). */
 static void change_replicas(struct changes *c, const struct genesis *was, const struct genesis *is)
 {
 	char what[Q_NAME_MAX + 16];
@@ -84,6 +98,8 @@ static void change_replicas(struct changes *c, const struct genesis *was, const 
 			change(c, what, old->address, "-");
 		else if (strcmp(now->address, old->address) != 0)
 			change(c, what, old->address, now->address);
+		if (now != NULL)
+			change_account(c, old, now);
 	}
 	for (unsigned i = 0; i < is->n; i++) {
 		const struct qreplica *now = &is->g.replicas.replicas_val[i];
@@ -116,11 +132,23 @@ static const char *rule_of(const struct genesis *g)
 	return g->g.proposer.kind == QPROPOSER_STAKE ? "stake" : "primary";
 }
 
-static void change_all(struct changes *c, const struct genesis *was, const struct genesis *is)
+/* A chain goes on where its parent ended, unless its founders said otherwise: no block is older than that. */
+static void change_time(struct changes *c, uint64_t was_ms, uint64_t is_ms)
+{
+	char from[24], to[24];
+	snprintf(from, sizeof from, "%" PRIu64, was_ms);
+	snprintf(to, sizeof to, "%" PRIu64, is_ms);
+	if (was_ms != is_ms)
+		change(c, "time_ms", from, to);
+}
+
+static void change_all(struct changes *c, const struct genesis *was, const struct genesis *is,
+                       const struct succession *s)
 {
 	char from[WORDS_MAX], to[WORDS_MAX];
 	if (strcmp(was->g.name, is->g.name) != 0)
 		change(c, "name", was->g.name, is->g.name);
+	change_time(c, s->time_ms, is->g.time_ms);
 	change_replicas(c, was, is);
 	words_of_seal(was, from);
 	words_of_seal(is, to);
@@ -147,7 +175,7 @@ static void say_sound(const struct check_args *args, const struct genesis *g, co
 		json_object_set_new(json, "carried", json_string(carried));
 		json_object_set_new(json, "left_behind", json_string(left));
 		c.json = json_array();
-		change_all(&c, args->from.was, g);
+		change_all(&c, args->from.was, g, s);
 		json_object_set_new(json, "changed", c.json);
 	}
 	if (args->common.json) {
@@ -169,14 +197,16 @@ static void say_sound(const struct check_args *args, const struct genesis *g, co
 		return;
 	putchar('\n');
 	c = (struct changes){.table = out_table_new(3, (const char *const[]){"changed", "was", "is"})};
-	change_all(&c, args->from.was, g);
+	change_all(&c, args->from.was, g, s);
 	out_table_end(c.table);
 }
 
 static bool check_from(struct check_args *args, const struct genesis *g, struct succession *s,
                        struct err *err)
 {
-	return genesis_from_load(&args->from, err) && genesis_from_make(&args->from, &g->g, s, err) &&
+	return genesis_from_load(&args->from, err) &&
+	       (genesis_from_keys(&args->from, &g->g, ERR_NO, err) || err_prefix(err, "%s", args->file)) &&
+	       genesis_from_make(&args->from, &g->g, s, err) &&
 	       (succession_check(s, g, err) || err_prefix(err, "%s", args->file));
 }
 

@@ -42,6 +42,20 @@ bool genesis_from_load(struct genesis_from *from, struct err *err)
 	return from->was != NULL;
 }
 
+/* A replica whose key signed for another chain has no vote log for this one, and would never dare to vote. */
+bool genesis_from_keys(const struct genesis_from *from, const struct qgenesis *heir, enum err_kind kind,
+                       struct err *err)
+{
+	for (u_int i = 0; i < heir->replicas.replicas_len; i++)
+		if (genesis_replica_of(from->was, &heir->replicas.replicas_val[i].key) >= 0)
+			return err_set(
+			    err, kind,
+			    "replica %s: has its key of the old chain; a key and its vote log are for one "
+			    "chain: `quorate node init` makes a new home",
+			    heir->replicas.replicas_val[i].name);
+	return true;
+}
+
 bool genesis_from_stopped(const struct genesis_from *from, struct err *err)
 {
 	for (size_t i = 0; i < from->cnt; i++) {

@@ -217,6 +217,14 @@ static void add_allocation(json_t *root)
 	json_array_append(json_object_get(root, "allocations"), last_allocation(root));
 }
 
+/* By which the thief of a key would sign on the new chain, too. */
+static const char *old_key;
+static void alter_key(json_t *root)
+{
+	json_t *replica = json_array_get(json_object_get(root, "replicas"), 0);
+	json_object_set_new(replica, "key", json_string(old_key));
+}
+
 /* The same as JSON, for programs. */
 static void assert_json_says_no(struct heir *h, const char *genesis, const char *ledger, const char *says)
 {
@@ -243,7 +251,11 @@ static void assert_only_the_heir_passes(struct heir *h, unsigned node)
 	    {"block", "parent.block: is ", alter_block},
 	    {"state", "parent.state: is ", alter_state},
 	    {"more", "which nobody holds", add_allocation},
+	    {"key", "replica replica0: has its key of the old chain", alter_key},
 	};
+	char key[QHASH_HEX];
+	const struct qreplica_key *was = &h->old->genesis->g.replicas.replicas_val[2].key;
+	old_key = hex_encode(key, was->b, sizeof was->b);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		char *errs = NULL;
 		char path[512];
@@ -370,6 +382,38 @@ static uint64_t stake_behind(struct chain *c, unsigned replica, const char *whos
 	return amount;
 }
 
+static void alter_account_and_time(json_t *root)
+{
+	json_t *all = json_object_get(root, "replicas");
+	json_object_set_new(json_array_get(all, 0), "account",
+	                    json_string("qe647333ede8d80a735c5a5d266f5fb0fab30a64c18991353"));
+	json_object_set_new(root, "time_ms", json_integer(253402300799999)); /* it would wait until then */
+}
+
+/* It is the founders' to say, and everybody's to see. */
+static void assert_changes_are_told(struct heir *h)
+{
+	static const char *const wanted[] = {"time_ms", "account of replica0"};
+	char path[512], ledger[512];
+	int code;
+	snprintf(path, sizeof path, "%s", altered(h, "account", alter_account_and_time));
+	snprintf(ledger, sizeof ledger, "%s", chain_path(h->old, "node0"));
+	json_t *json = quorate_json(&code, "genesis", "check", "--json", path, "--from", ledger, "--genesis",
+	                            chain_path(h->old, "genesis.json"), NULL),
+	       *changed;
+	assert_int_equal(code, 0);
+	changed = json_object_get(json, "changed");
+	for (size_t i = 0; i < 2; i++) {
+		size_t at = 0;
+		while (at < json_array_size(changed) &&
+		       strcmp(json_text(json_array_get(changed, at), "what"), wanted[i]) != 0)
+			at++;
+		if (at == json_array_size(changed))
+			fail_msg("%s is not told", wanted[i]);
+	}
+	json_decref(json);
+}
+
 static void stake_goes_on_backing_the_same_replicas(void **state)
 {
 	struct heir h = {.old = chain_place(4)};
@@ -385,6 +429,7 @@ static void stake_goes_on_backing_the_same_replicas(void **state)
 	uint64_t alice = balance(h.old, "alice");
 	stop_old(&h);
 	found_heir(&h);
+	assert_changes_are_told(&h);
 	chain_run(h.c);
 	for (unsigned i = 0; i < 4; i++) {
 		assert_int_equal(stake_behind(h.c, i, "own"), stake_behind(h.old, i, "own"));
@@ -428,7 +473,7 @@ static void what_is_no_sound_ledger_has_no_successor(void **state)
 	snprintf(h.lines[2], LINE, "replica2,%s,tcp://127.0.0.1:9",
 	         hex_encode(hex, h.old->genesis->g.replicas.replicas_val[2].key.b, 32));
 	code = make_genesis(&h, chain_path(h.old, "node0"), to, &errs);
-	assert_refused(2, "--replica replica2: has its key of the old chain", code, errs);
+	assert_refused(2, "replica replica2: has its key of the old chain", code, errs);
 	snprintf(h.lines[2], LINE, "%s", kept);
 	code = quorate(NULL, &errs, "genesis", "new", "--from", chain_path(h.old, "node0"), "--genesis",
 	               chain_path(h.old, "genesis.json"), "--allocate",
