@@ -294,14 +294,14 @@ static bool connect_peer(struct peer *p)
 	if (now.trouble != LINK_FINE)
 		conn_hang_up(&p->conn);
 	pthread_mutex_lock(&p->mutex);
-	bool changed = now.trouble != p->stats.trouble || now.version != p->stats.version ||
-	               strcmp(now.why, p->stats.why) != 0;
+	bool changed = !p->stopping && (now.trouble != p->stats.trouble || now.version != p->stats.version ||
+	                                strcmp(now.why, p->stats.why) != 0);
 	p->stats.said = now.said;
 	p->stats.version = now.version;
 	p->stats.trouble = now.trouble;
 	memcpy(p->stats.why, now.why, sizeof(now.why));
 	pthread_mutex_unlock(&p->mutex);
-	tell(p, changed && !p->stopping, &now);
+	tell(p, changed, &now);
 	if (now.trouble != LINK_FINE)
 		return false;
 	must(nng_aio_alloc(&p->ack_aio, on_acks, p) == 0); /* fails only when memory is out */

@@ -156,7 +156,7 @@ static void man_in_the_middle_is_told_of_and_the_chain_goes_on(void **state)
 	struct chain *c = prepared(true);
 	unsigned port = some_port();
 	struct relay *r = relay_new(port, port_of(c, 1));
-	r->port[1] = r->port[2] = port_of(c, 2);
+	relay_mislead(r, port_of(c, 2));
 	dial_elsewhere(c, 0, 1, "tls+tcp", port);
 	chain_run(c);
 	wait_peer(c, 0, 1, "trouble", "\"certificate\"");

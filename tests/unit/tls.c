@@ -313,9 +313,7 @@ static void who_steps_in_after_the_introduction_is_refused(void **state)
 	(void)state;
 	start(3, 4); /* with a certificate of its own, and all that TLS wants */
 	struct relay *r = relay_to_1();
-	pthread_mutex_lock(&r->mutex);
-	r->port[1] = r->port[2] = port_of[3]; /* a failed call asks again: known, introduced, known */
-	pthread_mutex_unlock(&r->mutex);
+	relay_mislead(r, port_of[3]); /* a failed call asks again: known, introduced, known */
 	start(0, 2);
 	send_one(0, 1);
 	struct link_stats stats = wait_trouble(0, 1, LINK_CERTIFICATE);
