@@ -279,6 +279,8 @@ static error_t parse_new(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (args->genesis.g.name == NULL && args->from.cnt == 0)
 			argp_error(state, "--name is missing");
+		if (args->from.genesis_path != NULL && args->from.cnt == 0)
+			argp_error(state, GENESIS_FROM_ALONE);
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;

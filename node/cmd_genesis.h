@@ -32,6 +32,8 @@ struct genesis_from {
 	size_t cnt;          /* 0: no --from was given */
 	struct genesis *was; /* owned */
 };
+/* Whoever forgets --from must not believe that he has compared. */
+#define GENESIS_FROM_ALONE "--genesis: only with --from; it is the old chain's, whose ledger --from names"
 void genesis_from_add(struct genesis_from *from, const char *arg);
 void genesis_from_free(struct genesis_from *from);
 

@@ -40,6 +40,8 @@ static error_t parse_check(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (args->file == NULL)
 			argp_error(state, "which FILE?");
+		if (args->from.genesis_path != NULL && args->from.cnt == 0)
+			argp_error(state, GENESIS_FROM_ALONE);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -204,10 +206,9 @@ static void say_sound(const struct check_args *args, const struct genesis *g, co
 static bool check_from(struct check_args *args, const struct genesis *g, struct succession *s,
                        struct err *err)
 {
-	return genesis_from_load(&args->from, err) &&
-	       (genesis_from_keys(&args->from, &g->g, ERR_NO, err) || err_prefix(err, "%s", args->file)) &&
-	       genesis_from_make(&args->from, &g->g, s, err) &&
-	       (succession_check(s, g, err) || err_prefix(err, "%s", args->file));
+	return genesis_from_load(&args->from, err) && genesis_from_make(&args->from, &g->g, s, err) &&
+	       ((genesis_from_keys(&args->from, &g->g, ERR_NO, err) && succession_check(s, g, err)) ||
+	        err_prefix(err, "%s", args->file));
 }
 
 static int check(struct check_args *args)

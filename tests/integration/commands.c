@@ -204,6 +204,8 @@ static void wrong_usage_is_exit_2_and_says_what_was_expected(void **state)
 	    {"audit", 2, "name at least one ledger"},
 	    {"key new", 2, "which FILE?"},
 	    {"genesis check", 2, "which FILE?"},
+	    {"genesis check new.json --genesis old.json", 2, "--genesis: only with --from"},
+	    {"genesis new --name x --genesis old.json", 2, "--genesis: only with --from"},
 	    {"genesis new", 2, "--name is missing"},
 	    {"genesis new --name x", 2, "replicas"},
 	    {"genesis new --name x --replica a,b,c", 2, "64 hex digits"},

@@ -239,8 +239,11 @@ static void assert_json_says_no(struct heir *h, const char *genesis, const char 
 
 static void assert_only_the_heir_passes(struct heir *h, unsigned node)
 {
-	char ledger[512];
+	char ledger[512], *wrong = NULL;
 	snprintf(ledger, sizeof ledger, "%s", chain_path(h->old, "node%u", node));
+	int swapped = quorate(NULL, &wrong, "genesis", "check", h->genesis, "--from", ledger, "--genesis",
+	                      h->genesis, NULL);
+	assert_refused(2, "belongs to chain", swapped, wrong);
 	static const struct {
 		const char *name, *says;
 		void (*alter)(json_t *root);
