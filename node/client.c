@@ -216,11 +216,13 @@ static bool status_from(struct client *c, json_t *json, struct client_status *ou
 	uint64_t replica, primary, proposer;
 	const char *hash = field_text(json, "block_hash");
 	struct qhash check;
+	/* No chain gets half-way to the last height; so what is added to it, as for an expiry, is a height,
+	 * too. */
 	bool ok = hex_decode(out->chain.b, sizeof out->chain.b, field_text(json, "chain")) &&
-	          number_of(json, "height", &out->height) && number_of(json, "view", &out->view) &&
-	          number_of(json, "replica", &replica) && replica < Q_REPLICAS_MAX &&
-	          number_of(json, "primary", &primary) && primary < Q_REPLICAS_MAX &&
-	          hex_decode(check.b, sizeof check.b, hash);
+	          number_of(json, "height", &out->height) && out->height <= INT64_MAX / 2 &&
+	          number_of(json, "view", &out->view) && number_of(json, "replica", &replica) &&
+	          replica < Q_REPLICAS_MAX && number_of(json, "primary", &primary) &&
+	          primary < Q_REPLICAS_MAX && hex_decode(check.b, sizeof check.b, hash);
 	if (ok) {
 		out->replica = (unsigned)replica;
 		out->primary = (unsigned)primary;

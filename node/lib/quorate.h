@@ -10,9 +10,9 @@
  *     cc pay.c $(pkg-config --cflags --libs quorate)
  *
  * WHOM IT BELIEVES.  A node's word is only that: quorate_client_status(), _wait(), _balance(), _outputs() and
- * _submit() hand it on. What a quorate_receipt says is proven: there is none that was not verified against
- * the genesis that was given. quorate_client_settle() ends with such a proof, or with a refusal that one liar
- * cannot make up.
+ * _submit() hand it on, and by it _pay() chooses what to spend and when that expires. What a quorate_receipt
+ * says is proven: there is none that was not verified against the genesis that was given.
+ * quorate_client_settle() ends with such a proof, or with a refusal that one liar cannot make up.
  *
  * ERRORS.  A function that can fail returns an int: QUORATE_OK, or why not, with words for people in *error,
  * which may be NULL and is written only then. Out-parameters are set on success, else *out is NULL or zero.

@@ -387,6 +387,22 @@ static void a_node_of_another_chain_is_not_asked_for_money(void **state)
 }
 
 /* One node's word, whatever it is. */
+/* Nothing that is made by it would expire. */
+static void no_chain_is_at_the_last_height(void **state)
+{
+	static char answer[sizeof status_text + 64];
+	const char *rest = strstr(status_text, "\"view\"");
+	(void)state;
+	new_client(PATIENCE_MS);
+	node.honest_status = false;
+	snprintf(answer, sizeof answer, OK_JSON "{\"chain\":\"%s\",\"height\":" MAX ",%s",
+	         quorate_genesis_chain(genesis), rest);
+	for (size_t k = 0; k < ASKS; k++)
+		if (asks[k].ask == ask_status || asks[k].ask == ask_pay || asks[k].ask == ask_balance)
+			fails(&asks[k], answer, "height");
+	node.honest_status = true;
+}
+
 static void one_liar_settles_nothing(void **state)
 {
 	static const char *const lies[] = {
@@ -460,6 +476,7 @@ int main(void)
 	    cmocka_unit_test(what_would_fill_the_memory_is_not_taken_in),
 	    cmocka_unit_test(impossible_outputs_are_no_balance),
 	    cmocka_unit_test(a_node_of_another_chain_is_not_asked_for_money),
+	    cmocka_unit_test(no_chain_is_at_the_last_height),
 	    cmocka_unit_test(one_liar_settles_nothing),
 	    cmocka_unit_test(threads_share_what_never_changes),
 	};
