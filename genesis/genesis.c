@@ -10,26 +10,10 @@
 #include "genesis.h"
 #include "hash.h"
 #include "ident.h"
+#include "ranges.h"
 
-/* Largest sensible values; where the schema has a bound, that one is used. */
-#define TIME_MAX_MS 253402300799999u /* the year 9999 */
-#define CHECKPOINT_MIN 4
-#define WINDOW_MIN 2
-#define BLOCK_BYTES_MIN Q_TX_BYTES_MAX /* else a valid transaction could fit in no block */
-#define BLOCK_BYTES_MAX (4u << 20)     /* a block must fit in one envelope with room to spare */
-#define TIMEOUT_MIN_MS 50
-#define TIMEOUT_MAX_MS 600000
-#define TIMEOUT_CAP_MAX_MS 3600000
-#define DRIFT_MAX_MS 3600000
-#define POOL_MAX 1000000
-#define POW_BITS_MAX 48
-#define POW_INTERVAL_MAX_MS 3600000
 #define MINING_MAX_MS 600000 /* whoever waits longer than that for a faulty proposer has no chain */
-#define EPOCH_MAX 1000000
-/* Released at once after a table has counted it, stake backs proposers for two epochs yet; a third one is
- * left to convict whoever misused it. */
-#define UNBONDING_EPOCHS 3
-#define CYCLE_TURNS 127 /* SCHEDULE_CYCLE of schedule.h: epochs of whole cycles are fair to every turn */
+#define CYCLE_TURNS 127      /* SCHEDULE_CYCLE of schedule.h: epochs of whole cycles are fair to every turn */
 
 struct qparams genesis_default_params(void)
 {
@@ -251,7 +235,9 @@ static bool check_replica(const struct qgenesis *g, unsigned i, struct err *err)
 		return err_set(err, ERR_INPUT, "replicas[%u].key: is not an Ed25519 public key", i);
 	if (r->address == NULL || !is_url(r->address))
 		return err_set(err, ERR_INPUT,
-		               "replicas[%u].address: must be tcp://HOST:PORT or tls+tcp://HOST:PORT", i);
+		               "replicas[%u].address: must be tcp://HOST:PORT or tls+tcp://HOST:PORT, with a "
+		               "port from 1 to 65535",
+		               i);
 	bool by_stake = g->proposer.kind == QPROPOSER_STAKE;
 	if (r->account.account_len != (by_stake ? 1 : 0))
 		return err_set(err, ERR_INPUT,

@@ -12,30 +12,32 @@
 #include "crypto.h"
 #include "genesis.h"
 #include "jread.h"
+#include "ranges.h"
 
 #define FILE_MAX (256 << 20)
 
 /* The parameters by name: one list an object, for reading and for writing. */
 struct param {
 	const char *name;
-	size_t offset; /* of a u_int */
+	size_t offset;     /* of a u_int */
+	uint32_t min, max; /* of any genesis; another field of this one may leave less: genesis_finish() */
 };
-#define PARAM(type, field)                           \
-	{                                            \
-#field, offsetof(struct type, field) \
+#define PARAM(type, field, min, max)                               \
+	{                                                          \
+#field, offsetof(struct type, field), (min), (max) \
 	}
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
 static const struct param params[] = {
-    PARAM(qparams, checkpoint_interval),
-    PARAM(qparams, window),
-    PARAM(qparams, block_txs_max),
-    PARAM(qparams, block_bytes_max),
-    PARAM(qparams, timeout_ms),
-    PARAM(qparams, timeout_cap_ms),
-    PARAM(qparams, drift_ms),
-    PARAM(qparams, pool_source_max),
-    PARAM(qparams, pool_owner_max),
+    PARAM(qparams, checkpoint_interval, CHECKPOINT_MIN, Q_CHAIN_MAX),
+    PARAM(qparams, window, WINDOW_MIN, Q_WINDOW_MAX),
+    PARAM(qparams, block_txs_max, 1, Q_BLOCK_TXS_MAX),
+    PARAM(qparams, block_bytes_max, BLOCK_BYTES_MIN, BLOCK_BYTES_MAX),
+    PARAM(qparams, timeout_ms, TIMEOUT_MIN_MS, TIMEOUT_MAX_MS),
+    PARAM(qparams, timeout_cap_ms, TIMEOUT_MIN_MS, TIMEOUT_CAP_MAX_MS),
+    PARAM(qparams, drift_ms, 1, DRIFT_MAX_MS),
+    PARAM(qparams, pool_source_max, 1, POOL_MAX),
+    PARAM(qparams, pool_owner_max, 1, POOL_MAX),
 };
 #define PARAM_NAMES                                                                                    \
 	"checkpoint_interval window block_txs_max block_bytes_max timeout_ms timeout_cap_ms drift_ms " \
@@ -43,17 +45,21 @@ static const struct param params[] = {
 _Static_assert(sizeof(struct qparams) == COUNT(params) * sizeof(u_int), "every parameter is in the list");
 
 static const struct param pow_rules[] = {
-    PARAM(qpow_rules, bits),
-    PARAM(qpow_rules, bits_max),
-    PARAM(qpow_rules, interval_ms),
-    PARAM(qpow_rules, hash_rate),
+    PARAM(qpow_rules, bits, 1, POW_BITS_MAX),
+    PARAM(qpow_rules, bits_max, 1, POW_BITS_MAX),
+    PARAM(qpow_rules, interval_ms, 0, POW_INTERVAL_MAX_MS),
+    PARAM(qpow_rules, hash_rate, 1, UINT32_MAX),
 };
 #define POW_NAMES "bits bits_max interval_ms hash_rate"
 _Static_assert(sizeof(struct qpow_rules) == COUNT(pow_rules) * sizeof(u_int), "every rule is in the list");
 
 static const struct param stake_fields[] = {
-    PARAM(qstake_rules, epoch),     PARAM(qstake_rules, turn),    PARAM(qstake_rules, proposers),
-    PARAM(qstake_rules, unbonding), PARAM(qstake_rules, penalty), PARAM(qstake_rules, delegator_penalty),
+    PARAM(qstake_rules, epoch, EPOCH_MIN, EPOCH_MAX),
+    PARAM(qstake_rules, turn, 1, EPOCH_MAX),
+    PARAM(qstake_rules, proposers, 1, Q_REPLICAS_MAX),
+    PARAM(qstake_rules, unbonding, UNBONDING_EPOCHS *EPOCH_MIN, UINT32_MAX),
+    PARAM(qstake_rules, penalty, 0, 100),
+    PARAM(qstake_rules, delegator_penalty, 0, 100),
 };
 #define STAKE_NAMES "epoch turn proposers unbonding penalty delegator_penalty"
 _Static_assert(sizeof(struct qstake_rules) == COUNT(stake_fields) * sizeof(u_int),
@@ -88,7 +94,8 @@ size_t genesis_fields(struct qgenesis *g, struct genesis_field fields[GENESIS_FI
 
 /* ---- reading -------------------------------------------------------------- */
 
-/* The fields of the list that are given; the others keep their defaults. Bounds: genesis_finish(). */
+/* The fields of the list that are given; the others keep their defaults. A number that is too small or too
+ * large is genesis_finish()'s, which knows what the others leave; here is what is none, or fits nowhere. */
 static bool read_list(const struct jvalue *v, const struct param *list, size_t cnt, void *object,
                       struct err *err)
 {
@@ -97,8 +104,8 @@ static bool read_list(const struct jvalue *v, const struct param *list, size_t c
 		uint64_t n;
 		if (field.json == NULL)
 			continue;
-		if (!jread_uint(&field, 0, UINT32_MAX, &n, err))
-			return false;
+		if (!jread_uint(&field, 0, UINT32_MAX, &n, NULL))
+			return jread_uint(&field, list[i].min, list[i].max, &n, err);
 		*param_at(object, &list[i]) = (u_int)n;
 	}
 	return true;
@@ -221,7 +228,7 @@ static bool read_stake(const struct jvalue *v, const struct qgenesis *g, struct 
 		*lock = (struct qlock){.kind = QLOCK_STAKE, .qlock_u.replica = i};
 		return true;
 	}
-	return err_set(err, ERR_INPUT, "%s: is the name of no replica", v->path);
+	return err_set(err, ERR_INPUT, "%s: must be the name of a replica", v->path);
 }
 
 static bool read_allocation(const struct jvalue *v, const struct qgenesis *g, struct qoutput *out,
@@ -293,7 +300,7 @@ static bool read_genesis(const struct jvalue *root, struct genesis *genesis, str
 	struct jvalue replicas = jread_field(root, "replicas");
 	struct jvalue allocations = jread_field(root, "allocations");
 	return read_format(root, genesis, err) && read_text(root, "name", Q_NAME_MAX, &g->name, err) &&
-	       jread_uint(&time, 0, INT64_MAX, &g->time_ms, err) && read_params(&given, &g->params, err) &&
+	       jread_uint(&time, 0, TIME_MAX_MS, &g->time_ms, err) && read_params(&given, &g->params, err) &&
 	       read_replicas(&replicas, g, err) && read_seal(&seal, &g->seal, err) &&
 	       read_proposer(&proposer, g->replicas.replicas_len, &g->proposer, err) &&
 	       read_allocations(&allocations, g, err);

@@ -7,6 +7,7 @@
 #include "conf.h"
 
 #include <ini.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -92,37 +93,6 @@ static bool set_listen(struct conf *c, const char *value, struct err *err)
 	return true;
 }
 
-static bool set_number(unsigned *out, const char *value, unsigned max, struct err *err)
-{
-	uint64_t n;
-
-	if (!text_u64(value, max, &n))
-		return err_set(err, ERR_INPUT, "\"%.40s\" is no number from 0 to %u", value, max);
-	*out = (unsigned)n;
-	return true;
-}
-
-static bool set_http_per_address(struct conf *c, const char *value, struct err *err)
-{
-	return set_number(&c->http_per_address, value, HTTP_CONNECTIONS_MAX, err) &&
-	       (c->http_per_address > 0 || err_set(err, ERR_INPUT, "nobody could connect"));
-}
-
-static bool set_workers(struct conf *c, const char *value, struct err *err)
-{
-	return set_number(&c->workers, value, CONF_WORKERS_MAX, err);
-}
-
-static bool set_mining_threads(struct conf *c, const char *value, struct err *err)
-{
-	return set_number(&c->mining_threads, value, CONF_MINING_THREADS_MAX, err);
-}
-
-static bool set_scrub_s(struct conf *c, const char *value, struct err *err)
-{
-	return set_number(&c->scrub_s, value, CONF_SCRUB_S_MAX, err);
-}
-
 static bool set_protocol(struct conf *c, const char *value, struct err *err)
 {
 	uint64_t n;
@@ -142,16 +112,43 @@ static bool set_log(struct conf *c, const char *value, struct err *err)
 	       err_set(err, ERR_INPUT, "\"%.40s\" is none of debug, info, warn, error", value);
 }
 
-static const struct {
+#define NUMBER(field, min, max)                                          \
+	{                                                                \
+#field, NULL, offsetof(struct conf, field), (min), (max) \
+	}
+
+static const struct key {
 	const char *name;
-	bool (*set)(struct conf *c, const char *value, struct err *err);
-} keys[] = {{"http", set_http},         {"listen", set_listen},
-            {"workers", set_workers},   {"mining_threads", set_mining_threads},
-            {"scrub_s", set_scrub_s},   {"log", set_log},
-            {"protocol", set_protocol}, {"http_cert", set_http_cert},
-            {"http_key", set_http_key}, {"http_per_address", set_http_per_address},
-            {"cors", set_cors}};
+	bool (*set)(struct conf *c, const char *value, struct err *err); /* NULL: a number, */
+	size_t offset;                                                   /* an unsigned there, */
+	unsigned min, max;
+} keys[] = {
+    {"http", set_http, 0, 0, 0},          {"listen", set_listen, 0, 0, 0},
+    NUMBER(workers, 0, CONF_WORKERS_MAX), NUMBER(mining_threads, 0, CONF_MINING_THREADS_MAX),
+    NUMBER(scrub_s, 0, CONF_SCRUB_S_MAX), {"log", set_log, 0, 0, 0},
+    {"protocol", set_protocol, 0, 0, 0},  {"http_cert", set_http_cert, 0, 0, 0},
+    {"http_key", set_http_key, 0, 0, 0},  NUMBER(http_per_address, 1, HTTP_CONNECTIONS_MAX),
+    {"cors", set_cors, 0, 0, 0},
+};
+#undef NUMBER
 #define KEY_CNT (sizeof(keys) / sizeof(keys[0]))
+
+const char *conf_key(unsigned i)
+{
+	return i < KEY_CNT ? keys[i].name : NULL;
+}
+
+static bool set_key(const struct key *k, struct conf *c, const char *value, struct err *err)
+{
+	uint64_t n;
+
+	if (k->set != NULL)
+		return k->set(c, value, err);
+	if (!text_u64(value, k->max, &n) || n < k->min)
+		return err_set(err, ERR_INPUT, "\"%.40s\" is no number from %u to %u", value, k->min, k->max);
+	*(unsigned *)(void *)((char *)c + k->offset) = (unsigned)n;
+	return true;
+}
 
 /* ---- lines ---------------------------------------------------------------------------- */
 
@@ -164,12 +161,14 @@ static bool node_key(struct reading *r, const char *name, const char *value, str
 			return err_set(err, ERR_INPUT, "%s is given twice, or continues on an indented line",
 			               name);
 		r->given |= 1u << i;
-		return keys[i].set(r->conf, value, err) || err_prefix(err, "%s", name);
+		return set_key(&keys[i], r->conf, value, err) || err_prefix(err, "%s", name);
 	}
-	return err_set(err, ERR_INPUT,
-	               "there is no key \"%.40s\" in [node]: http, listen, workers, mining_threads, scrub_s, "
-	               "log, protocol, http_cert, http_key, http_per_address, cors",
-	               name);
+	char list[256] = "";
+	for (unsigned i = 0; i < KEY_CNT; i++) {
+		size_t len = strlen(list);
+		snprintf(list + len, sizeof(list) - len, "%s%s", i > 0 ? ", " : "", keys[i].name);
+	}
+	return err_set(err, ERR_INPUT, "there is no key \"%.40s\" in [node]: %s", name, list);
 }
 
 static bool peer_key(struct reading *r, const char *name, const char *value, struct err *err)
@@ -238,6 +237,15 @@ static char *read_line(char *buf, int size, void *stream)
 	return buf;
 }
 
+static int line_of(const char *text, size_t at)
+{
+	int line = 1;
+
+	for (size_t i = 0; i < at; i++)
+		line += text[i] == '\n';
+	return line;
+}
+
 struct conf *conf_load(const char *path, struct err *err)
 {
 	size_t len;
@@ -257,7 +265,8 @@ struct conf *conf_load(const char *path, struct err *err)
 	int syntax = ini_parse_stream(read_line, &r, on_key, &r); /* 0, or the first bad line */
 	bool good = false;
 	if (strlen(text) != len)
-		err_set(err, ERR_INPUT, "%s: not a text file", path);
+		err_set(err, ERR_INPUT, "%s:%d: a NUL byte; no text file has one: write that line anew", path,
+		        line_of(text, strlen(text)));
 	else if (r.err_line > 0 && (syntax <= 0 || r.err_line <= syntax))
 		err_set(err, ERR_INPUT, "%s:%d: %s", path, r.err_line, r.err.text);
 	else if (syntax > 0)

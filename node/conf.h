@@ -47,6 +47,8 @@ struct conf {
 
 struct conf *conf_load(const char *path, struct err *err);
 void conf_free(struct conf *c);
+/* The keys of [node], from 0 on; NULL after the last. */
+const char *conf_key(unsigned i);
 
 /* Writes a new, commented file (fails if it is there). NULL for http or listen: the default. */
 bool conf_write(const char *path, const struct conf *c, struct err *err);

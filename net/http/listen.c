@@ -30,8 +30,11 @@ static bool split_listen(const char *listen, char host[256], char port[6], struc
 		    strtol(port, NULL, 10) <= 65535)
 			return true;
 	}
-	return err_set(err, ERR_INPUT,
-	               "\"%.200s\" is no address to listen on: write HOST:PORT, e.g. 127.0.0.1:7480", listen);
+	return err_set(
+	    err, ERR_INPUT,
+	    "\"%.200s\" is no address to listen on: write HOST:PORT, e.g. 127.0.0.1:7480, with a port from 0 "
+	    "to 65535",
+	    listen);
 }
 
 bool http_listen_check(const char *listen, struct err *err)

@@ -57,8 +57,8 @@ bool link_url_check(const char *url, bool listening, struct err *err)
 	}
 	return good || err_set(err, ERR_INPUT,
 	                       "\"%.200s\" is no address of a replica: write tcp://HOST:PORT, "
-	                       "tls+tcp://HOST:PORT or ipc:///PATH",
-	                       url);
+	                       "tls+tcp://HOST:PORT or ipc:///PATH, with a port from %d to 65535",
+	                       url, listening ? 0 : 1);
 }
 
 /* ---- TLS ------------------------------------------------------------------------- */

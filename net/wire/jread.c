@@ -167,7 +167,7 @@ bool jread_hex(const struct jvalue *v, uint8_t *out, size_t len, struct err *err
 bool jread_uint(const struct jvalue *v, uint64_t min, uint64_t max, uint64_t *out, struct err *err)
 {
 	if (!json_is_integer(v->json))
-		return jread_wrong(v, err, "must be an integer");
+		return jread_wrong(v, err, "must be an integer from %" PRIu64 " to %" PRIu64, min, max);
 	json_int_t n = json_integer_value(v->json);
 	if (n < 0 || (uint64_t)n < min || (uint64_t)n > max)
 		return jread_wrong(v, err, "is %" JSON_INTEGER_FORMAT "; must be %" PRIu64 " to %" PRIu64, n,

@@ -165,8 +165,8 @@ static void bad_values_are_refused(void **state)
 	assert_refused("[node]\nlog = loud\n", 2, "\"loud\"");
 	assert_refused("[node]\nhttp_cert =\n", 2, "http_cert");
 	assert_refused("[node]\nhttp_key =\n", 2, "http_key");
-	assert_refused("[node]\nhttp_per_address = 0\n", 2, "nobody could connect");
-	assert_refused("[node]\nhttp_per_address = 2049\n", 2, "from 0 to 2048");
+	assert_refused("[node]\nhttp_per_address = 0\n", 2, "from 1 to 2048");
+	assert_refused("[node]\nhttp_per_address = 2049\n", 2, "from 1 to 2048");
 	assert_refused("[node]\ncors =\n", 2, "cors");
 	assert_refused("[node]\ncors = explorer.example\n", 2, "is no origin");
 	assert_refused("[node]\ncors = https://a.example/\n", 2, "is no origin");
@@ -253,6 +253,98 @@ static void what_is_written_can_be_read(void **state)
 	assert_non_null(strstr(err.text, path));
 }
 
+/* ---- every key ------------------------------------------------------------------------------ */
+
+static const char *const counts_to_64[] = {"-1", "65", "+1", "01", NULL};
+static const char *const counts_to_1024[] = {"-1", "1025", NULL};
+static const char *const seconds[] = {"-1", "31622401", NULL};
+static const char *const connections[] = {"-1", "0", "2049", NULL};
+static const char *const versions[] = {"-1", "99", "18446744073709551617", NULL};
+static const char *const places[] = {"127.0.0.1", ":80", "h:", "h:65536", "h:-1", "h:8O", "::1:80", NULL};
+static const char *const urls[] = {"tcp://h",   "tcp://h:65536", "tcp://h:-1", "tcp://h:1/x",
+                                   "udp://h:1", "h:1",           "ipc://",     NULL};
+static const char *const levels[] = {"INFO", "verbose", "-1", NULL};
+static const char *const origins[] = {"a.example",         "https://",   "ftp://a.example",
+                                      "https://A.example", "https://a,", NULL};
+static const char *const none[] = {NULL};
+
+/* What is said of a bad value, and some that are bad; `any`: of other kinds, too, but for empty and long. */
+static const struct {
+	const char *key, *good, *said;
+	const char *const *bad;
+	bool any;
+} rows[] = {
+    {"http", "h:65535", "write HOST:PORT, e.g. 127.0.0.1:7480, with a port from 0 to 65535", places, true},
+    {"listen", "tcp://h:0", "or ipc:///PATH, with a port from 0 to 65535", urls, true},
+    {"workers", "64", "is no number from 0 to 64", counts_to_64, true},
+    {"mining_threads", "1024", "is no number from 0 to 1024", counts_to_1024, true},
+    {"scrub_s", "31622400", "is no number from 0 to 31622400", seconds, true},
+    {"log", "error", "is none of debug, info, warn, error", levels, true},
+    {"protocol", "0", "is no version that this program speaks, which are ", versions, true},
+    {"http_cert", "a b", "the path of a file, of at most 160 characters", none, false},
+    {"http_key", "-", "the path of a file, of at most 160 characters", none, false},
+    {"http_per_address", "2048", "is no number from 1 to 2048", connections, true},
+    {"cors", "*", "write https://HOST or https://HOST:PORT", origins, true},
+};
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+/* Refused in that line, with the key's name and what may stand there. */
+static void refuse(const char *key, const char *value, const char *said)
+{
+	char text[400], name[64];
+
+	snprintf(text, sizeof(text), "[node]\n# before it\n%s = %s\n# after it\n", key, value);
+	snprintf(name, sizeof(name), ":3: %s: ", key);
+	assert_refused(text, 3, name);
+	assert_refused(text, 3, said);
+}
+
+static void refuse_key(const char *key, const char *said, const char *const *bad, bool any)
+{
+	static const char *const anything[] = {"x",  "1x", "1.5", "1e3", "0x10", "99999999999999999999",
+	                                       "{}", NULL};
+	char longest[161 + 1], text[400];
+	struct err err;
+
+	memset(longest, '9', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	refuse(key, "", said);
+	refuse(key, longest, any ? key : said);
+	for (; *bad != NULL; bad++)
+		refuse(key, *bad, said);
+	for (const char *const *at = anything; any && *at != NULL; at++)
+		refuse(key, *at, said);
+	snprintf(text, sizeof(text), "[node]\n%s%160s%s\n", key, "= ", longest);
+	assert_refused(text, 2, "a line has at most 180 characters");
+	int len = snprintf(text, sizeof(text), "[node]\n\n%s = 1%c2\n", key, '\0');
+	assert_null(load(text, (size_t)len, &err));
+	assert_non_null(strstr(err.text, "/node.conf:3: a NUL byte"));
+}
+
+static void every_key_is_named_with_what_may_stand_there(void **state)
+{
+	char text[200];
+	unsigned cnt = 0;
+
+	(void)state;
+	for (; conf_key(cnt) != NULL; cnt++) {
+		size_t i = 0;
+		while (i < ROWS && strcmp(rows[i].key, conf_key(cnt)) != 0)
+			i++;
+		if (i == ROWS)
+			fail_msg("%s has no row in this test", conf_key(cnt));
+		refuse_key(rows[i].key, rows[i].said, rows[i].bad, rows[i].any);
+		snprintf(text, sizeof(text), "[node]\n%s = %s\n", rows[i].key, rows[i].good);
+		conf_free(load_good(text));
+		snprintf(text, sizeof(text), "[node]\n%s = %s\n%s = %s\n", rows[i].key, rows[i].good,
+		         rows[i].key, rows[i].good);
+		assert_refused(text, 3, "is given twice");
+		assert_refused(text, 3, rows[i].key);
+		assert_refused("[node]\nnone = 1\n", 2, rows[i].key); /* which are there is said */
+	}
+	assert_int_equal(cnt, ROWS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +357,7 @@ int main(void)
 	    cmocka_unit_test(what_is_no_text_is_refused),
 	    cmocka_unit_test(missing_file_is_named),
 	    cmocka_unit_test(what_is_written_can_be_read),
+	    cmocka_unit_test(every_key_is_named_with_what_may_stand_there),
 	};
 	return cmocka_run_group_tests_name("conf", tests, setup, teardown);
 }

@@ -339,8 +339,8 @@ static const struct wrong {
     {"\"address\": \"tcp://b:1\", \"account\": \"",
      "\"account\": null, \"address\": \"tcp://b:1\", \"x\": \"", "replicas[1].x: unknown field"},
     /* stakes */
-    {"\"stake\": \"b\"", "\"stake\": \"e\"", "allocations[0].stake: is the name of no replica"},
-    {"\"stake\": \"b\"", "\"stake\": \"\"", "allocations[0].stake: is the name of no replica"},
+    {"\"stake\": \"b\"", "\"stake\": \"e\"", "allocations[0].stake: must be the name of a replica"},
+    {"\"stake\": \"b\"", "\"stake\": \"\"", "allocations[0].stake: must be the name of a replica"},
     {"\"stake\": \"b\"", "\"stake\": 1", "allocations[0].stake: must be a string"},
     {"\"stake\": \"d\"", "\"stake\": null", "allocations[1].stake: must be a string"},
     {"\"stake\": \"d\"", "\"lock\": \"d\"", "allocations[1].lock: unknown field"},
