@@ -95,24 +95,12 @@ int command_run(const struct command *table, const char *intro, int argc, char *
 	return unknown_command(table, program, argv[1]);
 }
 
-/* What was to be there is missing, as where a variable of a shell is not set. */
-static void refuse_empty_values(int argc, char **argv)
-{
-	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		const char *word = argv[i], *equals = strchr(word, '=');
-		bool option = word[0] == '-' && word[1] != '\0' && strncmp(word, "--memo", 6) != 0;
-		bool empty = equals != NULL ? equals[1] == '\0' && word[1] == '-'
-		                            : i + 1 < argc && argv[i + 1][0] == '\0';
-		if (option && empty)
-			exit(cmd_error(ERR_INPUT, "%.*s: its value is empty",
-			               equals != NULL ? (int)(equals - word) : (int)strlen(word), word));
-	}
-}
-
 void cmd_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
+	struct err err;
 	argp_err_exit_status = EXIT_USAGE;
-	refuse_empty_values(argc, argv);
+	if (!cmd_given_check(argp, argc, argv, &err))
+		exit(cmd_fail(&err));
 	if (argp_parse(argp, argc, argv, 0, NULL, input) != 0)
 		exit(EXIT_USAGE);
 }
@@ -150,7 +138,7 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 	}
 static const struct argp_option json_options[] = {OPTION_JSON, {0}};
 static const struct argp_option chain_options[] = {
-    {"node", KEY_NODE, "URL", 0,
+    {"node", KEY_NODE, "URL", CMD_REPEATED,
      "A node to ask (repeat it for several; the next is tried where one does not answer). Default: "
      "QUORATE_NODE "
      "(separated by commas), else the testnet in ./testnet, else http://127.0.0.1:7480",

@@ -11,6 +11,7 @@
 #include <argp.h>
 #include <stdint.h>
 
+#include "cmd_given.h"
 #include "err.h"
 
 enum {
@@ -58,7 +59,7 @@ extern const struct argp cmd_json_argp;
 extern const struct argp cmd_chain_argp;
 #define CMD_CHILD_INIT(state) ((state)->child_inputs[0] = (state)->input)
 
-/* argp_parse() with our flags; wrong usage exits with 2. */
+/* argp_parse() with our flags, after cmd_given_check(); wrong usage exits with 2. */
 void cmd_parse(const struct argp *argp, int argc, char **argv, void *input);
 
 /* ---- the commands -------------------------------------------------------- */

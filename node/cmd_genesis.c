@@ -310,12 +310,12 @@ static int genesis_new(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 	    {"name", 'n', "NAME", 0, "The chain's name", 1},
-	    {"replica", 'r', "NAME,KEY,URL[,ACCOUNT]", 0,
+	    {"replica", 'r', "NAME,KEY,URL[,ACCOUNT]", CMD_REPEATED,
 	     "A replica: the line that `quorate node init` printed on its machine; with the address of its "
 	     "operator's account where proposers are by stake (repeat; 1, or 4 to 64 of them)",
 	     1},
-	    {"allocate", 'a', "ADDRESS=AMOUNT", 0, "Who holds what at the beginning (repeat)", 1},
-	    {"stake", KEY_STAKE, "ADDRESS=AMOUNT@REPLICA", 0,
+	    {"allocate", 'a', "ADDRESS=AMOUNT", CMD_REPEATED, "Who holds what at the beginning (repeat)", 1},
+	    {"stake", KEY_STAKE, "ADDRESS=AMOUNT@REPLICA", CMD_REPEATED,
 	     "What backs a replica at the beginning, beside what is allocated: its own stake if the address "
 	     "is its ACCOUNT, else delegated (repeat)",
 	     1},
@@ -327,13 +327,13 @@ static int genesis_new(int argc, char **argv)
 	     "primary, the primary of the view; stake, all replicas in turn by their stake; delegated, all "
 	     "but the one with least (default primary)",
 	     1},
-	    {"param", 'p', "NAME=VALUE", 0,
+	    {"param", 'p', "NAME=VALUE", CMD_REPEATED,
 	     "A parameter that differs from its default, e.g. window=8, seal.hash_rate=5000000 or "
 	     "proposer.epoch=2032 (repeat)",
 	     1},
 	    {"time", 't', "MS", 0,
 	     "The genesis' time, ms since 1970 (default: now; with --from the old chain's last block's)", 1},
-	    {"from", KEY_FROM, "LEDGER", 0,
+	    {"from", KEY_FROM, "LEDGER", CMD_REPEATED,
 	     "Succeed an old chain, whose replicas are stopped: audits this ledger (or home) of it and takes "
 	     "over "
 	     "what is unspent at its end. Name, seal, proposers and parameters stay, unless said otherwise "

@@ -232,7 +232,7 @@ static int check(struct check_args *args)
 int genesis_check(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-	    {"from", KEY_FROM, "LEDGER", 0,
+	    {"from", KEY_FROM, "LEDGER", CMD_REPEATED,
 	     "Does it carry on what this ledger (or home) of an old chain ends with? Audits the ledger and "
 	     "says "
 	     "what differs (repeat: the longest counts)",

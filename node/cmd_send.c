@@ -53,7 +53,7 @@ static const struct argp_option options[] = {
     {"key", 'k', "FILE", 0, "The payer's key file", 1},
     {"to", KEY_TO, "ADDRESS", 0, "Who is paid: an address, or a key file whose address is meant", 1},
     {"amount", 'a', "N", 0, "How much", 1},
-    {"memo", KEY_MEMO, "TEXT", 0, "Up to 256 bytes that are kept with the payment", 1},
+    {"memo", KEY_MEMO, "TEXT", CMD_MAY_BE_EMPTY, "Up to 256 bytes that are kept with the payment", 1},
     {0},
 };
 static const struct argp_child children[] = {{.argp = &settle_argp}, {0}};

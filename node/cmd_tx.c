@@ -259,14 +259,14 @@ static int tx_make_command(int argc, char **argv)
 	static const struct argp_option options[] = {
 	    {"from", KEY_FROM, "ADDRESS", 0,
 	     "Spend this address' outputs, the oldest first (or a key file: its address)", 1},
-	    {"input", 'i', "TXID:INDEX[:OWNER:AMOUNT]", 0,
+	    {"input", 'i', "TXID:INDEX[:OWNER:AMOUNT]", CMD_REPEATED,
 	     "Spend this output (repeat). With owner and amount no node is asked for them", 1},
-	    {"to", KEY_TO, "ADDRESS", 0, "Who is paid; repeat with --amount for several", 1},
-	    {"amount", 'a', "N", 0, "How much, in the order of --to", 1},
-	    {"stake", KEY_STAKE, "REPLICA", 0,
+	    {"to", KEY_TO, "ADDRESS", CMD_REPEATED, "Who is paid; repeat with --amount for several", 1},
+	    {"amount", 'a', "N", CMD_REPEATED, "How much, in the order of --to", 1},
+	    {"stake", KEY_STAKE, "REPLICA", CMD_REPEATED,
 	     "Stake what the --to before is paid for this replica (its number or name)", 1},
 	    {"change", KEY_CHANGE, "ADDRESS", 0, "Where the rest goes (default: the first input's owner)", 1},
-	    {"memo", KEY_MEMO, "TEXT", 0, "Up to 256 bytes that are kept with it", 1},
+	    {"memo", KEY_MEMO, "TEXT", CMD_MAY_BE_EMPTY, "Up to 256 bytes that are kept with it", 1},
 	    {"expiry", KEY_EXPIRY, "HEIGHT", 0,
 	     "The last block that may hold it; 0: any (default: 1000 to 17383 blocks from now)", 1},
 	    {"output", 'o', "FILE", 0, "Write to this new file (default: standard output)", 1},
@@ -329,7 +329,7 @@ static error_t parse_sign(int key, char *arg, struct argp_state *state)
 static int tx_sign_command(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-	    {"key", 'k', "FILE", 0, "The key file of an owner of its inputs (repeat)", 1},
+	    {"key", 'k', "FILE", CMD_REPEATED, "The key file of an owner of its inputs (repeat)", 1},
 	    {"output", 'o', "FILE", 0, "Write to this new file (default: standard output)", 1},
 	    {0},
 	};

@@ -308,7 +308,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_why(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-	    {"home", KEY_HOME, "DIR", 0,
+	    {"home", KEY_HOME, "DIR", CMD_REPEATED,
 	     "A replica's home on this machine; may be repeated. Where its node does not answer, tells why",
 	     1},
 	    {0},

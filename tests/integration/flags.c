@@ -113,13 +113,20 @@ static const char *const taken_as_they_are[] = {
 
 /* ---- running --------------------------------------------------------------------------------- */
 
+/* The line with `last` instead of the option of that name that it has, or after it. */
 static char *say(const char *line, const char *last, int *code)
 {
 	char copy[2048], *rest = copy, *argv[WORDS_MAX + 2] = {"quorate"}, *out, *errs, *word;
+	size_t name = last != NULL ? strcspn(last, "=") : 0;
 	int argc = 1;
 	snprintf(copy, sizeof copy, "%s", line);
-	while ((word = strsep(&rest, " ")) != NULL && argc < WORDS_MAX)
-		argv[argc++] = word;
+	while ((word = strsep(&rest, " ")) != NULL && argc < WORDS_MAX) {
+		if (last != NULL && last[name] == '=' && strlen(word) == name &&
+		    strncmp(word, last, name) == 0)
+			strsep(&rest, " "); /* its value */
+		else
+			argv[argc++] = word;
+	}
 	argv[argc] = (char *)(uintptr_t)last;
 	*code = quorate_argv(&out, &errs, argv);
 	char *said = xcalloc(1, strlen(out) + strlen(errs) + 1);
@@ -146,6 +153,48 @@ static void values_that_are_none_are_refused_by_name(void **state)
 	for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
 		for (const char *const *bad = ranges[i].bad; *bad != NULL; bad++)
 			assert_refused(ranges[i].line, ranges[i].option, *bad);
+}
+
+/* ---- given twice --------------------------------------------------------------------------------- */
+
+/* Those that a command takes several of; any other one refuses a second. */
+static const char *const repeated[] = {"genesis check --from",
+                                       "genesis new --allocate",
+                                       "genesis new --from",
+                                       "genesis new --param",
+                                       "genesis new --replica",
+                                       "genesis new --stake",
+                                       "tx make --amount",
+                                       "tx make --input",
+                                       "tx make --stake",
+                                       "tx make --to",
+                                       "tx sign --key",
+                                       "why --home",
+                                       NULL};
+
+static bool is_repeated(const char *command, const char *option)
+{
+	char text[160];
+	snprintf(text, sizeof text, "%s %s", command, option);
+	if (strcmp(option, "--node") == 0)
+		return true;
+	for (const char *const *at = repeated; *at != NULL; at++)
+		if (strcmp(*at, text) == 0)
+			return true;
+	return false;
+}
+
+static void look_at_twice(const char *command, const char *option)
+{
+	char line[512], said_is[128];
+	int code;
+	snprintf(line, sizeof line, "%s %s 1 %s 1", command, option, option);
+	snprintf(said_is, sizeof said_is, "%s: given twice", option);
+	char *said = say(line, NULL, &code);
+	bool refused = strstr(said, said_is) != NULL;
+	if (refused == is_repeated(command, option) || code == 0 || (refused && code != 2))
+		fail_msg("quorate %s: exit %d: %s", line, code, said);
+	free(said);
 }
 
 /* ---- what --help lists ------------------------------------------------------------------------ */
@@ -177,6 +226,7 @@ static unsigned look_at_options(const char *command, char *help)
 			fail_msg("%s %s is in no table of this test", command, option);
 		if (strcmp(option, "--memo") != 0) /* whose empty value is one */
 			assert_refused(command, option, "");
+		look_at_twice(command, option);
 		cnt++;
 	}
 	return cnt;
@@ -209,12 +259,66 @@ static unsigned look_at_command(const char *command)
 	return cnt;
 }
 
-static void no_option_is_forgotten_and_none_is_empty(void **state)
+static void no_option_is_forgotten_empty_or_taken_twice(void **state)
 {
 	(void)state;
 	unsigned cnt = look_at_command("") + look_at_command("node init");
 	print_message("%u options\n", cnt);
 	assert_true(cnt > 100);
+}
+
+static void what_is_one_is_not_taken_twice_however_it_is_written(void **state)
+{
+	static const char *const lines[] = {SEND " --amount 1",
+	                                    SEND " --amount=1",
+	                                    SEND " --amo 1",
+	                                    SEND " -a1",
+	                                    SEND " -a 1 x",
+	                                    "send x -a 1 --amount=2",
+	                                    NULL};
+	(void)state;
+	for (const char *const *line = lines; *line != NULL; line++) {
+		int code;
+		char *said = say(*line, NULL, &code);
+		if (code != 2 || strstr(said, "--amount: given twice; leave one of them out") == NULL)
+			fail_msg("quorate %s: exit %d: %s", *line, code, said);
+		free(said);
+	}
+}
+
+/* ---- files of a home ------------------------------------------------------------------------------ */
+
+static void a_node_does_not_start_with_what_is_out_of_range(void **state)
+{
+	static const struct {
+		const char *command, *said;
+	} bad[] = {
+	    {"sed -i '0,/^workers = .*/s//workers = 65/' h/node.conf",
+	     ": workers: \"65\" is no number from 0 to 64"},
+	    {"echo 'workers = 1' >> h/node.conf", "is no replica: a key in [peers] is a number from 0 to 63"},
+	    {"printf '[node]\\n\\nlog = info\\000\\n' > h/node.conf", "h/node.conf:3: a NUL byte"},
+	    {"printf '[node]\\nscrub_s = 1e3\\n' > h/node.conf",
+	     "h/node.conf:2: scrub_s: \"1e3\" is no number from 0 to 31622400"},
+	    {"sed -i 's/\"window\": *[0-9]*/\"window\": 1/' h/genesis.json",
+	     "h/genesis.json: params.window: is 1; must be 2 to 64"},
+	    {"sed -i 's/\"window\": *[0-9]*/\"window\": -1/' h/genesis.json",
+	     "h/genesis.json: params.window: is -1; must be 2 to 64"},
+	    {"sed -i 's/\"drift_ms\": *[0-9]*/\"drift_ms\": \"5\"/' h/genesis.json",
+	     "h/genesis.json: params.drift_ms: must be an integer from 1 to 3600000"},
+	    {"sed -i 's/\"drift_ms\"/\"window\"/' h/genesis.json", "h/genesis.json: line "},
+	    {"printf '\\000' >> h/genesis.json", "h/genesis.json: line "},
+	    {": > h/genesis.json", "h/genesis.json: the document is empty"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		int code;
+		assert_int_equal(system("rm -rf h && cp -a t/node0 h"), 0);
+		assert_int_equal(system(bad[i].command), 0);
+		char *said = say("node --home h", NULL, &code);
+		if (code != 2 || strstr(said, bad[i].said) == NULL)
+			fail_msg("%s: exit %d: %s", bad[i].command, code, said);
+		free(said);
+	}
 }
 
 /* ---- the place ---------------------------------------------------------------------------------- */
@@ -248,7 +352,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(values_that_are_none_are_refused_by_name),
-	    cmocka_unit_test(no_option_is_forgotten_and_none_is_empty),
+	    cmocka_unit_test(no_option_is_forgotten_empty_or_taken_twice),
+	    cmocka_unit_test(what_is_one_is_not_taken_twice_however_it_is_written),
+	    cmocka_unit_test(a_node_does_not_start_with_what_is_out_of_range),
 	};
 	return cmocka_run_group_tests_name("flags", tests, setup, teardown);
 }
