@@ -478,7 +478,7 @@ static void says_how_fast_it_was_if_that_was_measured(void **state)
 
 static void refuses_what_is_no_height(void **state)
 {
-	static const char *const heights[] = {"abc", "-1", "0", "", "1x", "9223372036854775808"};
+	static const char *const heights[] = {"abc", "-1", "0", "1x", "9223372036854775808"};
 
 	(void)state;
 	struct scene x = same_view();
