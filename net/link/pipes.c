@@ -18,7 +18,7 @@
 #define ANSWER_BYTES 8     /* an empty message */
 #define PROVEN_PER_PEER 2
 #define SLOW_PAUSE_MS 100
-#define TELL_AGAIN_MS 60000 /* until the same refusal is logged again */
+#define TELL_AGAIN_MS 60000 /* until a refusal of the same kind is logged again */
 #define ACCEPT_PAUSE_MS 100 /* when the process is out of file descriptors */
 
 enum pipe_state {
@@ -61,9 +61,10 @@ struct pipes {
 	bool stopping;
 	uint32_t last_id;
 	uint64_t rejected;
-	struct tls_own *own;        /* what is shown by TLS */
-	char refusal[LINK_WHY_MAX]; /* the last one told, */
-	uint64_t told_ms;           /* and when */
+	struct tls_own *own; /* what is shown by TLS */
+	/* When it was told who is refused, by what he says he is (all who are no replica together); 0: never
+	 */
+	uint64_t told_ms[LINK_TROUBLE_CNT][Q_REPLICAS_MAX + 1];
 	unsigned max;
 	struct pipe pipe[];
 };
@@ -193,19 +194,19 @@ static void pause_if_slow(struct pipe *p)
 	pthread_mutex_unlock(&t->mutex);
 }
 
-/* LK2: the table's memory is for the log alone. Who is refused tries again, for ever: the log has it once in
- * a while. */
+/* LK2: the table's memory is for the log alone. Who is refused tries again, for ever, and may say something
+ * else each time: the log has it once in a while. */
 static void tell_refusal(struct pipes *t, const struct link_said *said, enum link_trouble trouble,
                          const char *why)
 {
 	uint64_t now = conn_now_ms();
+	unsigned who = said->replica < Q_REPLICAS_MAX ? said->replica : Q_REPLICAS_MAX;
 
 	pthread_mutex_lock(&t->mutex);
-	bool news = strcmp(t->refusal, why) != 0 || now >= t->told_ms + TELL_AGAIN_MS;
-	if (news) {
-		snprintf(t->refusal, sizeof(t->refusal), "%s", why);
-		t->told_ms = now;
-	}
+	uint64_t *told_ms = &t->told_ms[trouble][who];
+	bool news = *told_ms == 0 || now >= *told_ms + TELL_AGAIN_MS;
+	if (news)
+		*told_ms = now;
 	pthread_mutex_unlock(&t->mutex);
 	if (news && t->log != NULL)
 		t->log(t->ctx, "warn", "caller_refused says_it_is=%u trouble=%s why=%s", said->replica,

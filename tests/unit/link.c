@@ -337,6 +337,23 @@ static void callers_lies_are_not_believed(void **state)
 	assert_reaches(0, 1);
 }
 
+/* LK2: nor does it fill the log, though two are never refused in the same words one after the other. */
+static void refused_callers_are_told_of_now_and_then(void **state)
+{
+	(void)state;
+	start(0, 2);
+	refusals_told = 0;
+	for (unsigned i = 0; i < 20; i++) {
+		uint8_t bytes[HELLO_BYTES_MAX];
+		struct qhello lie = hello_of(&(struct qhash){{1, (uint8_t)i}}, i % 2 == 0 ? 1 : 1000 + i);
+		int fd = raw_connect(port_of[0]);
+
+		raw_send(fd, bytes, hello_bytes(bytes, PUSH, &lie));
+		raw_wait_closed(fd);
+	}
+	assert_int_equal(refusals_told, 2); /* who says it is 1, and who is nobody */
+}
+
 /* LK4 */
 static void address_of_another_replica_is_named(void **state)
 {
@@ -781,6 +798,7 @@ int main(void)
 	    TEST(nodes_of_neighbouring_versions_work_together),
 	    TEST(replica_of_another_chain_is_named_and_harms_no_other),
 	    TEST(callers_lies_are_not_believed),
+	    TEST(refused_callers_are_told_of_now_and_then),
 	    TEST(address_of_another_replica_is_named),
 	    TEST(who_is_no_replica_is_told_from_who_is_away),
 	    TEST(huge_length_prefix_closes_the_pipe),

@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -41,6 +42,17 @@ struct inbox {
 	struct link *slow;           /* link_slow() for what replica 1 sends */
 	bool held;                   /* on_frame() blocks while it is set */
 };
+
+static atomic_uint refusals_told; /* lines of the log about callers */
+
+static inline void on_log(void *ctx, const char *level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+static inline void on_log(void *ctx, const char *level, const char *fmt, ...)
+{
+	(void)ctx, (void)level;
+	if (strncmp(fmt, "caller_refused ", strlen("caller_refused ")) == 0)
+		refusals_told++;
+}
 
 static inline void on_frame(void *ctx, uint32_t pipe, const uint8_t *data, size_t len)
 {
@@ -146,6 +158,7 @@ static inline struct link *start(unsigned self, unsigned n)
 	    .sign = signs,
 	    .verify = verifies,
 	    .on_frame = on_frame,
+	    .log = on_log,
 	    .ctx = inbox[self],
 	};
 	node[self] = link_start(&c, &err);
