@@ -589,8 +589,8 @@ static void large_bodies_that_never_end_are_bounded(void **state)
 	char *body = xcalloc(1, BODY);
 	int fds[HELD_BODIES];
 	(void)state;
-	snprintf(head, sizeof head, "POST /v1/transactions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n",
-	         BODY);
+	snprintf(head, sizeof head,
+	         "POST /v1/transactions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", BODY);
 	for (size_t i = 0; i < HELD_BODIES; i++) {
 		fds[i] = dial(http_port_of(2), 4);
 		say(fds[i], head, strlen(head));

@@ -43,7 +43,7 @@ void meter_admitted(struct node *n, const struct qtxid *id)
 
 void meter_settled(struct node *n, const struct qtxid *id, bool final)
 {
-	(void)n, (void)id, (void)final;
+	(void)n, (void)id, (void) final;
 }
 
 static unsigned turns;
