@@ -169,6 +169,32 @@ static void quorum(struct judging *j)
 		put(f->action, "bring it back: the chain goes on without it");
 }
 
+/* Enough can vote, but no vote reaches enough of them. */
+static void partition(struct judging *j)
+{
+	const struct genesis *g = j->v->g;
+	bool is = j->out->voters >= g->quorum && j->together > 0 && j->together < g->quorum;
+	struct why_finding *f = is ? find(j, "partition", true) : NULL;
+	if (f == NULL)
+		return;
+	put(f->text, "%u of %u replicas can vote, but none hears the %u that a block takes", j->out->voters,
+	    g->n, g->quorum);
+	for (unsigned i = 0; i < g->n; i++) {
+		const struct why_node *n = j->replicas[i].votes ? j->replicas[i].node : NULL;
+		unsigned told = 0;
+		for (unsigned k = 0; n != NULL && k < g->n; k++) {
+			if (!j->replicas[k].votes || !why_misses(n, k))
+				continue;
+			if (told++ == 0)
+				put(f->text, "; %s does not hear ", name_of(j, i));
+			put(f->text, "%s%s", told > 1 ? ", " : "", name_of(j, k));
+		}
+	}
+	put(f->action,
+	    "look at the network between them: it is cut; nothing is lost meanwhile, and nothing can become "
+	    "final");
+}
+
 static void muted(struct judging *j)
 {
 	for (unsigned i = 0; i < j->v->g->n; i++) {
@@ -350,8 +376,8 @@ static void disks(struct judging *j)
 }
 
 static void (*const questions[])(struct judging *j) = {
-    other_chains, quorum, muted, watermark, connections, views,
-    lagging,      clocks, disks, twins,     homes,       silent_nodes,
+    other_chains, quorum, partition, muted, watermark, connections,  views,
+    lagging,      clocks, disks,     twins, homes,     silent_nodes,
 };
 
 /* ---- the answer ---------------------------------------------------------------------------------- */

@@ -20,11 +20,15 @@ struct judging {
 	struct why_answer *out;
 	struct replica_view replicas[Q_REPLICAS_MAX];
 	const struct why_node *best; /* the highest that answers */
-	bool all_asked;              /* so who has not answered is away, whatever others heard a moment ago */
+	unsigned together; /* of those that can vote, the most that one of them hears, with itself */
+	bool all_asked;    /* so who has not answered is away, whatever others heard a moment ago */
 };
 
 /* Is it of a replica of this chain, and does it answer? */
 bool why_same_chain(const struct judging *j, const struct why_node *n);
+
+/* Has `n` heard nothing of that replica for long? Of whom it never heard, nothing is known. */
+bool why_misses(const struct why_node *n, unsigned replica);
 
 /* Puts together what all say of each: j->replicas, who can vote. why_look.c */
 void why_look(struct judging *j);

@@ -77,6 +77,25 @@ static bool all_asked(const struct judging *j)
 	return cnt >= j->v->g->n;
 }
 
+bool why_misses(const struct why_node *n, unsigned replica)
+{
+	return replica != n->replica && n->peer[replica].heard && n->peer[replica].silent_ms >= SILENT_MS;
+}
+
+/* All may answer us, and still not one another. */
+static unsigned together(const struct judging *j)
+{
+	unsigned most = 0;
+	for (unsigned i = 0; i < j->v->g->n; i++) {
+		const struct why_node *n = j->replicas[i].votes ? j->replicas[i].node : NULL;
+		unsigned cnt = 0;
+		for (unsigned k = 0; n != NULL && k < j->v->g->n; k++)
+			cnt += j->replicas[k].votes && !why_misses(n, k);
+		most = cnt > most ? cnt : most;
+	}
+	return most;
+}
+
 void why_look(struct judging *j)
 {
 	for (size_t i = 0; i < j->v->cnt; i++) {
@@ -94,4 +113,5 @@ void why_look(struct judging *j)
 		j->replicas[i].votes = can_vote(j, &j->replicas[i]);
 		j->out->voters += j->replicas[i].votes;
 	}
+	j->together = together(j);
 }

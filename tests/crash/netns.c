@@ -183,19 +183,93 @@ static void a_primary_that_hears_nobody_is_replaced(void **state)
 	heal_and_go_on(w);
 }
 
+/* Two and two: node 0 and that one, and the others. */
+static void cut_in_two(struct world *w, unsigned split)
+{
+	for (unsigned a = 0; a < N; a++) {
+		for (unsigned b = 0; b < N; b++) {
+			bool with_a = a == 0 || a == split, with_b = b == 0 || b == split;
+			if (with_a != with_b)
+				wires_cut(&w->wires, a, b);
+		}
+	}
+}
+
+/* Asks that node, or all, until there is such a finding: its text, of which each look is a newer one. */
+static void ask_why(struct world *w, int node, const char *wanted, char text[512])
+{
+	struct chain *c = w->s->chain;
+	for (uint64_t until = now() + PATIENCE_MS;;) {
+		char *argv[] = {"quorate",
+		                "why",
+		                "--json",
+		                "--genesis",
+		                xstrdup(chain_path(c, "genesis.json")),
+		                "--node",
+		                c->http[node < 0 ? 0 : node],
+		                node < 0 ? "--node" : NULL,
+		                c->http[1],
+		                "--node",
+		                c->http[2],
+		                "--node",
+		                c->http[3],
+		                NULL};
+		char *out;
+		int code = quorate_argv(&out, NULL, argv);
+		json_t *said = json_loads(out, 0, NULL),
+		       *f = json_array_get(json_object_get(said, "findings"), 0);
+		bool found = code == 1 && strcmp(json_text(f, "code"), wanted) == 0;
+		snprintf(text, 512, "%s", json_text(f, "message"));
+		if (now() > until)
+			fail_msg("exit %d: %s", code, out);
+		json_decref(said);
+		free(argv[4]);
+		free(out);
+		step(w, now());
+		if (found)
+			return;
+	}
+}
+
+static void assert_says(const char *text, const char *what)
+{
+	if (strstr(text, what) == NULL)
+		fail_msg("\"%s\" is not in: %s", what, text);
+}
+
+/* Whoever is asked alone names the two that it misses; all of them say that the network is cut. */
+static void each_side_says_whom_it_misses(void **state)
+{
+	struct world *w = &world;
+	char text[512], name[64];
+	(void)state;
+	await_payments(w, SOME);
+	cut_in_two(w, 1);
+	for (unsigned i = 0; i < N; i++) {
+		ask_why(w, (int)i, "no_quorum", text);
+		assert_says(text, "2 of 4 replicas can vote, and a block takes 3: missing ");
+		for (unsigned k = 0; k < N; k++) {
+			snprintf(name, sizeof name, "%s (last heard ",
+			         w->s->chain->genesis->g.replicas.replicas_val[k].name);
+			assert_int_equal(strstr(text, name) != NULL, (i < 2) != (k < 2));
+		}
+	}
+	ask_why(w, -1, "partition", text);
+	assert_says(text, "4 of 4 replicas can vote, but none hears the 3 that a block takes");
+	assert_says(text,
+	            "replica0 does not hear replica2, replica3; replica1 does not hear replica2, replica3");
+	assert_says(text,
+	            "replica2 does not hear replica0, replica1; replica3 does not hear replica0, replica1");
+	heal_and_go_on(w);
+}
+
 /* Two and two, though clients reach all four. */
 static void without_a_quorum_nothing_is_final(void **state)
 {
 	struct world *w = &world;
 	(void)state;
 	for (unsigned split = 1; split < N; split++) { /* with whom node 0 is */
-		for (unsigned a = 0; a < N; a++) {
-			for (unsigned b = 0; b < N; b++) {
-				bool with_a = a == 0 || a == split, with_b = b == 0 || b == split;
-				if (with_a != with_b)
-					wires_cut(&w->wires, a, b);
-			}
-		}
+		cut_in_two(w, split);
 		/* What had crossed before the cut may still become final, as long as somebody on this side is
 		 * asked for what is missing of it; no more than that, and then nothing. */
 		size_t before;
@@ -405,6 +479,7 @@ int main(void)
 	    cmocka_unit_test_teardown(a_primary_that_nobody_hears_is_replaced, heal),
 	    cmocka_unit_test_teardown(a_primary_that_hears_nobody_is_replaced, heal),
 	    cmocka_unit_test_teardown(without_a_quorum_nothing_is_final, heal),
+	    cmocka_unit_test_teardown(each_side_says_whom_it_misses, heal),
 	    cmocka_unit_test_teardown(a_ring_of_one_way_cuts_forks_nothing, heal),
 	    cmocka_unit_test_teardown(a_node_that_dies_while_it_is_cut_off_comes_back, heal),
 	    cmocka_unit_test_teardown(links_that_flap_stop_nothing_for_good, heal),

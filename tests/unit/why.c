@@ -103,6 +103,37 @@ static void one_away_is_borne(void **state)
 	found("no_answer", "no answer from it");
 }
 
+static void unhear(unsigned a, unsigned b)
+{
+	nodes[a].peer[b].silent_ms = nodes[b].peer[a].silent_ms =
+	    5000; /* though connected, as far as TCP knows */
+}
+
+static void a_cut_between_them_is_seen_though_all_answer(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		unhear(i, 3);
+	judge(N, false); /* three hear one another */
+	assert_int_equal(answer.verdict, WHY_FINE);
+	unhear(0, 2);
+	judge(N, false); /* replica 1 hears a quorum */
+	assert_int_equal(answer.cnt, 0);
+	unhear(1, 2);
+	judge(N, false);
+	assert_int_equal(answer.verdict, WHY_STUCK);
+	assert_true(found("partition", "4 of 4 replicas can vote, but none hears the 3")->stops);
+	found(
+	    "partition",
+	    "; replica-0 does not hear replica-2, replica-3; replica-1 does not hear replica-2, replica-3;");
+	silence(3); /* then it is the number that is missing */
+	judge(N, false);
+	found("partition", "3 of 4 replicas can vote, but none hears");
+	silence(2);
+	judge(N, false);
+	found("no_quorum", "2 of 4 replicas can vote");
+}
+
 static void two_away_stop_it(void **state)
 {
 	(void)state;
@@ -316,6 +347,7 @@ int main(void)
 	    WHOLE(a_chain_at_rest_and_one_at_work_are_fine),
 	    WHOLE(what_waits_without_a_block_is_told_though_nothing_explains_it),
 	    WHOLE(one_away_is_borne),
+	    WHOLE(a_cut_between_them_is_seen_though_all_answer),
 	    WHOLE(two_away_stop_it),
 	    WHOLE(others_are_judged_by_what_one_node_hears),
 	    WHOLE(one_node_named_four_times_is_one),
