@@ -262,6 +262,7 @@ static bool start_link(struct node *n, struct err *err)
 
 static bool start_http(struct node *n, struct err *err)
 {
+	struct err late = {0};
 	struct http_config config = {
 	    .listen = n->conf->http,
 	    .body_max = HTTP_BODY_MAX,
@@ -276,7 +277,12 @@ static bool start_http(struct node *n, struct err *err)
 	    .ctx = n,
 	};
 	n->http = http_start(&config, err);
-	return n->http != NULL;
+	if (n->http == NULL)
+		return false;
+	/* Its votes are worth more than its clients' connections. */
+	if (config.cert != NULL && !http_cert_in_force(config.cert, &late))
+		log_warn("certificate reason=\"%s\"", late.text);
+	return true;
 }
 
 static bool start(struct node *n, struct err *err)

@@ -137,6 +137,9 @@ struct http_config {
 #define HTTP_PER_ADDRESS 128u
 
 struct http_server *http_start(const struct http_config *config, struct err *err);
+/* Is each certificate of this file in force today? False: *err says which is not, and since or until when.
+ * Clients refuse it then, but whoever serves it has more to do than that: http_start() takes it. */
+bool http_cert_in_force(const char *path, struct err *err);
 /* Every request that is in is answered first; clients have a second to take their answers. */
 void http_stop(struct http_server *s);
 

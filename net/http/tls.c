@@ -1,7 +1,7 @@
 /*
  * tls.c: the server's certificate and its key, and whether they can do what they are for.
  *
- * libmicrohttpd would take an expired certificate, and says of all else that "it failed".
+ * libmicrohttpd says of all that is wrong with them that "it failed".
  */
 #include <gnutls/x509.h>
 #include <stdio.h>
@@ -89,30 +89,48 @@ static bool is_in_force(const struct pair *p, struct err *err)
 		time_t to = gnutls_x509_crt_get_expiration_time(p->chain[i]);
 		if (to < now) {
 			day(to, text);
-			return err_set(err, ERR_INPUT,
-			               "http_cert: certificate %u in %s expired at %s; renew it", i + 1,
-			               p->cert_path, text);
+			return err_set(
+			    err, ERR_INPUT,
+			    "http_cert: certificate %u in %s expired at %s, and clients refuse it; "
+			    "renew it, and start this node again",
+			    i + 1, p->cert_path, text);
 		}
 		if (from > now) {
 			day(from, text);
-			return err_set(err, ERR_INPUT,
-			               "http_cert: certificate %u in %s is valid from %s on only; is this "
-			               "machine's clock right?",
-			               i + 1, p->cert_path, text);
+			return err_set(
+			    err, ERR_INPUT,
+			    "http_cert: certificate %u in %s is valid from %s on only, and clients "
+			    "refuse it until then; is this machine's clock right?",
+			    i + 1, p->cert_path, text);
 		}
 	}
 	return true;
 }
 
-static bool check(struct pair *p, const struct tls_files *f, struct err *err)
+static void drop(struct pair *p)
 {
-	bool ok = read_chain(p, f->cert, err) && read_key(p, f->key, err) && are_a_pair(p, err) &&
-	          is_in_force(p, err);
-
 	for (unsigned i = 0; i < p->cnt; i++)
 		gnutls_x509_crt_deinit(p->chain[i]);
 	if (p->key != NULL)
 		gnutls_x509_privkey_deinit(p->key);
+}
+
+bool http_cert_in_force(const char *path, struct err *err)
+{
+	struct pair p = {.cert_path = path};
+	char *text = wholefile_read(path, FILE_MAX, NULL, err);
+	bool ok = text != NULL && read_chain(&p, text, err) && is_in_force(&p, err);
+
+	drop(&p);
+	free(text);
+	return ok;
+}
+
+static bool check(struct pair *p, const struct tls_files *f, struct err *err)
+{
+	bool ok = read_chain(p, f->cert, err) && read_key(p, f->key, err) && are_a_pair(p, err);
+
+	drop(p);
 	return ok;
 }
 
