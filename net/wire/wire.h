@@ -2,7 +2,7 @@
  * wire.h: the codec of quorate.x, the one encoding of all that is hashed,
  * signed, stored or sent.
  *
- * The types themselves are in the generated "quorate.h" (struct qtx, struct
+ * The types themselves are in the generated "schema.h" (struct qtx, struct
  * qheader, ...).  A decoded value owns heap memory: wire_free() returns it.
  */
 #ifndef QUORATE_WIRE_H
@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "quorate.h"
+#include "schema.h"
 
 /* A type of the schema: its codec, its size in C, its name in messages. */
 struct wire_type {

@@ -2,8 +2,7 @@
  * lib.h: for the inside of libquorate: what its objects are, and how its functions begin and fail.
  *
  * A thin layer: what is not checking arguments or copying answers is done by the modules that the node and
- * its commands consist of.  Their "quorate.h" is another one, made from the schema; this folder is on
- * nobody's include path, so each finds its own.
+ * its commands consist of.
  */
 #ifndef QUORATE_LIB_H
 #define QUORATE_LIB_H
