@@ -36,13 +36,26 @@ const DEFAULT_POW = {bits: 20, bits_max: 20, interval_ms: 0, hash_rate: 2000000}
 const defaultStake = (n) =>
 	({epoch: 1016, turn: 8, proposers: n, unbonding: 4064, penalty: 50, delegator_penalty: 10});
 
+/* How small and how large numbers of any genesis may be (genesis/ranges.h). What the others of the same genesis leave of
+ * that is for the rules below. */
+const RANGES = {
+	checkpoint_interval: [4, HEADERS_MAX], window: [2, 64], block_txs_max: [1, 8192],
+	block_bytes_max: [TX_BYTES_MAX, 4 << 20], timeout_ms: [50, 600000], timeout_cap_ms: [50, 3600000],
+	drift_ms: [1, 3600000], pool_source_max: [1, 1000000], pool_owner_max: [1, 1000000],
+	bits: [1, 48], bits_max: [1, 48], interval_ms: [0, 3600000], hash_rate: [1, UINT32_MAX],
+	epoch: [8, 1000000], turn: [1, 1000000], proposers: [1, REPLICAS_MAX], unbonding: [24, UINT32_MAX],
+	penalty: [0, 100], delegator_penalty: [0, 100],
+};
+
 /* The numbers that are given; the others keep their defaults. */
 function readNumbers(object, names, defaults) {
 	const numbers = {...defaults};
 	for (const name of names.split(" ")) {
 		const field = object.field(name);
-		if (field.isThere)
-			numbers[name] = Number(field.integer(0n, UINT32_MAX));
+		if (!field.isThere)
+			continue;
+		const fits = field.value >= 0n && field.value <= UINT32_MAX && typeof field.value === "bigint";
+		numbers[name] = Number(fits ? field.value : field.integer(...RANGES[name]));
 	}
 	return numbers;
 }
@@ -103,7 +116,7 @@ function readAllocation(field, replicas) {
 		return {owner, amount, lock: {kind: LOCK_NONE}};
 	const name = stake.string(NAME_MAX), replica = replicas.findIndex((r) => r.name === name);
 	if (replica < 0)
-		stake.wrong("is the name of no replica");
+		stake.wrong("must be the name of a replica");
 	return {owner, amount, lock: {kind: LOCK_STAKE, value: replica}};
 }
 
@@ -129,7 +142,7 @@ function readGenesis(root) {
 	root.object("quorate-genesis name time_ms replicas allocations", "parent params seal proposer");
 	const format = Number(root.field("quorate-genesis").integer(1n, 2n));
 	const parent = readParent(root.field("parent"), format);
-	const name = root.field("name").string(NAME_MAX), timeMs = root.field("time_ms").integer(0n, INT64_MAX);
+	const name = root.field("name").string(NAME_MAX), timeMs = root.field("time_ms").integer(0n, TIME_MAX_MS);
 	const params = readParams(root.field("params"));
 	const replicas = root.field("replicas").array(REPLICAS_MAX).map(readReplica);
 	const seal = readSeal(root.field("seal")), proposer = readProposer(root.field("proposer"), replicas.length);
@@ -148,7 +161,7 @@ const isPlain = (text, also) =>
 	text.length >= 1 && text.length <= NAME_MAX && new RegExp(`^[0-9A-Za-z${also}]*$`).test(text) &&
 	!text.startsWith(" ") && !text.endsWith(" ");
 const isUrl = (url) => {
-	const port = /^tcp:\/\/(?:\[[0-9a-fA-F:.]+\]|[0-9A-Za-z._-]+):([1-9][0-9]{0,4})$/.exec(url)?.[1];
+	const port = /^(?:tls\+)?tcp:\/\/(?:\[[0-9a-fA-F:.]+\]|[0-9A-Za-z._-]+):([1-9][0-9]{0,4})$/.exec(url)?.[1];
 	return port !== undefined && Number(port) <= 65535;
 };
 
@@ -162,7 +175,7 @@ function checkReplica(g, i) {
 	if (!ed25519KeyValid(r.key))
 		wrong("key", "is not an Ed25519 public key");
 	if (!isUrl(r.address))
-		wrong("address", "must be tcp://HOST:PORT");
+		wrong("address", "must be tcp://HOST:PORT or tls+tcp://HOST:PORT, with a port from 1 to 65535");
 	if (byStake && r.account.length === 0)
 		wrong("account", "is missing; proposers are by stake");
 	if (!byStake && r.account.length > 0)

@@ -237,7 +237,7 @@ class Field {
 
 	integer(min, max) {
 		if (typeof this.value !== "bigint")
-			this.wrong("must be an integer");
+			this.wrong(`must be an integer from ${min} to ${max}`);
 		if (this.value < min || this.value > max)
 			this.wrong(`is ${this.value}; must be ${min} to ${max}`);
 		return this.value;
