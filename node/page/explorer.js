@@ -278,11 +278,23 @@ async function onStatus(status) {
 	}
 }
 
-async function begin() {
-	state.genesis = await ask("/v1/genesis").catch(() => undefined); /* names; numbers will do */
+/* The news, for as long as the page is shown: a browser keeps pages that were left, to go back to them, and a connection with
+ * each; of six to one host none would be left for the page that is shown. */
+function follow() {
 	const events = new EventSource("/v1/events");
 	events.addEventListener("status", (event) => onStatus(JSON.parse(event.data)).catch(() => undefined)); /* the next one tries again */
 	events.addEventListener("error", () => live("off", "This node does not answer; trying again …"));
+	addEventListener("pagehide", () => events.close(), {once: true});
+}
+
+addEventListener("pageshow", (event) => {
+	if (event.persisted)
+		follow();
+});
+
+async function begin() {
+	state.genesis = await ask("/v1/genesis").catch(() => undefined); /* names; numbers will do */
+	follow();
 }
 
 begin();

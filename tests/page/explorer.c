@@ -10,10 +10,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #include "browser.h"
+#include "http.h"
 
 static struct chain *chain;
 static struct browser *browser;
@@ -293,6 +295,40 @@ static void is_used_by_keyboard(void **state)
 }
 
 /* Others' scripts cannot run, and it reaches nobody but its node. */
+/* Six connections to a host are all that a browser makes. */
+static void pages_that_were_left_hold_no_connection(void **state)
+{
+	char *text = NULL;
+	time_t deadline =
+	    time(NULL) + 30; /* a node sees that a follower has left when it tells the next news */
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		open_page("");
+	struct http_client *client = http_client_new(chain->http[0], 5000, NULL);
+	do {
+		int status;
+		size_t len;
+		free(text);
+		assert_true(http_call(client, "/metrics", NULL, NULL, 0, &status, &text, &len, NULL));
+	} while (strstr(text, "quorate_http_followers 1\n") == NULL && time(NULL) < deadline);
+	assert_non_null(strstr(text, "quorate_http_followers 1\n"));
+	free(text);
+	http_client_free(client);
+	/* Who goes back to one sees it live again. */
+	browser_goto(browser, "about:blank");
+	json_decref(browser_value(browser, "(history.back(), true)"));
+	wait_text("#live", "Live");
+	json_t *before = browser_value(browser, "state.status.transactions");
+	char *expression;
+	assert_true(asprintf(&expression, "state.status.transactions > %lld",
+	                     (long long)json_integer_value(before)) > 0);
+	tx_unref(pay_more("back"));
+	browser_wait(browser, expression);
+	free(expression);
+	json_decref(before);
+}
+
 static void its_policy_allows_itself_alone(void **state)
 {
 	(void)state;
@@ -330,6 +366,7 @@ int main(void)
 	    cmocka_unit_test(lists_double_spends_as_evidence),
 	    cmocka_unit_test(is_for_phones_and_for_the_dark),
 	    cmocka_unit_test(is_used_by_keyboard),
+	    cmocka_unit_test(pages_that_were_left_hold_no_connection),
 	    cmocka_unit_test(its_policy_allows_itself_alone),
 	    cmocka_unit_test(says_when_its_node_is_away_and_comes_back),
 	};
