@@ -35,17 +35,6 @@ struct story {
 
 /* ---- homes ------------------------------------------------------------------------------- */
 
-static void shell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void shell(const char *fmt, ...)
-{
-	char command[1024];
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(command, sizeof command, fmt, ap);
-	va_end(ap);
-	assert_int_equal(system(command), 0);
-}
-
 static bool is_there(const struct story *s, const char *name)
 {
 	char path[512];
@@ -102,7 +91,7 @@ static void begin(struct story *s)
 	chain_wait_height(c, 0xf, s->was);
 	chain_signal(c, "kill", 3);
 	assert_true(is_there(s, "ledger.db-wal"));
-	shell("cp -a %s %s", s->home, s->as_killed);
+	nodes_shell("cp -a %s %s", s->home, s->as_killed);
 	int fd = open(s->points_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, sizeof *s->points), 0);
@@ -138,7 +127,7 @@ _Noreturn static void become_restore(const struct story *s)
 static int restore_until(struct story *s, enum point_how how, uint32_t left)
 {
 	int status;
-	shell("rm -rf %s && cp -a %s %s", s->home, s->as_killed, s->home);
+	nodes_shell("rm -rf %s && cp -a %s %s", s->home, s->as_killed, s->home);
 	struct stat st;
 	char path[512];
 	snprintf(path, sizeof path, "%s/ledger.db", s->home);
@@ -243,7 +232,7 @@ static void failing_anywhere_the_same_again_completes_it(void **state)
 static void fill(struct story *s, const char *mounted)
 {
 	char to[600], *errs;
-	shell("cp -a %s/genesis.json %s/ledger.db %s", s->as_killed, s->as_killed, mounted);
+	nodes_shell("cp -a %s/genesis.json %s/ledger.db %s", s->as_killed, s->as_killed, mounted);
 	snprintf(to, sizeof to, "%s/copy.db", mounted);
 	int code = quorate(NULL, &errs, "backup", "--home", s->as_killed, "--to", to, NULL);
 	if (code != 3 || strstr(errs, "no room left: the copy takes ") == NULL)
@@ -253,7 +242,7 @@ static void fill(struct story *s, const char *mounted)
 	if (code != 3 || strstr(errs, "no room left: the copy takes ") == NULL)
 		fail_msg("restore: exit %d: %s", code, errs);
 	free(errs);
-	shell("! ls -a %s | grep -e partial -e replaced -e copy.db", mounted);
+	nodes_shell("! ls -a %s | grep -e partial -e replaced -e copy.db", mounted);
 	assert_audited(s, mounted, s->was);
 	assert_audited(s, s->as_killed, s->was);
 }
@@ -267,7 +256,7 @@ static void a_full_disk_is_said_and_nothing_is_lost(void **state)
 	int status;
 	(void)state;
 	begin(&s);
-	shell("sqlite3 %s/ledger.db 'PRAGMA wal_checkpoint(TRUNCATE)' > /dev/null", s.as_killed);
+	nodes_shell("sqlite3 %s/ledger.db 'PRAGMA wal_checkpoint(TRUNCATE)' > /dev/null", s.as_killed);
 	snprintf(mounted, sizeof mounted, "%s", chain_path(s.c, "small"));
 	assert_int_equal(mkdir(mounted, 0700), 0);
 	assert_int_equal(stat(s.backup, &st), 0);

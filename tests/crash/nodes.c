@@ -50,6 +50,17 @@ static void write_line(const char *path, const char *text)
 	}
 }
 
+void nodes_shell(const char *fmt, ...)
+{
+	char command[2048];
+	va_list ap;
+	va_start(ap, fmt);
+	int len = vsnprintf(command, sizeof command, fmt, ap);
+	va_end(ap);
+	assert_true(len > 0 && (size_t)len < sizeof command);
+	assert_int_equal(system(command), 0);
+}
+
 bool nodes_unshare(int flags)
 {
 	char map[64];

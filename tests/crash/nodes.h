@@ -62,6 +62,8 @@ int nodes_setup(void **state);
  * Before any thread is started.
  */
 bool nodes_unshare(int flags);
+/* A command of the shell that has to succeed. */
+void nodes_shell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Makes homes and genesis; nothing runs. Fails the test if it cannot. */
 struct nodes *nodes_new(const struct nodes_plan *plan);

@@ -87,17 +87,6 @@ static void expect_of_3(struct chain *c, const char *code, const char *text, con
 
 /* ---- breaking ------------------------------------------------------------------------------- */
 
-static void shell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void shell(const char *fmt, ...)
-{
-	char command[2048];
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(command, sizeof command, fmt, ap);
-	va_end(ap);
-	assert_int_equal(system(command), 0);
-}
-
 /* True: it runs; it may end at once. */
 static bool start(struct chain *c, unsigned node)
 {
@@ -129,7 +118,7 @@ static void await_connections(struct chain *c)
 /* One line of node 3's node.conf. */
 static void configure(struct chain *c, const char *key, const char *value)
 {
-	shell("sed -i 's|^%s = .*|%s = %s|' %s/node.conf", key, key, value, home(c, 3));
+	nodes_shell("sed -i 's|^%s = .*|%s = %s|' %s/node.conf", key, key, value, home(c, 3));
 }
 
 static unsigned free_port(int *fd)
@@ -252,7 +241,7 @@ static void a_lost_vote_log_is_said(void **state)
 	assert_int_equal(chain_pay(c, 1, 5), 1);
 	chain_wait_height(c, 0xf, 1);
 	chain_signal(c, "kill", 3);
-	shell("rm %s/votes.db*", home(c, 3));
+	nodes_shell("rm %s/votes.db*", home(c, 3));
 	chain_signal(c, "start", 3);
 	await_connections(c);
 	expect_of_3(c, "muted", "replica3 does not vote: its vote log was lost", "votes again by itself");
@@ -264,8 +253,8 @@ static void another_genesis_is_named_with_the_field(void **state)
 	struct chain *c = chain_up(4, NULL, 0);
 	(void)state;
 	chain_signal(c, "kill", 3);
-	shell("rm %s/ledger.db*", home(c, 3));
-	shell("sed -i 's/\"timeout_ms\": *[0-9]*/\"timeout_ms\": 4321/' %s/genesis.json", home(c, 3));
+	nodes_shell("rm %s/ledger.db*", home(c, 3));
+	nodes_shell("sed -i 's/\"timeout_ms\": *[0-9]*/\"timeout_ms\": 4321/' %s/genesis.json", home(c, 3));
 	start(c, 3);
 	json_t *said = why(c, 0);
 	expect(said, "other_chain", "their genesis files differ in params.timeout_ms",
@@ -362,7 +351,7 @@ static void a_full_disk_is_named(void **state)
 	assert_int_equal(mkdir(home(c, 3), 0700), 0);
 	bool may = mount("tmpfs", home(c, 3), "tmpfs", 0, "mode=0700,size=600k") == 0;
 	if (may) {
-		shell("cp -a --sparse=always %s/. %s", aside, home(c, 3));
+		nodes_shell("cp -a --sparse=always %s/. %s", aside, home(c, 3));
 		start(c, 3);
 		for (unsigned i = 0; runs(c, 3); i++) {
 			assert_true(i < 500);
@@ -385,7 +374,7 @@ static void what_keeps_a_node_from_starting_is_told_by_its_home(void **state)
 	int fd;
 	(void)state;
 	chain_signal(c, "kill", 3);
-	shell("cp -a %s %s", home(c, 3), chain_path(c, "whole"));
+	nodes_shell("cp -a %s %s", home(c, 3), chain_path(c, "whole"));
 	const struct {
 		const char *command, *code, *text, *action;
 	} broken[] = {
@@ -399,13 +388,13 @@ static void what_keeps_a_node_from_starting_is_told_by_its_home(void **state)
 	     "quorate restore BACKUP"},
 	};
 	for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
-		shell("cd %s && %s", home(c, 3), broken[i].command);
+		nodes_shell("cd %s && %s", home(c, 3), broken[i].command);
 		assert_false(start(c, 3));
 		json_t *said = why(c, 0);
 		expect(said, broken[i].code, broken[i].text, broken[i].action);
 		expect(said, "replica_away", "missing replica3", "bring it back soon");
 		json_decref(said);
-		shell("rm -rf %s && cp -a %s %s", home(c, 3), chain_path(c, "whole"), home(c, 3));
+		nodes_shell("rm -rf %s && cp -a %s %s", home(c, 3), chain_path(c, "whole"), home(c, 3));
 	}
 	snprintf(text, sizeof text, "tcp://127.0.0.1:%u", free_port(&fd));
 	configure(c, "listen", text);
@@ -429,7 +418,7 @@ static void an_edited_ledger_is_told_with_its_row(void **state)
 	start(c, 3);
 	await_end(c, 3);
 	expect_of_3(c, "ledger_wrong", "transactions(seq=1).memo", "quorate restore BACKUP");
-	shell("rm %s.suspect", ledger);
+	nodes_shell("rm %s.suspect", ledger);
 	chain_sql(ledger, "UPDATE outputs SET amount = amount + 1 WHERE tx = 1 AND position = 0", NULL, 0);
 	assert_false(start(c, 3));
 	expect_of_3(c, "not_running", "output 1 of transaction 1 cannot be",
@@ -447,9 +436,10 @@ static void two_nodes_with_one_key_are_found(void **state)
 	snprintf(copy, sizeof copy, "%s", chain_path(c, "copy"));
 	snprintf(http, sizeof http, "127.0.0.1:%u", free_port(&fds[0]));
 	unsigned peers = free_port(&fds[1]);
-	shell("cp -a %s %s && rm %s/ledger.db*", home(c, 3), copy, copy);
-	shell("sed -i 's|^http = .*|http = %s|; s|^listen = .*|listen = tcp://127.0.0.1:%u|' %s/node.conf",
-	      http, peers, copy);
+	nodes_shell("cp -a %s %s && rm %s/ledger.db*", home(c, 3), copy, copy);
+	nodes_shell(
+	    "sed -i 's|^http = .*|http = %s|; s|^listen = .*|listen = tcp://127.0.0.1:%u|' %s/node.conf",
+	    http, peers, copy);
 	close(fds[0]);
 	close(fds[1]);
 	pid_t pid = fork();
